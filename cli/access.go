@@ -19,9 +19,9 @@ type accessFlags struct {
 	InsecureNoAuth  bool          `env:"INSECURE_NO_AUTH" help:"Require no authentication on any address. Everybody who can reach the server can do everything."`
 	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"Lifetime of a sign-in session."`
-	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"The most requests a minute of each key, each person and each address; 0: no limit."`
-	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"The most wrong keys a minute of each address. Beyond it, only keys and sessions that were valid recently are accepted."`
-	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"The most open connections. If authentication is required, clients that have not authenticated may use half of them."`
+	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Maximum number of requests per minute of each key, each person and each address; 0: no limit."`
+	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Maximum number of wrong keys per minute of each address. Beyond it, only keys and sessions that were recently valid are accepted."`
+	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"Maximum number of open connections. If authentication is required, clients that have not authenticated may use half of them."`
 	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Origins whose pages may call the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is trusted, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 
@@ -63,7 +63,7 @@ func (f accessFlags) required(loopback bool) (bool, error) {
 	wanted := f.Auth == "on" || f.OIDCIssuer != ""
 	switch {
 	case wanted && f.InsecureNoAuth:
-		return false, usage("INSECURE_NO_AUTH: authentication is asked for too (AUTH=on or OIDC_ISSUER): want one or the " +
+		return false, usage("INSECURE_NO_AUTH: authentication is configured too (AUTH=on or OIDC_ISSUER): want one or the " +
 			"other")
 	case !wanted && !f.InsecureNoAuth && !loopback:
 		return false, usage("others can reach this address: set AUTH=on and make a key with `explorer keys create`, " +
@@ -128,7 +128,7 @@ func (f accessFlags) oidc() (*access.OIDCConfig, error) {
 		return nil, usage("OIDC_CLIENT_ID: is required with OIDC_ISSUER")
 	}
 	if f.PublicURL == "" {
-		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER: people are sent back there")
+		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER, which redirects people there")
 	}
 	cfg := &access.OIDCConfig{
 		Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Scopes: f.OIDCScopes,

@@ -14,7 +14,7 @@ type alertsCmd struct {
 type alertsListCmd struct {
 	serverFlags
 	Open  bool `help:"Only alerts that have not recovered."`
-	Limit int  `default:"20" help:"The most to list."`
+	Limit int  `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists alerts.
@@ -88,14 +88,14 @@ func (c *alertsTestCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	printf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
+	printf(a.out, "the test message is queued; see `explorer alerts deliveries --channel %s`\n", c.Channel)
 	return nil
 }
 
 type alertsDeliveriesCmd struct {
 	serverFlags
 	Channel string `help:"Only messages to this channel."`
-	Limit   int    `default:"20" help:"The most to list."`
+	Limit   int    `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists deliveries.

@@ -30,11 +30,11 @@ type backfillStartCmd struct {
 	From        *string           `help:"The first partition of a range; default: the first of all." placeholder:"KEY"`
 	To          *string           `help:"The last partition of a range; default: the last of all." placeholder:"KEY"`
 	Only        string            `enum:"missing,failed," default:"" help:"Only partitions that are missing, or that failed."`
-	Concurrency int               `default:"2" help:"The most runs at once."`
+	Concurrency int               `default:"2" help:"Maximum number of concurrent runs."`
 	Priority    int               `default:"3" help:"Priority of the runs: 1 goes first, 4 last."`
 	Tag         map[string]string `help:"A tag of the runs, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	DryRun      bool              `help:"Print what would be done, without doing it."`
-	Follow      bool              `default:"true" negatable:"" help:"Show the progress to the end; the exit code says how it ended."`
+	Follow      bool              `default:"true" negatable:"" help:"Show the progress to the end; the exit code reports the result."`
 }
 
 // Run starts a backfill, or prints what it would do.
@@ -107,8 +107,8 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 	for {
 		resp, err := cl.GetBackfillWithResponse(a.ctx, id)
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following backfill %s, which goes on by itself; go back to it with "+
-				"`explorer backfill watch %s`, or end it with `explorer backfill cancel %s`", id, id, id)
+			return fmt.Errorf("no longer following backfill %s, which continues; follow it again with "+
+				"`explorer backfill watch %s`, or cancel it with `explorer backfill cancel %s`", id, id, id)
 		}
 		if err != nil {
 			return cl.unreachable(err)
@@ -162,7 +162,7 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 type backfillListCmd struct {
 	serverFlags
 	Status string `help:"Only backfills of this status."`
-	Limit  int    `default:"20" help:"The most to list."`
+	Limit  int    `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists backfills.
@@ -296,7 +296,7 @@ func (c *backfillFlags) changed(a *app, b *api.BackfillAccepted, body []byte, er
 type partitionsCmd struct {
 	serverFlags
 	Asset  string `arg:"" help:"The asset's name."`
-	Status string `enum:"missing,materialized,failed,running," default:"" help:"Only partitions that stand so."`
+	Status string `enum:"missing,materialized,failed,running," default:"" help:"Only partitions with this status."`
 }
 
 // Run lists an asset's partitions.

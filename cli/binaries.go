@@ -15,8 +15,8 @@ import (
 
 // binariesFlags are the flags of the server binaries of the embedded Postgres.
 type binariesFlags struct {
-	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to fetch them from. Default: those on this machine, else Maven Central." placeholder:"DIR|URL"`
-	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never fetch Postgres server binaries."`
+	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to download them from. Default: those on this machine, otherwise Maven Central." placeholder:"DIR|URL"`
+	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never download Postgres server binaries."`
 }
 
 // source returns where the binaries of the embedded Postgres come from.
@@ -78,15 +78,15 @@ func (a *app) showFetch() func(embedded.Progress) {
 		}
 		switch p.Stage {
 		case embedded.Waiting:
-			say("Another process is fetching %s: waiting for it ...", p.What)
+			say("Another process is downloading %s: waiting for it ...", p.What)
 		case embedded.Fetching:
 			now := time.Now()
 			switch {
 			case told.IsZero():
-				say("Fetching %s once, %s, from %s to %s ...", p.What, byteSize(p.Total), p.From, p.To)
+				say("Downloading %s once, %s, from %s to %s ...", p.What, byteSize(p.Total), p.From, p.To)
 				told = now
 			case !tty && now.Sub(told) >= fetchLine:
-				say("Fetching %s: %s of %s", p.What, byteSize(p.Done), byteSize(p.Total))
+				say("Downloading %s: %s of %s", p.What, byteSize(p.Done), byteSize(p.Total))
 				told = now
 			}
 			if tty {
@@ -99,7 +99,7 @@ func (a *app) showFetch() func(embedded.Progress) {
 				_ = bar.Set64(min(p.Done, p.Total))
 			}
 		case embedded.Retrying:
-			say("Fetching %s: %s; trying again", p.What, p.Err)
+			say("Downloading %s: %s; retrying", p.What, p.Err)
 		case embedded.Unpacking:
 			say("Unpacking %s ...", p.What)
 		case embedded.Fetched:

@@ -123,7 +123,7 @@ func TestDoctorOnBinaries(t *testing.T) {
 	}
 	env, address, _ := withoutBinaries(t, http.StatusOK)
 	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "warn  server binaries") ||
-		!strings.Contains(first(r), "Postgres 18.4 is fetched once: 14.5 MB from "+address+
+		!strings.Contains(first(r), "Postgres 18.4 is downloaded once: 14.5 MB from "+address+
 			"/io/zonky/test/postgres/embedded-postgres-binaries-") || !strings.Contains(first(r), " to /") {
 		t.Errorf("a repository that answers:\n%s", first(r))
 	}
@@ -167,7 +167,7 @@ func TestFetchIsShown(t *testing.T) {
 			p.What, p.From, p.To, p.Total = "Postgres 18.4", "https://example.org/x.jar", "/cache", 20<<20
 			show(p)
 		}
-		for _, says := range []string{"waiting for it", "Fetching Postgres 18.4 once, 20.0 MB, from " +
+		for _, says := range []string{"waiting for it", "Downloading Postgres 18.4 once, 20.0 MB, from " +
 			"https://example.org/x.jar to /cache", "cut off", "Unpacking", "Postgres 18.4 is in /cache"} {
 			if !strings.Contains(out.String(), says) {
 				t.Errorf("%s: does not say %q:\n%s", format, says, out.String())

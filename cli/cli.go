@@ -37,7 +37,7 @@ type commands struct {
 	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Format of log lines: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"The lowest level of log lines to print: debug, info, warn or error."`
 
-	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network if there are server binaries."`
+	Demo        demoCmd        `cmd:"" help:"Run the main job end to end, with an embedded Postgres and a simulated Parliament. Needs no network if Postgres is installed."`
 	Dev         devCmd         `cmd:"" help:"Run everything in one process: database, migrations, server and worker."`
 	Serve       serveCmd       `cmd:"" help:"Run the HTTP server."`
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
@@ -54,7 +54,7 @@ type commands struct {
 	Sessions    sessionsCmd    `cmd:"" help:"List and end sign-in sessions."`
 	Audit       auditCmd       `cmd:"" help:"Show the audit log."`
 	Backup      backupCmd      `cmd:"" help:"Write a backup of the database to a file."`
-	Restore     restoreCmd     `cmd:"" help:"Restore a backup onto an empty database."`
+	Restore     restoreCmd     `cmd:"" help:"Restore a backup into an empty database."`
 	Simulate    simulateCmd    `cmd:"" help:"Serve a simulated Parliament in place of both sources."`
 	Doctor      doctorCmd      `cmd:"" help:"Check the deployment and print what is wrong."`
 	Ready       readyCmd       `cmd:"" help:"Check whether a server or worker is ready; for health checks."`

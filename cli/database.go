@@ -11,10 +11,10 @@ import (
 
 // databaseFlags are the flags of the database.
 type databaseFlags struct {
-	DatabaseURL         string `env:"DATABASE_URL" help:"Connection string of Postgres, e.g. postgres://user:password@host/database. Without it, the program runs a Postgres of its own, from the server binaries on this machine or from fetched ones."`
-	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler of DATABASE_URL; required if that is in transaction mode." placeholder:"URL"`
-	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"The most connections of this process to Postgres, 3 or more. Default: by the kind of process and CONCURRENCY, up to its share of what Postgres allows." placeholder:"N"`
-	DataDir             string `env:"DATA_DIR" help:"Folder for the data of the program's own Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	DatabaseURL         string `env:"DATABASE_URL" help:"Connection string of Postgres, e.g. postgres://user:password@host/database. Without it, the program runs an embedded Postgres, from the server binaries on this machine or from downloaded ones."`
+	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler in DATABASE_URL; required if that pooler is in transaction mode." placeholder:"URL"`
+	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"Maximum number of connections of this process to Postgres, 3 or more. Default: depends on the command and CONCURRENCY, up to a share of the connections that Postgres allows." placeholder:"N"`
+	DataDir             string `env:"DATA_DIR" help:"Folder for the data of the embedded Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
 	binariesFlags
 }
 

@@ -19,7 +19,7 @@ import (
 
 type demoCmd struct {
 	Once bool   `help:"Exit when the materialization has ended."`
-	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 takes a free one." placeholder:"HOST:PORT"`
+	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 selects a free port." placeholder:"HOST:PORT"`
 	Seed uint64 `default:"1" help:"Seed of the simulated Parliament."`
 	binariesFlags
 }
@@ -135,7 +135,7 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 		return err
 	}
 	printf(a.out, `
-Go on with
+Next steps:
 
   Web UI     %[1]s/ui/
   API        %[1]s/docs/
@@ -148,7 +148,7 @@ Go on with
     -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
   %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
-Ctrl-C ends it and leaves nothing behind.
+Ctrl-C stops the demo and deletes its database.
 `, base, resp.JSON202.ID, curl)
 	return nil
 }

@@ -150,11 +150,11 @@ func (c *doctorCmd) binaries(r *examination) {
 		return
 	}
 	if search.Fetch.To == "" {
-		r.bad(what, "there are none on this machine, and there is no folder to fetch them to",
+		r.bad(what, "there are none on this machine, and there is no folder to download them to",
 			"set XDG_CACHE_HOME to a folder that can be written to, or "+embedded.Remedy)
 		return
 	}
-	would := sprintf("%s is fetched once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size),
+	would := sprintf("%s is downloaded once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size),
 		search.Fetch.From, search.Fetch.To)
 	if err := search.Fetch.Reachable(r.a.ctx); err != nil {
 		r.bad(what, "there are none on this machine, and "+search.Fetch.From+" cannot be reached: "+err.Error(),

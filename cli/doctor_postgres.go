@@ -57,7 +57,7 @@ func (c *doctorCmd) writes(r *examination, d *db.DB, s *db.Settings) {
 			fmt.Sprintf("ALTER ROLE %s RESET default_transaction_read_only, or the same for the database", s.Role))
 	default:
 		if err := d.CheckWritable(r.a.ctx); err != nil {
-			r.bad("writes", err.Error(), "make room on the disk of Postgres; nothing is lost, and work goes on by itself")
+			r.bad("writes", err.Error(), "free space on the disk of Postgres; nothing is lost, and the work then continues")
 		} else {
 			r.good("writes", "are taken")
 		}

@@ -23,10 +23,10 @@ import (
 type logFlags struct {
 	Level  string `enum:"debug,info,warn,error," default:"" help:"Only lines of this level and above: debug, info, warn or error."`
 	Step   string `help:"Only lines of this asset's step." placeholder:"ASSET"`
-	Grep   string `help:"Only lines with this text in message, type or data; upper and lower case are equal." placeholder:"TEXT"`
+	Grep   string `help:"Only lines with this text in message, type or data. Case is ignored." placeholder:"TEXT"`
 	After  int64  `help:"Only events after the one with this id." placeholder:"ID"`
 	Data   bool   `help:"Show the data of each line too."`
-	Events bool   `help:"Print only the events, one JSON object on a line."`
+	Events bool   `help:"Print only the events, one JSON object per line."`
 }
 
 var levels = []api.EventLevel{api.Debug, api.Info, api.Warn, api.Error}

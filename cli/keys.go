@@ -38,9 +38,9 @@ func operator() string { return "cli " + whoami() }
 
 type createKeyCmd struct {
 	databaseFlags
-	Name    string        `arg:"" help:"A name that says who uses the key, or what for."`
+	Name    string        `arg:"" help:"Name of the key: its owner or purpose."`
 	Scope   string        `required:"" enum:"read,operate,admin" help:"The scope of the key: read, operate (which includes read) or admin (which includes both)."`
-	Expires time.Duration `help:"How long the key is valid, e.g. 2160h; without it, forever." placeholder:"DURATION"`
+	Expires time.Duration `help:"How long the key is valid, e.g. 2160h. Default: it does not expire." placeholder:"DURATION"`
 	JSON    bool          `help:"Print JSON."`
 }
 
@@ -78,7 +78,7 @@ func (c *createKeyCmd) Run(a *app) error {
 		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope),
 			CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
-	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID,
+	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown only once:\n", row.Name, row.ID,
 		row.Scope, when(expires))
 	err = writeLine(a.out, key)
 	return err
@@ -160,7 +160,7 @@ func (c *revokeKeyCmd) Run(a *app) error {
 
 type auditCmd struct {
 	serverFlags
-	Limit     int    `default:"50" help:"The most entries to list."`
+	Limit     int    `default:"50" help:"Maximum number of entries to list."`
 	Actor     string `help:"Only entries of this actor, e.g. \"key dashboard\"."`
 	Operation string `help:"Only entries of this operation, e.g. startJobRun."`
 }

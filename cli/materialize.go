@@ -17,10 +17,10 @@ type materializeCmd struct {
 	configFlags
 	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills, or a selection of several, such as group:bills or +bill_statistics."`
 	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
-	Priority       int               `default:"2" help:"1 goes first, 4 last."`
+	Priority       int               `default:"2" help:"Priority of the run: 1 goes first, 4 last."`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
-	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
+	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code reports the result."`
 }
 
 // Run starts the run and follows it.
@@ -80,8 +80,8 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 	}
 	if err := cl.follow(a.ctx, run.ID, log.After, show); err != nil {
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following run %s, which goes on by itself; go back to it with "+
-				"`explorer runs watch %s`, or end it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
+			return fmt.Errorf("no longer following run %s, which continues; follow it again with "+
+				"`explorer runs watch %s`, or cancel it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
 		}
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 type migrateCmd struct {
 	Up     migrateUpCmd     `cmd:"" help:"Apply all pending migrations, River's and the program's. Several processes may do this at once."`
-	Down   migrateDownCmd   `cmd:"" help:"Undo the program's newest migration or, if none is left, all of River's. The data in dropped tables is lost."`
+	Down   migrateDownCmd   `cmd:"" help:"Revert the newest migration of the program or, if none is left, all of River's. The data in dropped tables is lost."`
 	Status migrateStatusCmd `cmd:"" help:"List all migrations."`
 }
 

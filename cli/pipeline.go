@@ -22,10 +22,10 @@ import (
 type pipelineFlags struct {
 	OpenParliamentURL string  `name:"openparliament-url" env:"OPENPARLIAMENT_URL" default:"https://api.openparliament.ca" help:"Address of the OpenParliament API."`
 	LegisinfoURL      string  `name:"legisinfo-url" env:"LEGISINFO_URL" default:"https://www.parl.ca/legisinfo" help:"Address of LEGISinfo."`
-	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"The most requests a second to OpenParliament by all workers together; 0: no limit."`
-	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"The most requests a second to LEGISinfo by all workers together; 0: no limit."`
+	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"Maximum number of requests per second to OpenParliament by all workers together; 0: no limit."`
+	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Maximum number of requests per second to LEGISinfo by all workers together; 0: no limit."`
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Contact address for the sources; part of the User-Agent."`
-	UserAgent         string  `env:"USER_AGENT" help:"User-Agent of requests to the sources, for those that answer 403 to programs. Default: this project, its version and CONTACT_EMAIL." placeholder:"TEXT"`
+	UserAgent         string  `env:"USER_AGENT" help:"User-Agent of requests to the sources, for sources that return 403 to programs. Default: this project, its version and CONTACT_EMAIL." placeholder:"TEXT"`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
@@ -35,10 +35,10 @@ type pipelineFlags struct {
 	EmbeddingsModel  string `env:"EMBEDDINGS_MODEL" help:"The model to request from the endpoint."`
 	EmbeddingsAPIKey string `name:"embeddings-api-key" env:"EMBEDDINGS_API_KEY" help:"The API key of the endpoint."`
 
-	Limits         []string      `env:"LIMITS" help:"The most steps that run at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
+	Limits         []string      `env:"LIMITS" help:"Maximum number of steps that run at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
 	Alerts         []string      `env:"ALERTS" help:"Channels of alerts, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
 	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Private networks that alerts may be sent to, e.g. 10.0.0.0/8." placeholder:"CIDR"`
-	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long no further message is sent for the same cause, if it recovers and occurs again."`
+	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long no further message is sent for the same cause, if it recovers and recurs."`
 	Retention      []string      `env:"RETENTION" help:"How long rows are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
 	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of the senders of webhooks, e.g. webhook_sensor=whsec_...; a sensor may have several." placeholder:"SENSOR=SECRET"`
 }
@@ -157,7 +157,7 @@ func (f pipelineFlags) channels() ([]*notify.Channel, error) {
 			return nil, usage("ALERTS: %s", err)
 		}
 		if slices.ContainsFunc(out, func(o *notify.Channel) bool { return o.Name == c.Name }) {
-			return nil, usage("ALERTS: channel %q is there twice", c.Name)
+			return nil, usage("ALERTS: channel %q is given twice", c.Name)
 		}
 		out = append(out, c)
 	}
@@ -187,7 +187,7 @@ func (f pipelineFlags) retention() (retention.Policy, error) {
 			return nil, usage("RETENTION: %s", err)
 		}
 		if _, twice := out[kind]; twice {
-			return nil, usage("RETENTION: %q is there twice", kind)
+			return nil, usage("RETENTION: %q is given twice", kind)
 		}
 		out[kind] = keep
 	}

@@ -12,7 +12,7 @@ import (
 // replicaFlags are the flags of the read replica.
 type replicaFlags struct {
 	DatabaseReadURL    string        `env:"DATABASE_READ_URL" help:"Streaming replica of DATABASE_URL for reads that may be a few seconds old. Without it, all reads use the primary."`
-	DatabaseReadMaxLag time.Duration `env:"DATABASE_READ_MAX_LAG" default:"5s" help:"The greatest lag of the replica; one that lags further is not used."`
+	DatabaseReadMaxLag time.Duration `env:"DATABASE_READ_MAX_LAG" default:"5s" help:"Maximum lag of the replica; one that lags more is not used."`
 }
 
 func (f replicaFlags) check() error {
@@ -63,7 +63,7 @@ func (f replicaFlags) examine(r *examination, d *db.DB) {
 	defer replica.Close()
 	switch s := replica.Status(); s.State {
 	case db.ReplicaUsed:
-		r.good(what, fmt.Sprintf("follows the primary; lags %s at the most", s.Lag.Round(time.Millisecond)))
+		r.good(what, fmt.Sprintf("follows the primary; lags at most %s", s.Lag.Round(time.Millisecond)))
 	case db.ReplicaRefused:
 		r.bad(what, s.Reason, "DATABASE_READ_URL must name a streaming replica of DATABASE_URL")
 	case db.ReplicaLagging:

@@ -12,8 +12,8 @@ type sensorsRunKeysCmd struct {
 type sensorsRunKeysListCmd struct {
 	sensorFlags
 	Prefix string `help:"Only keys with this prefix." placeholder:"TEXT"`
-	Limit  int    `default:"20" help:"The most to list."`
-	Count  bool   `help:"Also print the number of all."`
+	Limit  int    `default:"20" help:"Maximum number of entries to list."`
+	Count  bool   `help:"Also print the total number."`
 }
 
 // Run lists run keys.

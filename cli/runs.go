@@ -17,13 +17,13 @@ type runsCmd struct {
 
 type runsListCmd struct {
 	serverFlags
-	Status    []string `help:"Only runs of this status, or of several: --status failure,canceled." placeholder:"STATUS"`
-	NotStatus []string `help:"No runs of this status; may be repeated." placeholder:"STATUS"`
+	Status    []string `help:"Only runs with this status, or with one of several: --status failure,canceled." placeholder:"STATUS"`
+	NotStatus []string `help:"Only runs without this status; may be repeated." placeholder:"STATUS"`
 	Job       string   `help:"Only runs of this job."`
 	Asset     string   `help:"Only runs with this asset."`
 	Tag       []string `help:"Only runs with this tag, as key:value; may be repeated." placeholder:"KEY:VALUE"`
-	Limit     int      `default:"20" help:"The most to list."`
-	Count     bool     `help:"Also print the number of all."`
+	Limit     int      `default:"20" help:"Maximum number of entries to list."`
+	Count     bool     `help:"Also print the total number."`
 }
 
 // Run lists runs.

@@ -124,7 +124,7 @@ func (c *schedulesRunCmd) Run(a *app) error {
 
 type schedulesTicksCmd struct {
 	scheduleFlags
-	Limit int `default:"20" help:"The most to list."`
+	Limit int `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists ticks.

@@ -187,7 +187,7 @@ func (c *sensorsCursorCmd) Run(a *app) error {
 
 type sensorsTicksCmd struct {
 	sensorFlags
-	Limit int `default:"20" help:"The most to list."`
+	Limit int `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists ticks.

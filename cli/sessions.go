@@ -21,7 +21,7 @@ type listSessionsCmd struct {
 	databaseFlags
 	Person string `help:"Only sessions of this person: the subject, as listed." placeholder:"SUBJECT"`
 	Key    string `help:"Only sessions that were begun with this key." placeholder:"ID"`
-	Limit  int    `default:"500" help:"The most to list."`
+	Limit  int    `default:"500" help:"Maximum number of entries to list."`
 	JSON   bool   `help:"Print JSON."`
 }
 

@@ -14,7 +14,7 @@ type simulateCmd struct {
 	Addr          string        `default:"127.0.0.1:9200" help:"Address to listen on."`
 	Seed          uint64        `default:"1" help:"Seed of the simulated Parliament."`
 	Sessions      int           `default:"2" help:"Number of sessions; the last one is in progress."`
-	Codes         []string      `help:"The sessions by code, the oldest first, such as 36-1,43-1,43-2,45-1; the last one is in progress." placeholder:"CODE,..."`
+	Codes         []string      `help:"Codes of the sessions, oldest first, such as 36-1,43-1,43-2,45-1; the last one is in progress." placeholder:"CODE,..."`
 	Bills         int           `default:"120" help:"Number of bills in a session."`
 	AsOf          string        `default:"2026-06-18" help:"The simulated day." placeholder:"YYYY-MM-DD"`
 	DaysPerSecond float64       `default:"0" help:"Simulated days that pass in a second."`
@@ -24,7 +24,7 @@ type simulateCmd struct {
 	FaultDrop     float64       `help:"Share of connections closed without an answer."`
 	FaultHTML     float64       `help:"Share of answers that are an HTML page with status 200."`
 	Latency       time.Duration `help:"Wait before each answer."`
-	RPS           float64       `name:"rps" help:"Answer 429 above this number of requests a second."`
+	RPS           float64       `name:"rps" help:"Answer 429 above this number of requests per second."`
 	Outage        bool          `help:"Answer everything with 503."`
 }
 

@@ -1,10 +1,10 @@
 // Package db connects to Postgres. It has the connection pools, transactions and their retries, the migrations,
-// backups, the read replica, and what the program must know about a server and a pooler. The queries of the tables are
-// in the packages that own the tables.
+// backups, the read replica, and the detection of poolers and of the server's limits. The queries of the tables are in
+// the packages that own the tables.
 //
 // DB is the main type: Open returns one, and its methods Tx, ReadTx, Durable, NoWait and Lists run statements. Begin
-// reading there. Look finds out how a database can be used before it is opened, MigrateUp creates and updates the
-// schema, and OpenReplica adds a read replica.
+// reading there. Look examines a database before it is opened, MigrateUp creates and updates the schema, and
+// OpenReplica adds a read replica.
 package db
 
 import (

@@ -1,5 +1,4 @@
 // Package e2e tests the program as processes: benchmarks, chaos (kills, freezes and restarts), faults of Postgres,
-// hostile clients, poolers, an upgrade, and a year of runs. There is no code here but tests; begin reading at
-// chaos_test.go for a test and at main_test.go for how it starts the program. The targets of the Makefile say how to
-// run each.
+// hostile clients, poolers, an upgrade, and a year of runs. The package has only tests. Begin reading at chaos_test.go
+// for a test, and at main_test.go for the start of the program. The Makefile has a target for each kind of test.
 package e2e

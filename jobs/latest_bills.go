@@ -14,7 +14,7 @@ import (
 )
 
 type latestBillsConfig struct {
-	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to look up on openparliament.ca. Bills that LEGISinfo's list shows to be new or changed are fetched besides."`
+	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"Number of the most recently introduced bills to request from openparliament.ca. Bills that are new or changed in LEGISinfo's list are fetched in addition."`
 }
 
 // latestBills declares the asset that keeps the most recently introduced bills up to date.
@@ -22,8 +22,8 @@ func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_latest_bills",
 		Group: "bills",
-		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions " +
-			"shows to be new or changed. They come from openparliament.ca, are enriched from LEGISinfo, and are stored with " +
+		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in LEGISinfo's " +
+			"list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, and stored with " +
 			"their versions. Each stored session is checked as a whole once a week.",
 		Retry:     fetchRetry,
 		Timeout:   30 * time.Minute,

@@ -10,7 +10,7 @@ import (
 )
 
 type monitorConfig struct {
-	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"How many hours of fetches to look at."`
+	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"Number of hours to summarize, up to now."`
 }
 
 // monitor declares the asset that summarizes the fetches of the last hours.

@@ -16,8 +16,8 @@ import (
 )
 
 type politiciansConfig struct {
-	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"At most so many politicians, in the order of the list."`
-	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Only members of the House now, not those of before."`
+	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"Maximum number of politicians, in the order of the list."`
+	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Whether to fetch only current members of the House."`
 }
 
 // politicians declares the asset that keeps the members of the House up to date. Bills refer to them as sponsors by
@@ -26,8 +26,8 @@ func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_politicians",
 		Group: "politicians",
-		Description: "Members of the House of Commons, from openparliament.ca: its list, and the record of each that is " +
-			"new or changed in it.",
+		Description: "Fetches the members of the House of Commons from openparliament.ca: the list of members, and the " +
+			"record of each member that is new or changed in the list.",
 		Retry:   fetchRetry,
 		Timeout: time.Hour,
 		Pools:   []string{openparliament.Source},
@@ -35,7 +35,7 @@ func politicians(d Deps) Contribution {
 			{
 				Name: "members_are_known",
 				Description: "There are current members of the House, and nine in ten politicians have parl.ca's person id, by " +
-					"which bills refer to their sponsor.",
+					"which bills identify their sponsor.",
 				Severity: orchestrator.SeverityWarn,
 				Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					c, err := d.Store.PoliticianCoverage(ctx)

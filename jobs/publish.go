@@ -30,13 +30,13 @@ func publish(d Deps) Contribution {
 	return Contribution{
 		Jobs: []*orchestrator.Job{{
 			Name: job,
-			Description: "Counts the bills and, unless the count shows that bills were lost, makes the feeds, the embeddings " +
-				"and the report on quality.",
+			Description: "Counts the bills and, unless bills were lost, updates the feeds, the embeddings and the quality " +
+				"report.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 		Sensors: []*orchestrator.Sensor{{
 			Name: "changed_bills_sensor",
-			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor handles new " +
+			Description: "Starts publish_job when a fetch changed bills and added none; new_bills_sensor handles new " +
 				"bills. Failed and canceled fetches count too, with the bills that they stored.",
 			Interval: 5 * time.Second,
 			Jobs:     []string{job},
@@ -69,7 +69,7 @@ func publish(d Deps) Contribution {
 }
 
 type feedsConfig struct {
-	MaxItems int `json:"max_items" jsonschema:"minimum=1,maximum=500,default=100" jsonschema_description:"A feed has at most so many items."`
+	MaxItems int `json:"max_items" jsonschema:"minimum=1,maximum=500,default=100" jsonschema_description:"Maximum number of items in a feed."`
 }
 
 // feeds declares the asset that writes the items of the feeds: one for each change of a bill.
@@ -114,8 +114,8 @@ const billsUpTo = "bills_up_to"
 func feedsHaveItems(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
-		Description: "Feeds have the latest change of every bill that was stored before they were made. Protects readers " +
-			"of feeds from missing a change.",
+		Description: "The feeds have the latest change of every bill that was stored before they were generated. Detects " +
+			"changes that are missing in the feeds.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			place, _ := md[billsUpTo].(string)
 			n, first, err := d.Store.NotInFeeds(ctx, place)
@@ -142,7 +142,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 }
 
 type embeddingsConfig struct {
-	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"So many documents are sent at once, or fewer where their answer would be too long."`
+	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"Maximum number of documents in a request. Requests have fewer if the response would be too long."`
 }
 
 // embeddings declares the asset that makes the embeddings for search by meaning, if an endpoint is configured.
@@ -151,7 +151,7 @@ func embeddings(d Deps) Contribution {
 		Name:  "update_embeddings",
 		Group: "search",
 		Description: "Embeddings of every bill in both languages, for search by meaning. Only changed texts are embedded " +
-			"again. Without an endpoint (EMBEDDINGS_URL) there are no embeddings, and search is by words.",
+			"again. Without an endpoint (EMBEDDINGS_URL) there are no embeddings, and search matches only words.",
 		Deps:    publishDeps,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
 		Timeout: 2 * time.Hour,
@@ -225,8 +225,8 @@ func updateVectorIndex(ctx context.Context, d Deps, step *orchestrator.Step) (st
 func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
-		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding " +
-			"of its current text in each of its languages. Protects search by meaning from missing bills.",
+		Description: "If an endpoint is configured, every bill that was stored before the update began has an embedding " +
+			"of its current text in each of its languages. Detects bills that search by meaning cannot find.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil

@@ -20,8 +20,8 @@ const maxLag = 26 * time.Hour
 func lagCheck(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
-		Description: "Every bill of LEGISinfo's newest lists is stored as the list has it, or lags for at most 26 hours. " +
-			"Protects readers from outdated statuses.",
+		Description: "Every stored bill matches LEGISinfo's newest lists, or has differed for at most 26 hours. Detects " +
+			"outdated statuses.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			lags, err := d.Store.Lagging(ctx)
 			if err != nil {
@@ -97,8 +97,8 @@ func qualityChecks(d Deps) []*orchestrator.Check {
 		lagCheck(d),
 		{
 			Name: "no_bill_disappeared",
-			Description: "Each stored bill is listed by a source. Protects from bills that a source dropped, or whose number " +
-				"it changed.",
+			Description: "Each stored bill is listed by a source. Detects bills that a source removed, or whose number it " +
+				"changed.",
 			Severity: orchestrator.SeverityWarn,
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				n, _ := md["bills_missing"].(int)
@@ -107,7 +107,7 @@ func qualityChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "sources_agree",
-			Description: "The sources differ in at most one field in a hundred bills. Protects from a source that mixes up " +
+			Description: "The sources differ in at most one field in a hundred bills. Detects a source that confuses " +
 				"the fields of bills.",
 			Severity: orchestrator.SeverityWarn,
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
@@ -127,8 +127,8 @@ func quality(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "data_quality",
 		Group: "monitoring",
-		Description: "A report on the data: how many bills have each field, by session; which bills lag behind LEGISinfo's " +
-			"newest list, and for how long; where the two sources differ; which bills neither lists any more; how many " +
+		Description: "Reports how many bills have each field, by session; which bills lag behind LEGISinfo's " +
+			"newest list, and for how long; where the two sources differ; which bills neither source lists any more; how many " +
 			"sponsors are stored as politicians.",
 		Deps:      publishDeps,
 		Retry:     orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
@@ -169,7 +169,7 @@ func quality(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "data_quality_job", Description: "Writes the report on the data.", Assets: []string{asset.Name},
+				Name: "data_quality_job", Description: "Creates the quality report.", Assets: []string{asset.Name},
 				Timeout: time.Hour,
 			},
 		},

@@ -55,8 +55,8 @@ func failures(d Deps) Contribution {
 	return Contribution{Sensors: []*orchestrator.Sensor{
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
 			Name: "fetch_failure_sensor",
-			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and " +
-				"clears it when a fetch had no errors. A canceled fetch does neither.",
+			Description: "Raises an alert for each source that caused errors in a fetch, and clears it after a fetch without " +
+				"errors from that source. A canceled fetch does neither.",
 			Interval: 10 * time.Second,
 			Evaluate: d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
@@ -200,8 +200,8 @@ func webhook() Contribution {
 	return Contribution{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{
 		Name: "webhook_sensor",
 		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", ` +
-			`"config": {...}, "partition": "..."}}, where all of data is optional ` +
-			`and the job is fetch_bills_job if none is named.`,
+			`"config": {...}, "partition": "..."}}, where all of data is optional. ` +
+			`The default job is fetch_bills_job.`,
 		Interval: 10 * time.Second,
 		Jobs:     allowed,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {

@@ -18,7 +18,7 @@ import (
 type sessionBillsConfig struct {
 	Parliament int `json:"parliament" jsonschema:"required,minimum=35,maximum=99" jsonschema_description:"The Parliament, e.g. 44. LEGISinfo begins with the 35th."`
 	Session    int `json:"session" jsonschema:"required,minimum=1,maximum=9" jsonschema_description:"The session of that Parliament, e.g. 1."`
-	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"At most so many bills, the latest first."`
+	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"Maximum number of bills, the latest first."`
 }
 
 // sessionBills declares the asset that keeps all bills of one session up to date.
@@ -26,8 +26,8 @@ func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_parliament_session_bills",
 		Group: "bills",
-		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th " +
-			"Parliament from LEGISinfo alone.",
+		Description: "Fetches all bills of a session of Parliament from both sources. Sessions before the 37th Parliament " +
+			"are fetched only from LEGISinfo.",
 		Retry:      fetchRetry,
 		Timeout:    time.Hour,
 		Pools:      sourcePools,
@@ -49,8 +49,8 @@ func sessionBills(d Deps) Contribution {
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs: []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config " +
-			"says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+		Jobs: []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of the session in " +
+			"the config.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
 	}
 }
 

@@ -25,7 +25,7 @@ func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "parliament_sessions",
 		Group: "bills",
-		Description: "The sessions of Parliament that LEGISinfo has, from the 35th Parliament to the current one. They are " +
+		Description: "Finds the sessions of Parliament in LEGISinfo, from the 35th Parliament to the current one. They are " +
 			"the partitions of fetch_parliament_session_bills.",
 		Retry:   fetchRetry,
 		Timeout: 10 * time.Minute,
@@ -50,7 +50,7 @@ func parliamentSessions(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "discover_sessions_job", Description: "Looks for sessions of Parliament that are new.",
+				Name: "discover_sessions_job", Description: "Finds new sessions of Parliament.",
 				Assets: []string{asset.Name}, Timeout: 30 * time.Minute,
 			},
 		},

@@ -20,7 +20,7 @@ func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "bills_introduced_by_day",
 		Group:       "statistics",
-		Description: "The bills introduced on a day, in either chamber.",
+		Description: "Lists the bills introduced on a day, in either chamber.",
 		Deps:        []string{"fetch_latest_bills"},
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     time.Minute,
@@ -53,8 +53,8 @@ func introducedByDay(d Deps) Contribution {
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs: []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on a day; the " +
-			"partition says which.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
+		Jobs: []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on the day of " +
+			"the partition.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
 	}
 }
 
@@ -62,7 +62,7 @@ func introducedByDay(d Deps) Contribution {
 const statisticsName = "bill_statistics"
 
 type statisticsConfig struct {
-	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Takes the bills that are held now for all there are, however many were held before. Set it once, when bills were taken out on purpose."`
+	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Accepts the current counts, even if they were higher before. Set it once, after bills were removed on purpose."`
 }
 
 // heldBills counts stored bills, in total and by session.
@@ -123,7 +123,7 @@ func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  statisticsName,
 		Group: "statistics",
-		Description: "How many bills are stored, how many of them are law, and how many lack enrichment, in all and by " +
+		Description: "Counts the stored bills, those that are law and those without enrichment, in total and by " +
 			"session.",
 		Deps:    billAssets,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
@@ -161,11 +161,9 @@ func billStatistics(d Deps) Contribution {
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
-			Name: "new_bills_job",
-			Description: "Materializes what depends on new bills: counts them and, unless the count shows that bills were " +
-				"lost, makes " +
-				"what readers get.",
-			Assets: guarded, Timeout: 2 * time.Hour,
+			Name:        "new_bills_job",
+			Description: "Counts the bills and, unless bills were lost, materializes the assets that depend on new bills.",
+			Assets:      guarded, Timeout: 2 * time.Hour,
 		}},
 	}
 }
@@ -175,10 +173,9 @@ func billStatistics(d Deps) Contribution {
 func countDoesNotDropByHalf() *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
-		Description: "More than half of the largest number of bills so far is stored, in total and for each session. " +
-			"Protects readers: " +
-			"feeds, embeddings and the report on quality are not made from a store that lost bills. " +
-			"Stays until the bills are back, or until bill_statistics is materialized with accept_drop.",
+		Description: "More than half of the highest number of bills so far is stored, in total and for each session. " +
+			"Otherwise, feeds, embeddings and the quality report are not updated until the bills are restored, or until " +
+			"bill_statistics is materialized with accept_drop.",
 		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			var now, most heldBills
 			now.Total, _ = md["bills_total"].(int)
@@ -207,8 +204,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 		{
 			Name: "current_session_has_bills", Severity: orchestrator.SeverityError,
 			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are stored, and the " +
-				"latest introduction is at most eight months ago, longer than any summer, prorogation or election since 1993 has " +
-				"kept bills away. Protects from a source, or a fetch, that goes on giving an old session.",
+				"latest introduction is at most eight months ago. No summer, prorogation or election since 1993 was " +
+				"longer. Detects a source, or a fetch, that still returns an old session.",
 			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
 				if err != nil || len(sessions) == 0 {
@@ -223,8 +220,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
-			Description: "Each stored bill has a title in at least one language. Protects lists, search and feeds from bills " +
-				"that look alike, and from a source that changed its fields.",
+			Description: "Each stored bill has a title in at least one language. Detects bills that cannot be " +
+				"distinguished in lists, and a source that changed its fields.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
@@ -237,8 +234,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
-			Description: "Fewer than one record in ten failed in the fetch, or was stored without enrichment. Protects from " +
-				"fetches that succeed in part again and again while records get old.",
+			Description: "Fewer than one record in ten failed in the fetch, or was stored without enrichment. Detects " +
+				"fetches that repeatedly succeed only in part.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
 				refreshed, _ := md["bills_refreshed"].(int)

@@ -5,9 +5,9 @@
 // Engine, made with New, runs them. The main types are Asset, Job, Schedule, Sensor and PartitionSet for what is
 // declared; Run, RunStep and Materialization for what happened; and Step, by which an asset function reports.
 //
-// River carries the work: one River job for every step of a run, and River periodic jobs for schedules. The engine adds
-// the record. A run and its jobs begin in one transaction, and a step ends in one transaction. Whatever crashes in
-// between is done again, and is not recorded twice.
+// River executes the work: one River job for every step of a run, and River periodic jobs for schedules. The engine
+// records it. A run and its jobs begin in one transaction, and a step ends in one transaction. Work that a crash
+// interrupts is repeated, and is not recorded twice.
 //
 // Begin reading at the examples, then at Engine.StartRun (run.go), the start of a run (start.go), one attempt of a step
 // (attempt.go), its end (finish.go) and what follows from it (transition.go). Every change of a run happens under the

@@ -40,18 +40,18 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 		runs: prometheus.NewCounterVec(
 			prometheus.CounterOpts{
 				Name: "explorer_runs_ended_total",
-				Help: "Runs that ended, by job and status; runs of chosen assets have no job.",
+				Help: "Ended runs, by job and status; runs of selected assets have no job.",
 			},
 			[]string{"job", "status"},
 		),
 		steps: prometheus.NewCounterVec(
-			prometheus.CounterOpts{Name: "explorer_step_attempts_total", Help: "Attempts of steps that ended, by how."},
+			prometheus.CounterOpts{Name: "explorer_step_attempts_total", Help: "Ended attempts of steps, by outcome."},
 			[]string{"asset", "status"},
 		),
 		stepTime: prometheus.NewHistogramVec(
 			prometheus.HistogramOpts{
 				Name:    "explorer_step_attempt_duration_seconds",
-				Help:    "How long attempts took.",
+				Help:    "Duration of attempts.",
 				Buckets: seconds,
 			},
 			[]string{"asset"},
@@ -59,28 +59,28 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 		queueTime: prometheus.NewHistogram(
 			prometheus.HistogramOpts{
 				Name:    "explorer_step_queue_seconds",
-				Help:    "How long steps waited for a worker after they were due.",
+				Help:    "Time that steps waited for a worker after they were due.",
 				Buckets: seconds,
 			},
 		),
 		tickDelay: prometheus.NewHistogramVec(
-			prometheus.HistogramOpts{Name: "explorer_tick_delay_seconds", Help: "How late schedules fired.", Buckets: seconds},
+			prometheus.HistogramOpts{Name: "explorer_tick_delay_seconds", Help: "Delay of ticks after their due time.", Buckets: seconds},
 			[]string{"schedule"},
 		),
 		lost: prometheus.NewCounter(
-			prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs whose worker died, given to another."},
+			prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs of dead workers that were requeued."},
 		),
 		sensors: prometheus.NewCounterVec(
 			prometheus.CounterOpts{
 				Name: "explorer_sensor_evaluations_total",
-				Help: "Evaluations of sensors that came to something, by status.",
+				Help: "Evaluations of sensors that were not skipped, by status.",
 			},
 			[]string{"sensor", "status"},
 		),
 		swept: prometheus.NewCounterVec(
 			prometheus.CounterOpts{
 				Name: "explorer_swept_total",
-				Help: "Old rows deleted, and pieces of the event log dropped, by kind.",
+				Help: "Rows deleted by retention, and partitions of the event log dropped, by kind.",
 			},
 			[]string{"kind"},
 		),

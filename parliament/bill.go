@@ -1,5 +1,5 @@
-// Package parliament is the domain: Canada's federal bills and politicians. It merges what openparliament.ca and
-// LEGISinfo say of a bill, and stores each bill with all of its changes.
+// Package parliament is the domain: Canada's federal bills and politicians. It merges the records of openparliament.ca
+// and LEGISinfo about a bill, and stores each bill with all of its changes.
 //
 // The main types are Bill, Politician, Course and Store. Begin reading at Merge, which makes a Bill of both sources'
 // records, and at Store.Save, which stores it. Store.Bills lists bills, Store.Search finds them, and Store.Feed returns

@@ -35,7 +35,7 @@ func newMetrics(cfg Config) *metrics {
 		registry: cfg.Metrics,
 		requests: prometheus.NewHistogramVec(
 			prometheus.HistogramOpts{
-				Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.",
+				Name: "explorer_http_request_duration_seconds", Help: "Response time of a request.",
 				Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10},
 			},
 			[]string{"route", "method", "status"},
@@ -44,10 +44,10 @@ func newMetrics(cfg Config) *metrics {
 		db:      cfg.DB,
 		streams: gauge("explorer_event_streams", "Server-sent event streams open now."),
 		queue:   gaugeBy("state", "explorer_queue_jobs", "River jobs that have not ended, by state."),
-		size:    gaugeBy("table", "explorer_table_bytes", "Space that a table takes with its indexes and partitions."),
+		size:    gaugeBy("table", "explorer_table_bytes", "Size of a table with its indexes and partitions."),
 		workers: gauge("explorer_workers_alive", "Workers with a recent heartbeat."),
 		open:    gaugeBy("status", "explorer_runs_open", "Runs that have not ended, by status."),
-		oldest:  gauge("explorer_queue_oldest_seconds", "How long the oldest job has waited for a worker."),
+		oldest:  gauge("explorer_queue_oldest_seconds", "Time that the oldest available job has waited for a worker."),
 		alerts:  gauge("explorer_alerts_open", "Alerts that have not recovered."),
 	}
 	if m.registry == nil {
@@ -62,17 +62,17 @@ func newMetrics(cfg Config) *metrics {
 	m.registry.MustRegister(
 		m.requests, m.streams, m.queue, m.size, m.workers, m.open, m.oldest, m.alerts,
 		pool(
-			"explorer_db_connections_in_use", "Database connections that something is using.",
+			"explorer_db_connections_in_use", "Database connections in use.",
 			func() float64 { return float64(cfg.DB.Pool.Stat().AcquiredConns()) },
 		),
 		prometheus.NewCounterFunc(
 			prometheus.CounterOpts{
-				Name: "explorer_db_waits_total", Help: "How often something waited for a database connection.",
+				Name: "explorer_db_waits_total", Help: "Number of waits for a database connection.",
 			},
 			func() float64 { return float64(cfg.DB.Pool.Stat().EmptyAcquireCount()) },
 		),
 		pool(
-			"explorer_db_connections_max", "Database connections there may be.",
+			"explorer_db_connections_max", "Maximum number of database connections.",
 			func() float64 { return float64(cfg.DB.Pool.Stat().MaxConns()) },
 		),
 	)

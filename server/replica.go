@@ -122,7 +122,7 @@ func replicaMetrics(r *db.Replica) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "explorer_db_replica_used",
-			Help: "1 if the read replica is used, 0 if the primary answers everything.",
+			Help: "1 if the read replica is used, 0 if the primary answers all reads.",
 		}, func() float64 {
 			if r.Status().State == db.ReplicaUsed {
 				return 1
@@ -131,7 +131,7 @@ func replicaMetrics(r *db.Replica) []prometheus.Collector {
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "explorer_db_replica_lag_seconds",
-			Help: "How old what the read replica gives is at the most; -1: not known.",
+			Help: "Maximum age of data from the read replica; -1: not known.",
 		}, func() float64 {
 			if lag := r.Status().Lag; lag != nil {
 				return lag.Seconds()
@@ -147,7 +147,7 @@ func replicaMetrics(r *db.Replica) []prometheus.Collector {
 		prometheus.NewCounterFunc(
 			prometheus.CounterOpts{
 				Name: "explorer_db_replica_fallbacks_total",
-				Help: "Statements that the read replica might have answered and the primary did.",
+				Help: "Statements that the primary answered in place of the read replica.",
 			},
 			func() float64 { return float64(r.Status().Fallbacks) },
 		),

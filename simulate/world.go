@@ -1,6 +1,6 @@
 // Package simulate is a simulated Parliament. It serves both sources over HTTP, as openparliament.ca and LEGISinfo do,
-// from a seed. It is deterministic and of any size, its bills progress with its own clock, and it misbehaves on demand
-// (see Faults). It is for demonstrations, tests and load; none of its bills exist. Begin reading at NewWorld and
+// from a seed. It is deterministic and of any size, its bills progress with its own clock, and it injects faults on
+// demand (see Faults). It is for demonstrations, tests and load; none of its bills exist. Begin reading at NewWorld and
 // World.Handler.
 package simulate
 

@@ -109,7 +109,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, store: parliament.NewStore(cfg.DB), metrics: newRegistry(), tracer: tracer,
 		stopTracing: stopTracing}
 	conflicts := prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_db_conflicts_total",
-		Help: "Serialization failures and deadlocks after which something was done again."})
+		Help: "Transactions and statements retried after a serialization failure or a deadlock."})
 	n.metrics.MustRegister(conflicts)
 	cfg.DB.OnConflict = func(error) { conflicts.Inc() }
 	if cfg.Embeddings != nil {

@@ -1,7 +1,7 @@
 // Package dbtest gives each test a migrated database of its own on a real Postgres: the server named by
-// TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from fetched ones
-// (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started, by
-// default that of temporary files: a folder in memory saves a quarter of the time.
+// TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from downloaded
+// ones (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started,
+// by default that of temporary files: a folder in memory saves a quarter of the time.
 package dbtest
 
 import (

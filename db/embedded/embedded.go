@@ -1,8 +1,8 @@
 // Package embedded runs a Postgres server as a child of this process, for users who have no Postgres of their own. It
-// uses server binaries of the machine, or fetches them from a Maven repository once.
+// uses server binaries of the machine, or downloads them from a Maven repository once.
 //
-// The main types are Server, which Start returns, and Source, which finds and fetches binaries. Begin reading at Start;
-// Source.Search and Source.Ensure find the binaries. Attach connects to a server that another process runs.
+// The main types are Server, which Start returns, and Source, which finds and downloads binaries. Begin reading at
+// Start; Source.Search and Source.Ensure find the binaries. Attach connects to a server that another process runs.
 package embedded
 
 import (

@@ -1,6 +1,6 @@
-// Package outage keeps a log readable while something is down. What everything that uses the database complains of then
-// is one cause: it has one line when it begins, one a minute while it lasts, and one when it is over. The same goes for
-// any other warning that is said over and over again in the same words.
+// Package outage limits the lines of a log during an outage. All warnings and errors about the database have one cause,
+// which has one line when it begins, one a minute while it lasts, and one when it ends. Other warnings that repeat with
+// identical text are limited in the same way. Begin reading at Handler.
 package outage
 
 import (
@@ -123,7 +123,7 @@ func (s *shared) silence(key string, c *cause) {
 	s.mu.Unlock()
 	message := "no longer: " + c.what
 	if c.database {
-		message = "the database is of use again"
+		message = "the database is available again"
 	} else if c.allLeft == 0 {
 		return // it was said once
 	}

@@ -102,7 +102,7 @@ func TestDatabase(t *testing.T) {
 		want(t, "not over yet", lines())
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		want(t, "over", lines(), `level=INFO msg="the database is of use again" lasted=1m19s left_out=7 left_out_in_all=246`)
+		want(t, "over", lines(), `level=INFO msg="the database is available again" lasted=1m19s left_out=7 left_out_in_all=246`)
 		complain()
 		want(t, "when it begins again", lines(),
 			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)

@@ -1,7 +1,7 @@
 // Package alerts raises alerts, recovers them, and delivers messages about them to channels.
 //
 // An alert is a row from the first time that its cause is raised until the cause recovers; a partial unique index makes
-// the same cause the same alert. Each message to a channel is a River job, with a row that holds what became of it.
+// the same cause the same alert. Each message to a channel is a River job, with a row that holds its outcome.
 // Begin reading at Alerter.RaiseTx. The channels are in package notify.
 package alerts
 

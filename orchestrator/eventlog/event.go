@@ -1,7 +1,7 @@
 // Package eventlog keeps the event log: what happened to each run, in order, and the streams that follow it.
 //
-// A Log reads the log and streams it. Insert writes Entries, in the transaction of whatever they report; Log.Wake then
-// tells the streams of all processes. Begin reading at Event, and at Log.FollowRun for the streams.
+// A Log reads the log and streams it. Insert writes Entries, in the transaction of the change that they report;
+// Log.Wake then notifies the streams of all processes. Begin reading at Event, and at Log.FollowRun for the streams.
 //
 // The log is one table in weekly partitions (partitions.go). The ids of a run's events become visible in order, because
 // Insert locks the run's row. Across runs they do not: the order in which events became visible is that of the pair of

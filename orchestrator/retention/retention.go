@@ -1,8 +1,8 @@
-// Package retention deletes what is older than a deployment keeps: events, runs, ticks, alerts and whatever else has a
-// Sweeper. It also creates the partitions of the event log for the weeks to come, and samples the sizes of tables.
+// Package retention deletes rows that are older than their retention: events, runs, ticks, alerts, and the rows of every
+// other Sweeper. It also creates the event log's partitions of the next weeks, and samples the sizes of tables.
 //
-// A Policy says how much is kept of each kind. A Deleter deletes the rest, in batches with a pause in between, each
-// time that Sweep is called. Begin reading at Deleter.Sweep.
+// A Policy has the retention of each kind of row. Each call of Deleter.Sweep deletes the expired rows, in batches with a
+// pause in between. Begin reading there.
 package retention
 
 import (

@@ -1,6 +1,6 @@
 // Package openparliament reads bills and politicians from the API of openparliament.ca. The API does not sort its lists
-// by date. So the latest bills are requested by a range of dates and sorted here. It has no bills before the 37th
-// Parliament.
+// by date, so this package requests the latest bills by a range of dates and sorts them. The API has no bills before
+// the 37th Parliament.
 //
 // Begin reading at Client.BillsOfSession and Client.Politicians; lister reads the pages of a list.
 package openparliament

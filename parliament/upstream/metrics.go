@@ -23,21 +23,21 @@ func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 		requests: prometheus.NewCounterVec(
 			prometheus.CounterOpts{
 				Name: "explorer_upstream_requests_total",
-				Help: "Requests to a source, by the status of the answer; error: none came, canceled: nobody waited for it any " +
-					"more.",
+				Help: "Requests to a source, by status of the response; error: no response, canceled: the request was " +
+					"canceled.",
 			},
 			[]string{"status"},
 		),
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "explorer_upstream_request_duration_seconds", Help: "How long a source took to answer.",
+			Name: "explorer_upstream_request_duration_seconds", Help: "Response time of a source.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 		}),
 		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "explorer_upstream_wait_seconds", Help: "How long requests waited because of the source's limits.",
+			Name: "explorer_upstream_wait_seconds", Help: "Time that requests waited because of the source's limits.",
 			Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		breaker: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "explorer_upstream_breaker_open", Help: "1 while this process sends no requests to a failing source.",
+			Name: "explorer_upstream_breaker_open", Help: "1 while the circuit breaker of the source is open in this process.",
 		}),
 	}
 	if reg == nil {

@@ -1,5 +1,5 @@
-// Package upstream requests JSON from public services. All processes together keep to a request rate and to a number of
-// requests in flight per service. Transient errors are retried, Retry-After is honoured, and a circuit breaker stops
+// Package upstream requests JSON from public services. All processes together stay within a request rate and a number
+// of requests in flight per service. Transient errors are retried, Retry-After is honoured, and a circuit breaker stops
 // requests to a service that fails.
 //
 // The main types are Config and Client. Begin reading at New, Client.GetJSON and Client.GetList. budget.go has the

@@ -2,8 +2,8 @@
 // at New, whose Client has a method for each operation of the contract, such as ListBillsWithResponse, and at
 // FollowRun.
 //
-// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. Programs that
-// import api alone go on working: the names here are aliases.
+// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. The names here are
+// aliases, so programs that import only api still work.
 package explorer
 
 import (

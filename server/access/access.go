@@ -1,8 +1,8 @@
 // Package access authenticates and authorizes requests. It holds the API keys, the sessions of people who signed in
 // with a key or at an OpenID Connect provider, the scopes, the rate limits and the audit log.
 //
-// Control is the main type. Control.Identify finds out who sent a request, Scope.Includes decides whether they may do
-// what it wants, Control.Allow limits their rate, Control.Watch ends their requests when they lose access, and
+// Control is the main type. Control.Identify identifies the sender of a request, Scope.Includes checks the sender's
+// scope, Control.Allow limits the sender's rate, Control.Watch ends requests whose sender loses access, and
 // Control.Begin and Control.Complete write the audit log. The package functions of the same names as methods, such as
 // CreateKey, take a pool or a transaction instead, for commands without a server.
 //

@@ -95,10 +95,7 @@ func overLine(t *testing.T, d *db.DB) (*db.DB, *line) {
 		}
 	}()
 	url := fmt.Sprintf(
-		"host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable",
-		dir,
-		cfg.User,
-		cfg.Password,
+		"host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable", dir, cfg.User, cfg.Password,
 		cfg.Database,
 	)
 	over, err := db.Open(t.Context(), db.Config{URL: url})

@@ -54,13 +54,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	e := w.engine
 	if _, err := e.defs.Asset(job.Args.Asset); err != nil && time.Since(job.CreatedAt) < unknownAssetFor {
 		// During an upgrade, another worker may have the asset.
-		e.log.Warn(
-			"this worker does not have the asset: it is left to others",
-			"run_id",
-			job.Args.RunID,
-			"asset",
-			job.Args.Asset,
-		)
+		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID,
+			"asset", job.Args.Asset)
 		// The wait is random: after a whole number of poll intervals this worker would be the first to fetch the job again.
 		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond)) //nolint:gosec // chance enough
 	}

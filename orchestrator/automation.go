@@ -194,9 +194,7 @@ func (e *Engine) judgeCron(
 	for _, dep := range a.Deps {
 		if graph[dep].LastMaterializedAt.Before(v.since) {
 			v.Reason = fmt.Sprintf(
-				"%s, which it depends on, was not materialized since %s",
-				dep,
-				v.since.UTC().Format(time.RFC3339),
+				"%s, which it depends on, was not materialized since %s", dep, v.since.UTC().Format(time.RFC3339),
 			)
 			return
 		}

@@ -16,11 +16,11 @@ func TestSelect(t *testing.T) {
 	// a -> b -> c -> e, d stands alone
 	group := func(a *orchestrator.Asset, g string) *orchestrator.Asset { a.Group = g; return a }
 	d := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
-		group(
-			asset("aa", nil, nil),
-			"one",
-		), group(asset("bb", []string{"aa"}, nil), "one"), group(asset("cc", []string{"bb"}, nil), "two"),
-		group(asset("dd", nil, nil), "two"), group(asset("ee", []string{"cc"}, nil), "two"),
+		group(asset("aa", nil, nil), "one"),
+		group(asset("bb", []string{"aa"}, nil), "one"),
+		group(asset("cc", []string{"bb"}, nil), "two"),
+		group(asset("dd", nil, nil), "two"),
+		group(asset("ee", []string{"cc"}, nil), "two"),
 	}})
 	for selection, want := range map[string]string{
 		"*": "aa bb cc dd ee", "bb": "bb", "+cc": "aa bb cc", "bb+": "bb cc ee", "+bb+": "aa bb cc ee", "1+cc": "bb cc", "bb+1": "bb cc", "0+cc": "cc", "2+ee": "bb cc ee",
@@ -68,8 +68,7 @@ func TestLimits(t *testing.T) {
 		return a
 	}
 	defs := parts(
-		t,
-		orchestrator.Declarations{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}},
+		t, orchestrator.Declarations{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}},
 	)
 	for _, bad := range []string{"pool:src", "pool:src=0", "src=2", "tag:team=2", "pool:=1", "asset:x=many"} {
 		if _, err := orchestrator.ParseLimit(bad); err == nil {
@@ -257,17 +256,15 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 func TestAutomationConditions(t *testing.T) {
 	t.Parallel()
 	up := asset("up", nil, nil)
-	eager, cron, missing := asset("eager", []string{"up"}, nil), asset("cron", []string{"up"}, nil), asset(
-		"missing",
-		[]string{"up"},
-		nil,
-	)
+	eager := asset("eager", []string{"up"}, nil)
+	eager.Automation = orchestrator.Eager()
+	cron := asset("cron", []string{"up"}, nil)
+	cron.Automation = orchestrator.OnCron("0 0 1 1 *", "")
+	missing := asset("missing", []string{"up"}, nil)
+	missing.Automation = orchestrator.OnMissing()
 	parted := asset("parted", nil, nil)
 	parted.Partitions, parted.PartitionRequired = orchestrator.StaticPartitions("p", "1", "2"), true
-	eager.Automation, cron.Automation, missing.Automation, parted.Automation = orchestrator.Eager(), orchestrator.OnCron(
-		"0 0 1 1 *",
-		"",
-	), orchestrator.OnMissing(), orchestrator.OnMissing()
+	parted.Automation = orchestrator.OnMissing()
 	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{up, eager, cron, missing, parted}}))
 	says := func(name string, run bool, why string) {
 		t.Helper()

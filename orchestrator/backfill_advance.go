@@ -70,10 +70,7 @@ func (backfillArgs) Kind() string { return "advance_backfill" }
 
 func (e *Engine) enqueueBackfill(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
 	_, err := e.river.InsertTx(
-		ctx,
-		tx,
-		backfillArgs{BackfillID: id},
-		&river.InsertOpts{Queue: queueBackfills, MaxAttempts: 5},
+		ctx, tx, backfillArgs{BackfillID: id}, &river.InsertOpts{Queue: queueBackfills, MaxAttempts: 5},
 	)
 	return err
 }

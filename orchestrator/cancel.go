@@ -79,14 +79,12 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 			continue
 		}
 		s.Status = StatusCanceled
-		t.add(
-			eventlog.Entry{
-				Type:    eventlog.StepCanceled,
-				Level:   eventlog.LevelWarn,
-				Asset:   s.Asset,
-				Message: s.Asset + " canceled",
-			},
-		)
+		t.add(eventlog.Entry{
+			Type:    eventlog.StepCanceled,
+			Level:   eventlog.LevelWarn,
+			Asset:   s.Asset,
+			Message: s.Asset + " canceled",
+		})
 		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{
 			RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at,
 		}); err != nil {
@@ -105,8 +103,7 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error {
 	q := e.q.WithTx(tx)
 	steps, err := q.ListAbandonedSteps(
-		ctx,
-		sql.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()},
+		ctx, sql.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()},
 	)
 	if err != nil {
 		return err
@@ -126,16 +123,14 @@ func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error 
 			return err
 		}
 		s.Status = StatusCanceled
-		t.add(
-			eventlog.Entry{
-				Type:    eventlog.StepCanceled,
-				Level:   eventlog.LevelWarn,
-				Asset:   s.Asset,
-				Attempt: int(s.Attempt),
-				Message: s.Asset + " canceled; its worker is dead",
-				Data:    raw,
-			},
-		)
+		t.add(eventlog.Entry{
+			Type:    eventlog.StepCanceled,
+			Level:   eventlog.LevelWarn,
+			Asset:   s.Asset,
+			Attempt: int(s.Attempt),
+			Message: s.Asset + " canceled; its worker is dead",
+			Data:    raw,
+		})
 		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{
 			RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw,
 		}); err != nil {

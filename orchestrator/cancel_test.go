@@ -65,9 +65,7 @@ func TestCanceledWhileEnding(t *testing.T) {
 				},
 			)
 			e := startEngine(
-				t,
-				d,
-				define(t, []*orchestrator.Asset{a}, nil),
+				t, d, define(t, []*orchestrator.Asset{a}, nil),
 				func(cfg *orchestrator.Config) { cfg.Heartbeat = time.Hour },
 			) // nothing stops the function from outside
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})

@@ -210,10 +210,7 @@ func (e *Engine) recordChecks(
 		// Of the checks of several runs, the one that began last decides about the alert, not the one that ended last.
 		cause := r.cause()
 		newer, err := sql.LockCheck(
-			ctx,
-			tx,
-			alerts.LockKey(cause),
-			sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID},
+			ctx, tx, alerts.LockKey(cause), sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID},
 		)
 		if err != nil {
 			return "", err

@@ -55,12 +55,8 @@ func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, e
 			of, set = name, s
 		case s != set:
 			return nil, invalidRequest(
-				at,
-				"%s is partitioned by %s and %s by %s: they cannot be in one run with a partition",
-				of,
-				set.Name,
-				name,
-				s.Name,
+				at, "%s is partitioned by %s and %s by %s: they cannot be in one run with a partition", of, set.Name,
+				name, s.Name,
 			)
 		}
 	}

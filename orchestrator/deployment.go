@@ -60,8 +60,7 @@ func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
 		states[r.Queue] = st
 	}
 	return slices.SortedFunc(
-		maps.Values(states),
-		func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) },
+		maps.Values(states), func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) },
 	), nil
 }
 

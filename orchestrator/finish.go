@@ -68,15 +68,8 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		if time.Now().Add(wait).After(deadline) {
 			return err
 		}
-		e.log.Warn(
-			"recording the end of a step failed; it is tried again",
-			"run_id",
-			step.RunID,
-			"asset",
-			step.Asset,
-			"error",
-			err,
-		)
+		e.log.Warn("recording the end of a step failed; it is tried again", "run_id", step.RunID, "asset", step.Asset,
+			"error", err)
 		if !databaseTrouble(err) {
 			refusals++
 		}
@@ -230,15 +223,12 @@ func (e *Engine) stepEnded(ctx context.Context, q *sql.Queries, t *transition, s
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
 	}
-	return q.PartitionNotMaterialized(
-		ctx,
-		sql.PartitionNotMaterializedParams{
-			Asset:     s.Asset,
-			Partition: *partition,
-			RunID:     t.run.ID,
-			Failed:    s.Status == StatusFailure,
-		},
-	)
+	return q.PartitionNotMaterialized(ctx, sql.PartitionNotMaterializedParams{
+		Asset:     s.Asset,
+		Partition: *partition,
+		RunID:     t.run.ID,
+		Failed:    s.Status == StatusFailure,
+	})
 }
 
 // ended counts and signals a transition. Call it after the commit.
@@ -279,18 +269,16 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 			return err
 		}
 	}
-	t.add(
-		eventlog.Entry{
-			Type:    eventlog.Materialization,
-			Level:   eventlog.LevelInfo,
-			Asset:   step.Asset,
-			Attempt: step.Attempt,
-			Message: message,
-			Data: eventlog.Data(map[string]any{
-				"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
-			}),
-		},
-	)
+	t.add(eventlog.Entry{
+		Type:    eventlog.Materialization,
+		Level:   eventlog.LevelInfo,
+		Asset:   step.Asset,
+		Attempt: step.Attempt,
+		Message: message,
+		Data: eventlog.Data(map[string]any{
+			"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
+		}),
+	})
 	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{
 		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID,
 		Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number

@@ -129,8 +129,7 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 		states[k.Asset] = k.State
 	}
 	names = slices.DeleteFunc(
-		names,
-		func(name string) bool { return states[name] == e.FreshnessOf(e.defs.byAsset[name], latest).State },
+		names, func(name string) bool { return states[name] == e.FreshnessOf(e.defs.byAsset[name], latest).State },
 	)
 	return eachRow(
 		ctx,

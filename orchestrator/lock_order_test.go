@@ -29,9 +29,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 	// Neither the order of the definitions nor that of the names is that in which steps end: z, b, a.
 	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		partitioned(
-			"z",
-			nil,
-			"p",
+			"z", nil, "p",
 		), partitioned("b", nil, "p", "q"), partitioned("a", []string{"b"}, "q"), partitioned("c", []string{"a", "z"}, "p"),
 	}})
 	d := dbtest.NewWatched(t)
@@ -106,9 +104,7 @@ func TestPartitionsAreLockedInOneOrder(t *testing.T) {
 	}
 	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		partitioned(
-			"d",
-			nil,
-			orchestrator.Permanent(errors.New("no")),
+			"d", nil, orchestrator.Permanent(errors.New("no")),
 		), partitioned("c", []string{"d"}, nil), partitioned("b", []string{"c"}, nil), partitioned("a", []string{"b"}, nil),
 	}})
 	d := dbtest.NewWatched(t)
@@ -121,14 +117,11 @@ func TestPartitionsAreLockedInOneOrder(t *testing.T) {
 	for range starters {
 		wg.Go(func() {
 			for i := range each {
-				run, _, err := e.StartRun(
-					t.Context(),
-					orchestrator.RunRequest{
-						Assets:    []string{"a", "b", "c", "d"},
-						Partition: "p1",
-						Trigger:   orchestrator.Trigger{Kind: "api"},
-					},
-				)
+				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{
+					Assets:    []string{"a", "b", "c", "d"},
+					Partition: "p1",
+					Trigger:   orchestrator.Trigger{Kind: "api"},
+				})
 				if err != nil {
 					t.Error(err)
 					continue

@@ -51,14 +51,12 @@ func TestLogLinesAreWrittenOnce(t *testing.T) {
 				return nil
 			})
 			d := dbtest.New(t)
-			e, err := orchestrator.New(
-				orchestrator.Config{
-					DB:          d,
-					Definitions: define(t, []*orchestrator.Asset{a}, nil),
-					Logger:      testLogger(t),
-					Work:        true,
-				},
-			)
+			e, err := orchestrator.New(orchestrator.Config{
+				DB:          d,
+				Definitions: define(t, []*orchestrator.Asset{a}, nil),
+				Logger:      testLogger(t),
+				Work:        true,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -56,13 +56,11 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 			},
 			[]string{"asset"},
 		),
-		queueTime: prometheus.NewHistogram(
-			prometheus.HistogramOpts{
-				Name:    "explorer_step_queue_seconds",
-				Help:    "Time that steps waited for a worker after they were due.",
-				Buckets: seconds,
-			},
-		),
+		queueTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "explorer_step_queue_seconds",
+			Help:    "Time that steps waited for a worker after they were due.",
+			Buckets: seconds,
+		}),
 		tickDelay: prometheus.NewHistogramVec(
 			prometheus.HistogramOpts{Name: "explorer_tick_delay_seconds", Help: "Delay of ticks after their due time.", Buckets: seconds},
 			[]string{"schedule"},

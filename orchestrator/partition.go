@@ -453,8 +453,7 @@ func (e *Engine) filledByConfig(
 		return err
 	}
 	slices.SortFunc(
-		rows,
-		func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) },
+		rows, func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) },
 	) // the last one counts
 	for _, r := range rows {
 		if key := a.partitionOfConfig(keys, r.Config); key != "" && known[key] == nil {

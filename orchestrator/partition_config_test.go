@@ -113,8 +113,7 @@ func TestPartitionByConfig(t *testing.T) {
 		}
 	}
 	plan, err := e.PlanBackfill(
-		t.Context(),
-		orchestrator.BackfillRequest{Assets: []string{"a"}, Only: orchestrator.PartitionMissing},
+		t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}, Only: orchestrator.PartitionMissing},
 	)
 	if err != nil || len(plan.Keys) != 2 || plan.Keys[0] != "41-1" || plan.Keys[1] != "45-1" {
 		t.Errorf("a backfill of what is missing: %+v, %v", plan, err)

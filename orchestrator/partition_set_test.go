@@ -38,14 +38,8 @@ func TestPartitionKeysOfTimeWindows(t *testing.T) {
 			from, to, ok := s.Window(c.key)
 			if !ok || to.Sub(from).Hours() != c.hours || from.Format(time.RFC3339) != c.start {
 				t.Errorf(
-					"%s is %s to %s (%g h), %t; want %g h from %s",
-					c.key,
-					from,
-					to,
-					to.Sub(from).Hours(),
-					ok,
-					c.hours,
-					c.start,
+					"%s is %s to %s (%g h), %t; want %g h from %s", c.key, from, to, to.Sub(from).Hours(), ok,
+					c.hours, c.start,
 				)
 			}
 			for _, k := range c.notKeys {

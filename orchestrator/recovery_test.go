@@ -402,10 +402,8 @@ func TestClockJump(t *testing.T) {
 		}
 	})
 	defs := define(
-		t,
-		[]*orchestrator.Asset{asset("a", nil, nil), held},
-		[]*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}},
-		cron,
+		t, []*orchestrator.Asset{asset("a", nil, nil), held},
+		[]*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, cron,
 	)
 	clock := func(c *orchestrator.Config) {
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }

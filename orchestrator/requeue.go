@@ -72,9 +72,7 @@ func (e *Engine) requeueOther(ctx context.Context, j sql.ListLostJobsRow) error 
 			return err
 		}
 		_, err := e.river.InsertTx(
-			ctx,
-			tx,
-			sameArgs{kind: j.Kind, raw: j.Args},
+			ctx, tx, sameArgs{kind: j.Kind, raw: j.Args},
 			&river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)},
 		)
 		return err

@@ -36,14 +36,12 @@ func TestParseKeep(t *testing.T) {
 			t.Errorf("%q: %+v", bad, k)
 		}
 	}
-	_, err := orchestrator.New(
-		orchestrator.Config{
-			DB:          dbtest.New(t),
-			Definitions: define(t, nil, nil),
-			Logger:      testLogger(t),
-			Retention:   retention.Policy{"evnets": {}},
-		},
-	)
+	_, err := orchestrator.New(orchestrator.Config{
+		DB:          dbtest.New(t),
+		Definitions: define(t, nil, nil),
+		Logger:      testLogger(t),
+		Retention:   retention.Policy{"evnets": {}},
+	})
 	if err == nil || !strings.Contains(err.Error(), "evnets") {
 		t.Errorf("an unknown kind: %v", err)
 	}
@@ -73,10 +71,7 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 	)
 	if err == nil {
 		_, err = d.Pool.Exec(
-			t.Context(),
-			`INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`,
-			id,
-			asset,
+			t.Context(), `INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`, id, asset,
 			status,
 		)
 	}
@@ -93,10 +88,7 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 		_, err = d.Pool.Exec(
 			t.Context(),
 			`INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, $2, $3, 1, '{}', $4)`,
-			id,
-			asset,
-			id,
-			at,
+			id, asset, id, at,
 		)
 	}
 	if err != nil {
@@ -220,9 +212,7 @@ func TestSweepGoesOnInTheBackground(t *testing.T) {
 	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
 	until(
-		t,
-		e,
-		"the old run is deleted",
+		t, e, "the old run is deleted",
 		func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 },
 	)
 }
@@ -244,9 +234,7 @@ func TestWrongClock(t *testing.T) {
 		t.Errorf("%d events stayed in the default piece", n)
 	}
 	e := startEngine(
-		t,
-		d,
-		define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil),
+		t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil),
 		func(c *orchestrator.Config) { c.Work = false },
 	)
 	if events, err := e.Events().OfRun(t.Context(), id, 0, 10); err != nil || len(events) != 2 {

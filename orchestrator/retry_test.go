@@ -37,10 +37,7 @@ func TestRetryFromFailureRunsACheckAgain(t *testing.T) {
 	retry := func(run *orchestrator.Run) *orchestrator.Run {
 		t.Helper()
 		again, _, err := e.RetryRun(
-			t.Context(),
-			run.ID,
-			true,
-			orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
+			t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -101,9 +98,7 @@ func TestRetryKeepsWhatTheRunHad(t *testing.T) {
 	}
 	for _, fromFailure := range []bool{false, true} {
 		again, _, err := e.RetryRun(
-			t.Context(),
-			old.ID,
-			fromFailure,
+			t.Context(), old.ID, fromFailure,
 			orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry", Name: old.ID.String()}},
 		)
 		if err != nil {
@@ -177,11 +172,8 @@ func TestOverdueRun(t *testing.T) {
 // TestBackfillBlamesWhatWasSent asks for backfills that cannot be, in every way to choose assets and partitions.
 func TestBackfillBlamesWhatWasSent(t *testing.T) {
 	t.Parallel()
-	letters, digits := orchestrator.StaticPartitions("letters", "a", "b"), orchestrator.StaticPartitions(
-		"digits",
-		"1",
-		"2",
-	)
+	letters := orchestrator.StaticPartitions("letters", "a", "b")
+	digits := orchestrator.StaticPartitions("digits", "1", "2")
 	refusing := func(key string) (map[string]any, error) { return nil, errors.New("no " + key) }
 	of := func(name string, set *orchestrator.PartitionSet) *orchestrator.Asset {
 		a := asset(name, nil, nil)

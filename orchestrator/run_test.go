@@ -104,9 +104,7 @@ func TestRun(t *testing.T) {
 		}
 		defs := define(t, []*orchestrator.Asset{
 			asset(
-				"bottom",
-				[]string{"left", "right"},
-				note,
+				"bottom", []string{"left", "right"}, note,
 			), asset("left", []string{"top"}, meet), asset("right", []string{"top"}, meet), asset("top", nil, note),
 		}, []*orchestrator.Job{{Name: "diamond", Assets: []string{"top", "left", "right", "bottom"}}})
 		e := setup(t, defs)
@@ -144,10 +142,7 @@ func TestRun(t *testing.T) {
 		}
 		fail.Store(false)
 		again, _, err := e.RetryRun(
-			t.Context(),
-			run.ID,
-			true,
-			orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
+			t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
 		)
 		if err != nil {
 			t.Fatal(err)

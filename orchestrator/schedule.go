@@ -80,13 +80,8 @@ func (e *Engine) periodicJobs() []*river.PeriodicJob {
 			defer cancel()
 			args, err := e.dueTick(ctx, s)
 			if err != nil {
-				e.log.Warn(
-					"the schedule cannot be read; its tick is made up once the database is back",
-					"schedule",
-					s.Name,
-					"error",
-					err,
-				)
+				e.log.Warn("the schedule cannot be read; its tick is made up once the database is back",
+					"schedule", s.Name, "error", err)
 			}
 			if args == nil {
 				return nil, nil
@@ -152,17 +147,14 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		return err // the database is at fault, not the job
 	}
 	if err != nil { // the job's own config is no longer valid: another attempt would fail too
-		n, dbErr := e.q.InsertTick(
-			ctx,
-			sql.InsertTickParams{
-				Schedule:     s.Name,
-				Kind:         a.TickKind,
-				ScheduledFor: a.ScheduledFor,
-				Status:       StatusFailure,
-				Message:      optional(err.Error()),
-				CreatedAt:    e.now(),
-			},
-		)
+		n, dbErr := e.q.InsertTick(ctx, sql.InsertTickParams{
+			Schedule:     s.Name,
+			Kind:         a.TickKind,
+			ScheduledFor: a.ScheduledFor,
+			Status:       StatusFailure,
+			Message:      optional(err.Error()),
+			CreatedAt:    e.now(),
+		})
 		if dbErr != nil {
 			return dbErr
 		}
@@ -178,17 +170,14 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertTick(
-			ctx,
-			sql.InsertTickParams{
-				Schedule:     s.Name,
-				Kind:         a.TickKind,
-				ScheduledFor: a.ScheduledFor,
-				Status:       StatusSuccess,
-				RunID:        &p.id,
-				CreatedAt:    e.now(),
-			},
-		)
+		n, err := q.InsertTick(ctx, sql.InsertTickParams{
+			Schedule:     s.Name,
+			Kind:         a.TickKind,
+			ScheduledFor: a.ScheduledFor,
+			Status:       StatusSuccess,
+			RunID:        &p.id,
+			CreatedAt:    e.now(),
+		})
 		if err != nil || n == 0 {
 			return err // fired already
 		}

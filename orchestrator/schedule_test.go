@@ -116,9 +116,7 @@ func TestSchedule(t *testing.T) {
 	t.Run("RunNow", func(t *testing.T) {
 		t.Parallel()
 		defs := define(
-			t,
-			[]*orchestrator.Asset{asset("a", nil, nil)},
-			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
 			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"},
 		)
 		e := setup(t, defs)
@@ -213,8 +211,7 @@ func TestTicksWhenClocksChange(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := define(
-				t,
-				[]*orchestrator.Asset{asset("a", nil, nil)},
+				t, []*orchestrator.Asset{asset("a", nil, nil)},
 				[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
 				&orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone},
 			)

@@ -40,9 +40,7 @@ func (e *Engine) sensorRounds() *river.PeriodicJob {
 		return sensorRoundArgs{}, &river.InsertOpts{Queue: queueSensors, MaxAttempts: 1}
 	}
 	return river.NewPeriodicJob(
-		river.PeriodicInterval(time.Second),
-		construct,
-		&river.PeriodicJobOpts{ID: "sensors", RunOnStart: true},
+		river.PeriodicInterval(time.Second), construct, &river.PeriodicJobOpts{ID: "sensors", RunOnStart: true},
 	)
 }
 
@@ -59,8 +57,7 @@ func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundAr
 	e := w.engine
 	names := slices.Collect(maps.Keys(e.defs.bySensor))
 	rows, err := e.relaxed.ClaimDueSensors(
-		ctx,
-		sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)},
+		ctx, sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)},
 	)
 	if err != nil {
 		return err
@@ -119,8 +116,7 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 			}
 		}
 		row, err := e.relaxed.ClaimOrAskSensor(
-			ctx,
-			sql.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)},
+			ctx, sql.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)},
 		)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.Again {
 			continue // stopped, or being evaluated by another process

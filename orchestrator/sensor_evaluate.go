@@ -182,15 +182,8 @@ func (e *Engine) addSignal(ctx context.Context, s *Sensor, ev *Evaluation, signa
 	if s.kind == SensorAsset {
 		m, err := materializationOfEvent(signal)
 		if err != nil {
-			e.log.Error(
-				"an event cannot be read: the sensor goes on without it",
-				"sensor",
-				s.Name,
-				"run_id",
-				signal.RunID,
-				"error",
-				err,
-			)
+			e.log.Error("an event cannot be read: the sensor goes on without it", "sensor", s.Name,
+				"run_id", signal.RunID, "error", err)
 			return nil
 		}
 		ev.Materializations = append(ev.Materializations, *m)
@@ -203,15 +196,8 @@ func (e *Engine) addSignal(ctx context.Context, s *Sensor, ev *Evaluation, signa
 	case err != nil && (databaseTrouble(err) || ctx.Err() != nil):
 		return err
 	case err != nil:
-		e.log.Error(
-			"a run cannot be read: the sensor goes on without it",
-			"sensor",
-			s.Name,
-			"run_id",
-			signal.RunID,
-			"error",
-			err,
-		)
+		e.log.Error("a run cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", signal.RunID,
+			"error", err)
 		return nil
 	}
 	if run.TriggerKind != "sensor" || run.TriggerName == nil || *run.TriggerName != s.Name {

@@ -185,8 +185,7 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 	}
 	ctx = context.WithoutCancel(ctx) // the caller may give up; an evaluation that has begun is recorded
 	row, err := e.q.ClaimSensor(
-		ctx,
-		sql.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()},
+		ctx, sql.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()},
 	)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &ConflictError{Reason: fmt.Sprintf("sensor %q is being evaluated at this moment", name)}
@@ -231,23 +230,18 @@ func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEv
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertWebhookEvent(
-			ctx,
-			sql.InsertWebhookEventParams{
-				Sensor:      sensor,
-				WebhookID:   ev.ID,
-				ContentType: ev.ContentType,
-				Body:        ev.Body,
-				ReceivedAt:  e.now(),
-			},
-		)
+		n, err := q.InsertWebhookEvent(ctx, sql.InsertWebhookEventParams{
+			Sensor:      sensor,
+			WebhookID:   ev.ID,
+			ContentType: ev.ContentType,
+			Body:        ev.Body,
+			ReceivedAt:  e.now(),
+		})
 		if repeated = n == 0; err != nil || repeated {
 			return err
 		}
 		_, err = e.river.InsertTx(
-			ctx,
-			tx,
-			sensorArgs{Sensor: sensor, Tick: SensorTickWebhook},
+			ctx, tx, sensorArgs{Sensor: sensor, Tick: SensorTickWebhook},
 			&river.InsertOpts{Queue: queueSensors, MaxAttempts: 3},
 		)
 		return err

@@ -229,9 +229,7 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 		}
 	}
 	until(
-		t,
-		e,
-		"the good one fires",
+		t, e, "the good one fires",
 		func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 },
 	)
 	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "ignores its context") {
@@ -316,26 +314,24 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 
 func TestWebhookSensor(t *testing.T) {
 	t.Parallel()
-	hook := orchestrator.NewWebhookSensor(
-		orchestrator.Sensor{
-			Name:     "hook",
-			Interval: time.Hour,
-			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				r := &orchestrator.SensorResult{}
-				for _, w := range ev.Webhooks {
-					if strings.HasPrefix(w.ID, "no") {
-						r.Skip = "not for us"
-						continue
-					}
-					r.Runs = append(
-						r.Runs,
-						orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}},
-					)
+	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{
+		Name:     "hook",
+		Interval: time.Hour,
+		Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			r := &orchestrator.SensorResult{}
+			for _, w := range ev.Webhooks {
+				if strings.HasPrefix(w.ID, "no") {
+					r.Skip = "not for us"
+					continue
 				}
-				return r, nil
-			},
+				r.Runs = append(
+					r.Runs,
+					orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}},
+				)
+			}
+			return r, nil
 		},
-	)
+	})
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(hook)))
 	post := func(id string) (bool, error) {

@@ -36,8 +36,7 @@ func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
 	}
 	types := s.signals()
 	rows, err := e.q.ListSignals(
-		ctx,
-		sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, Limit: 1},
+		ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, Limit: 1},
 	)
 	if err != nil {
 		return false, err

@@ -81,16 +81,14 @@ func TestStopReturnsInTime(t *testing.T) {
 				<-release
 				return nil
 			})
-			e, err := orchestrator.New(
-				orchestrator.Config{
-					DB:          d,
-					Definitions: define(t, []*orchestrator.Asset{deaf}, nil),
-					Logger:      testLogger(t),
-					Work:        true,
-					Heartbeat:   200 * time.Millisecond,
-					SoftStop:    time.Hour,
-				},
-			)
+			e, err := orchestrator.New(orchestrator.Config{
+				DB:          d,
+				Definitions: define(t, []*orchestrator.Asset{deaf}, nil),
+				Logger:      testLogger(t),
+				Work:        true,
+				Heartbeat:   200 * time.Millisecond,
+				SoftStop:    time.Hour,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

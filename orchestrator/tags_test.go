@@ -16,12 +16,10 @@ func TestKeysOfTags(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"", " ", "a:b", ":", "a\n", "a ", strings.Repeat("k", 101)} {
 		bad := map[string]string{key: "x"}
-		_, err := orchestrator.NewDefinitions(
-			orchestrator.Declarations{
-				Assets: []*orchestrator.Asset{asset("a", nil, nil)},
-				Jobs:   []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Tags: bad}},
-			},
-		)
+		_, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+			Assets: []*orchestrator.Asset{asset("a", nil, nil)},
+			Jobs:   []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Tags: bad}},
+		})
 		if err == nil || !strings.Contains(err.Error(), `job "j"`) {
 			t.Errorf("a job with the key %q: %v", key, err)
 		}

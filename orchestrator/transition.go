@@ -82,10 +82,7 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 	case StatusUpForRetry:
 		ev.Type, ev.Level, ev.Data = eventlog.StepUpForRetry, eventlog.LevelWarn, eventlog.Data(o.err)
 		ev.Message = fmt.Sprintf(
-			"%s failed, next attempt in %s: %s",
-			step.Asset,
-			o.retryIn.Round(time.Millisecond),
-			o.err.Message,
+			"%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message,
 		)
 	case StatusFailure:
 		ev.Type, ev.Level, ev.Data = eventlog.StepFailure, eventlog.LevelError, eventlog.Data(o.err)
@@ -171,14 +168,12 @@ func (e *Engine) skipBlocked(ctx context.Context, q *sql.Queries, t *transition)
 			if check := t.step(s.Upstream[j]).BlockedBy; check != nil {
 				why = fmt.Sprintf("check %s of %s did not pass", *check, s.Upstream[j])
 			}
-			t.add(
-				eventlog.Entry{
-					Type:    eventlog.StepSkipped,
-					Level:   eventlog.LevelWarn,
-					Asset:   s.Asset,
-					Message: s.Asset + " skipped: " + why,
-				},
-			)
+			t.add(eventlog.Entry{
+				Type:    eventlog.StepSkipped,
+				Level:   eventlog.LevelWarn,
+				Asset:   s.Asset,
+				Message: s.Asset + " skipped: " + why,
+			})
 			if err := e.stepEnded(ctx, q, t, s); err != nil {
 				return err
 			}

@@ -58,13 +58,10 @@ func boundTarget(next echo.HandlerFunc) echo.HandlerFunc {
 			)
 		}
 		if n := strings.Count(u.RawQuery, "&") + 1; n > maxParams {
-			return unreadable(
-				"the query",
-				api.FieldError{
-					Pointer: "/query",
-					Detail:  fmt.Sprintf("has %s parameters: want %d at most", thousands(n), maxParams),
-				},
-			)
+			return unreadable("the query", api.FieldError{
+				Pointer: "/query",
+				Detail:  fmt.Sprintf("has %s parameters: want %d at most", thousands(n), maxParams),
+			})
 		}
 		// Each range of a request has a cost, and neither pages nor downloads need more than one.
 		if ranges := c.Request().Header.Values("Range"); len(ranges) > 1 ||

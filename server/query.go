@@ -147,13 +147,10 @@ func checkOnce(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 				}
 				if len(values) > 1 {
 					shown := strings.Join(each(values[:min(len(values), 3)], quoted), ", ")
-					faults = append(
-						faults,
-						api.FieldError{
-							Pointer: "/" + key,
-							Detail:  fmt.Sprintf("is given %d times (%s): want it once", len(values), shown),
-						},
-					)
+					faults = append(faults, api.FieldError{
+						Pointer: "/" + key,
+						Detail:  fmt.Sprintf("is given %d times (%s): want it once", len(values), shown),
+					})
 				}
 			}
 			if len(faults) > 0 {

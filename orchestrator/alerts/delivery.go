@@ -155,9 +155,7 @@ func (a *Alerter) message(ctx context.Context, row sql.Delivery) (notify.Message
 	if row.Kind == DeliveryRecovered {
 		m.Title = "Recovered: " + alert.Title
 		m.Detail = fmt.Sprintf(
-			"Open since %s; raised %d times.",
-			alert.OpenedAt.UTC().Format(time.RFC3339),
-			alert.Occurrences,
+			"Open since %s; raised %d times.", alert.OpenedAt.UTC().Format(time.RFC3339), alert.Occurrences,
 		)
 	}
 	m.Data = map[string]any{

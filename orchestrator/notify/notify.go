@@ -68,8 +68,7 @@ func Parse(spec string, guard *Guard) (*Channel, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf(
-			"channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://",
-			name,
+			"channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://", name,
 		)
 	}
 	c := &Channel{Name: name, Target: u.Scheme + "://" + u.Host}
@@ -272,9 +271,7 @@ func mailOptions(u *url.URL, guard *Guard) ([]gomail.Option, error) {
 	if u.User != nil {
 		password, _ := u.User.Password()
 		options = append(
-			options,
-			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
-			gomail.WithUsername(u.User.Username()),
+			options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()),
 			gomail.WithPassword(password),
 		)
 	}

@@ -98,9 +98,7 @@ func (c *Config) complete() (Policy, error) {
 		}
 		if byAge && k.Count > 0 {
 			return nil, fmt.Errorf(
-				"retention of %s: %q has a count; want an age or off, for %[1]s are kept by age alone",
-				kind,
-				k,
+				"retention of %s: %q has a count; want an age or off, for %[1]s are kept by age alone", kind, k,
 			)
 		}
 		out[kind] = k

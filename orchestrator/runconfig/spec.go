@@ -198,13 +198,10 @@ func Resolve(assets Assets, raw json.RawMessage) (map[string]json.RawMessage, er
 			for _, key := range slices.Sorted(maps.Keys(assets.Fixed[name])) {
 				value := assets.Fixed[name][key]
 				if given, has := g.values[key]; has && !SameJSON(given, value) {
-					faults = append(
-						faults,
-						FieldError{
-							Pointer: g.pointer + Pointer(key),
-							Detail:  fmt.Sprintf("is %v, but the partition makes it %v", given, value),
-						},
-					)
+					faults = append(faults, FieldError{
+						Pointer: g.pointer + Pointer(key),
+						Detail:  fmt.Sprintf("is %v, but the partition makes it %v", given, value),
+					})
 				}
 				merged[key] = value
 			}

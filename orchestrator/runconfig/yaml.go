@@ -99,10 +99,7 @@ var version = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*(%)YAML[ \t]+1\
 // document returns the only document of a text; nil if it is empty.
 func document(text []byte) (root *yaml.Node, err error) {
 	l, err := yaml.NewLoader(
-		bytes.NewReader(text),
-		yaml.WithV4Defaults(),
-		yaml.WithUniqueKeys(false),
-		yaml.WithStreamNodes(),
+		bytes.NewReader(text), yaml.WithV4Defaults(), yaml.WithUniqueKeys(false), yaml.WithStreamNodes(),
 	)
 	if err != nil {
 		return nil, err

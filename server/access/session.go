@@ -201,12 +201,9 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 				return err
 			}
 		}
-		return q.TrimSessions(
-			ctx,
-			sql.TrimSessionsParams{
-				Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions,
-			},
-		)
+		return q.TrimSessions(ctx, sql.TrimSessionsParams{
+			Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("store the session: %w", err)

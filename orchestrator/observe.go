@@ -62,7 +62,9 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 			Buckets: seconds,
 		}),
 		tickDelay: prometheus.NewHistogramVec(
-			prometheus.HistogramOpts{Name: "explorer_tick_delay_seconds", Help: "Delay of ticks after their due time.", Buckets: seconds},
+			prometheus.HistogramOpts{
+				Name: "explorer_tick_delay_seconds", Help: "Delay of ticks after their due time.", Buckets: seconds,
+			},
 			[]string{"schedule"},
 		),
 		lost: prometheus.NewCounter(

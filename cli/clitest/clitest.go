@@ -44,7 +44,7 @@ func Program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
 		dbtest.Measures(t)
 	}
-	cmd := exec.Command(os.Args[0], args...) //nolint:gosec // the test binary itself
+	cmd := exec.Command(os.Args[0], args...) //nolint:gosec,noctx // the test binary; Background ends it
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {

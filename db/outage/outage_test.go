@@ -102,7 +102,8 @@ func TestDatabase(t *testing.T) {
 		want(t, "not over yet", lines())
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		want(t, "over", lines(), `level=INFO msg="the database is available again" lasted=1m19s left_out=7 left_out_in_all=246`)
+		want(t, "over", lines(),
+			`level=INFO msg="the database is available again" lasted=1m19s left_out=7 left_out_in_all=246`)
 		complain()
 		want(t, "when it begins again", lines(),
 			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
@@ -125,7 +126,8 @@ func TestRepeated(t *testing.T) {
 			`level=WARN msg="housekeeping failed" task=x attempt=60 error=boom left_out=29`)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		want(t, "over", lines(), `level=INFO msg="no longer: housekeeping failed" lasted=2m8s left_out=4 left_out_in_all=62`)
+		want(t, "over", lines(),
+			`level=INFO msg="no longer: housekeeping failed" lasted=2m8s left_out=4 left_out_in_all=62`)
 
 		refused := &url.Error{Op: "Get", URL: "https://x.example", Err: context.DeadlineExceeded}
 		for range 2 {

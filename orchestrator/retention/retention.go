@@ -1,8 +1,8 @@
-// Package retention deletes rows that are older than their retention: events, runs, ticks, alerts, and the rows of every
-// other Sweeper. It also creates the event log's partitions of the next weeks, and samples the sizes of tables.
+// Package retention deletes rows that are older than their retention: events, runs, ticks, alerts, and the rows of
+// every other Sweeper. It also creates the event log's partitions of the next weeks, and samples the sizes of tables.
 //
-// A Policy has the retention of each kind of row. Each call of Deleter.Sweep deletes the expired rows, in batches with a
-// pause in between. Begin reading there.
+// A Policy has the retention of each kind of row. Each call of Deleter.Sweep deletes the expired rows, in batches with
+// a pause in between. Begin reading there.
 package retention
 
 import (

@@ -22,9 +22,9 @@ func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_latest_bills",
 		Group: "bills",
-		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in LEGISinfo's" +
-			" list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, and stored with " +
-			"their versions. Each stored session is checked as a whole once a week.",
+		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in " +
+			"LEGISinfo's list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, " +
+			"and stored with their versions. Each stored session is checked as a whole once a week.",
 		Retry:     fetchRetry,
 		Timeout:   30 * time.Minute,
 		Pools:     sourcePools,

@@ -51,7 +51,7 @@ func demo(t *testing.T) string {
 		if m := address.FindStringSubmatch(lines.Text()); m != nil {
 			url = m[1]
 		}
-		if url != "" && strings.Contains(lines.Text(), "Ctrl-C ends it") {
+		if url != "" && strings.Contains(lines.Text(), "Ctrl-C stops") {
 			go func() { _, _ = io.Copy(io.Discard, r) }()
 			return url
 		}

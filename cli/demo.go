@@ -144,11 +144,10 @@ Next steps:
   %[3]s '%[1]s/bills?limit=3'
   %[3]s %[1]s/runs/%[2]s
   %[3]s -N -H 'Accept: text/event-stream' %[1]s/events
-  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize \
-    -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
+  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize %[4]s
   %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
 Ctrl-C stops the demo and deletes its database.
-`, base, resp.JSON202.ID, curl)
+`, base, resp.JSON202.ID, curl, `-H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'`)
 	return nil
 }

@@ -178,13 +178,12 @@ func TestFreshness(t *testing.T) {
 		}
 		return v
 	}
-	daily := &orchestrator.Freshness{By: "30 3 * * *"}
-	age := &orchestrator.Freshness{MaxAge: time.Hour}
 	a := asset("a", nil, nil)
-	a.Freshness = daily
+	a.Freshness = &orchestrator.Freshness{By: "30 3 * * *"}
 	b := asset("b", nil, nil)
-	b.Freshness = age
-	parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, b}})
+	b.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, b}})
+	daily, age := defs.Assets()[0].Freshness, defs.Assets()[1].Freshness
 	for name, c := range map[string]struct {
 		f         *orchestrator.Freshness
 		last, now string

@@ -21,12 +21,41 @@ type Definitions struct {
 	bySensor  map[string]*Sensor
 }
 
-// Declarations are what NewDefinitions checks and completes.
+// Declarations are what NewDefinitions checks. It completes copies of them and does not change them, so they may be
+// shared.
 type Declarations struct {
 	Assets    []*Asset
 	Jobs      []*Job
 	Schedules []*Schedule
 	Sensors   []*Sensor
+}
+
+// clone copies declarations as far as NewDefinitions completes them.
+func (all Declarations) clone() Declarations {
+	assets := copies(all.Assets)
+	for _, a := range assets {
+		a.Checks = copies(a.Checks)
+		a.Freshness, a.Automation = copied(a.Freshness), copied(a.Automation)
+	}
+	return Declarations{
+		Assets: assets, Jobs: copies(all.Jobs), Schedules: copies(all.Schedules), Sensors: copies(all.Sensors),
+	}
+}
+
+func copies[T any](all []*T) []*T {
+	all = slices.Clone(all)
+	for i, v := range all {
+		all[i] = copied(v)
+	}
+	return all
+}
+
+func copied[T any](v *T) *T {
+	if v == nil {
+		return nil
+	}
+	c := *v
+	return &c
 }
 
 // Assets returns all assets in dependency order.

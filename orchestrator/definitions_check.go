@@ -37,9 +37,10 @@ func (d *definer) named(kind, name string, taken bool) {
 	}
 }
 
-// NewDefinitions checks declarations, completes them with defaults, and puts the assets into dependency order. The
-// error names every fault.
+// NewDefinitions checks declarations, completes copies of them with defaults, and puts the assets into dependency
+// order. The error names every fault.
 func NewDefinitions(all Declarations) (*Definitions, error) {
+	all = all.clone()
 	d := &definer{Definitions: &Definitions{
 		byAsset: map[string]*Asset{}, byJob: map[string]*Job{},
 		bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{},
@@ -54,7 +55,7 @@ func NewDefinitions(all Declarations) (*Definitions, error) {
 	}
 	d.schedules = all.Schedules
 	if slices.ContainsFunc(all.Assets, func(a *Asset) bool { return a.Automation != nil }) {
-		all.Sensors = append(slices.Clone(all.Sensors), automationSensor())
+		all.Sensors = append(all.Sensors, automationSensor())
 	}
 	for _, s := range all.Sensors {
 		d.named("sensor", s.Name, d.bySensor[s.Name] != nil)

@@ -30,7 +30,7 @@ func ExampleNewAsset() {
 // A schedule starts a job at the times of a cron expression. It is stopped until it is started.
 func ExampleSchedule() {
 	nightly := &orchestrator.Schedule{Name: "nightly", Description: "Every night.", Job: "fetch", Cron: "0 2 * * *"}
-	_, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
 		Assets:    []*orchestrator.Asset{exampleAsset("bills", orchestrator.AssetOptions{})},
 		Jobs:      []*orchestrator.Job{{Name: "fetch", Description: "Fetches bills.", Assets: []string{"bills"}}},
 		Schedules: []*orchestrator.Schedule{nightly},
@@ -39,6 +39,7 @@ func ExampleSchedule() {
 		fmt.Println(err)
 		return
 	}
+	nightly, _ = defs.Schedule("nightly")
 	// clocks go forward on the 8th
 	for _, at := range nightly.Next(time.Date(2026, time.March, 7, 12, 0, 0, 0, time.UTC), 2) {
 		fmt.Println(at)

@@ -348,7 +348,7 @@ type Schedule struct {
 // DefaultTimeZone is the time zone of schedules, deadlines and partitions that name none.
 const DefaultTimeZone = "America/Toronto"
 
-// Next returns the n times at which the schedule is due after a moment.
+// Next returns the n times at which the schedule is due after a moment. The Schedule must be that of Definitions.
 func (s *Schedule) Next(after time.Time, n int) []time.Time {
 	times := make([]time.Time, 0, n)
 	for range n {

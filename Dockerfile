@@ -1,4 +1,4 @@
-# A static binary on an image that has certificates, time zones and a user, and nothing else.
+# A static binary on an image with certificates, time zones and a user only.
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -1,4 +1,5 @@
-// Command explorer keeps Canada's federal bills up to date and serves them, with the pipeline that does, over HTTP.
+// Command explorer keeps Canada's federal bills up to date, and serves the bills and the pipeline over HTTP. Run
+// "explorer --help" for its commands. Package cli has all of its code.
 package main
 
 import (

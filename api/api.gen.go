@@ -1121,26 +1121,26 @@ func (e SearchBillsParamsChamber) Valid() bool {
 
 // Alert defines model for Alert.
 type Alert struct {
-	// Cause Names what is wrong; alerts of one cause are one until it recovers.
+	// Cause Identifies the problem. Further occurrences of the same cause belong to the same alert until it recovers.
 	Cause string `json:"cause"`
 
-	// Data What the materialization recorded about itself; the names depend on the asset.
+	// Data Metadata that was recorded with the result. The names depend on the asset.
 	Data       Metadata           `json:"data"`
 	Deliveries []Delivery         `json:"deliveries"`
 	Detail     string             `json:"detail"`
 	ID         openapi_types.UUID `json:"id"`
 
-	// LastAt When it was met last.
+	// LastAt Time of the latest occurrence.
 	LastAt time.Time `json:"last_at"`
 
-	// Occurrences How often it was met.
+	// Occurrences Number of occurrences.
 	Occurrences int        `json:"occurrences"`
 	OpenedAt    time.Time  `json:"opened_at"`
 	RecoveredAt *time.Time `json:"recovered_at"`
 	Severity    Severity   `json:"severity"`
 	Title       string     `json:"title"`
 
-	// ToldAt When the channels were told; null if it is held back, because they were told of the cause a short while before.
+	// ToldAt When the channels were notified. Null if the notification is deferred, because the channels were notified of the same cause a short time before.
 	ToldAt *time.Time `json:"told_at"`
 }
 
@@ -1149,7 +1149,7 @@ type AlertChannel struct {
 	Kind AlertChannelKind `json:"kind"`
 	Name string           `json:"name"`
 
-	// Target Where it leads, without anything secret.
+	// Target Destination of the channel, without secrets.
 	Target string `json:"target"`
 }
 
@@ -1167,12 +1167,12 @@ type AlertList struct {
 	Items      []Alert `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -1180,70 +1180,70 @@ type AlertList struct {
 
 // Asset defines model for Asset.
 type Asset struct {
-	// Automation When the asset is materialized by itself; null if never.
+	// Automation Condition that materializes the asset automatically. Null if there is none.
 	Automation *AssetAutomation `json:"automation"`
 
-	// Checks What looks at it after each materialization.
+	// Checks Checks that run after each materialization.
 	Checks []AssetCheck `json:"checks"`
 
 	// ConfigSchema A JSON Schema (draft 2020-12).
 	ConfigSchema JSONSchema `json:"config_schema"`
 
-	// DefaultConfig Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// DefaultConfig Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	DefaultConfig Config `json:"default_config"`
 
-	// Dependencies Assets that it is made from.
+	// Dependencies Upstream assets.
 	Dependencies []string `json:"dependencies"`
 
-	// Dependents Assets that are made from it.
+	// Dependents Downstream assets.
 	Dependents  []string `json:"dependents"`
 	Description string   `json:"description"`
 
-	// Freshness How old the asset may get, and is; null if it may get as old as it likes.
+	// Freshness Freshness policy of the asset and its current state. Null if there is no policy.
 	Freshness *AssetFreshness `json:"freshness"`
 	Group     string          `json:"group"`
 
-	// Jobs The jobs that have it.
+	// Jobs Jobs that include the asset.
 	Jobs []string `json:"jobs"`
 
-	// LastMaterialization The newest materialization; null if there is none yet.
+	// LastMaterialization Latest materialization. Null if there is none.
 	LastMaterialization *LastMaterialization `json:"last_materialization"`
 	Name                string               `json:"name"`
 
-	// Partitions What divides the asset; null if nothing does.
+	// Partitions Partition set of the asset. Null if the asset is not partitioned.
 	Partitions *PartitionSet `json:"partitions"`
 
-	// Pools What it uses that others use too; limits may be set on them.
+	// Pools Shared resources that the asset uses. Limits may apply to them.
 	Pools []string    `json:"pools"`
 	Retry RetryPolicy `json:"retry"`
 
-	// TimeoutSeconds Of one attempt.
+	// TimeoutSeconds Time limit of one attempt.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
 }
 
-// AssetAutomation When the asset is materialized by itself; null if never.
+// AssetAutomation Condition that materializes the asset automatically. Null if there is none.
 type AssetAutomation struct {
 	// Condition Example: eager
 	Condition string `json:"condition"`
 
-	// Reason Why, or why not.
+	// Reason Why the condition is or is not met.
 	Reason string `json:"reason"`
 
-	// Sensor The sensor that acts on it.
+	// Sensor Sensor that evaluates the condition.
 	Sensor        string `json:"sensor"`
 	SensorRunning bool   `json:"sensor_running"`
 
-	// WouldRun Whether the condition holds now.
+	// WouldRun Whether the condition is met now.
 	WouldRun bool `json:"would_run"`
 }
 
 // AssetCheck defines model for AssetCheck.
 type AssetCheck struct {
-	// Blocking Whether it holds back what depends on the asset, in the same run, when it does not pass.
+	// Blocking Whether a failed check blocks the downstream assets in the same run.
 	Blocking    bool   `json:"blocking"`
 	Description string `json:"description"`
 
-	// LastResult The newest result; null if there is none yet.
+	// LastResult Latest result. Null if there is none.
 	LastResult *LastCheckResult `json:"last_result"`
 	Name       string           `json:"name"`
 	Severity   Severity         `json:"severity"`
@@ -1251,31 +1251,31 @@ type AssetCheck struct {
 
 // AssetEdge defines model for AssetEdge.
 type AssetEdge struct {
-	// From What is depended on.
+	// From Upstream asset.
 	From string `json:"from"`
 
-	// To What depends on it.
+	// To Downstream asset.
 	To string `json:"to"`
 }
 
-// AssetFreshness How old the asset may get, and is; null if it may get as old as it likes.
+// AssetFreshness Freshness policy of the asset and its current state. Null if there is no policy.
 type AssetFreshness struct {
-	// Cron Deadlines, as five fields.
+	// Cron Deadlines as a cron expression with five fields.
 	Cron *string `json:"cron"`
 
-	// LateAt When it became late, or will if nothing happens.
+	// LateAt When the asset became late, or will become late without a materialization.
 	LateAt        *time.Time `json:"late_at"`
 	MaxAgeSeconds *float64   `json:"max_age_seconds"`
 
-	// Policy In words.
+	// Policy The policy in words.
 	//
 	// Example: at most 26h0m0s old
 	Policy string `json:"policy"`
 
-	// State `unknown`: never materialized.
+	// State Freshness of the asset. `unknown` means that it was never materialized.
 	State FreshnessState `json:"state"`
 
-	// TimeZone Of the deadlines.
+	// TimeZone IANA time zone of the deadlines.
 	TimeZone *string `json:"time_zone"`
 }
 
@@ -1296,17 +1296,17 @@ type AssetNode struct {
 	Group              string     `json:"group"`
 	LastMaterializedAt *time.Time `json:"last_materialized_at"`
 
-	// LastRunID The newest run that had it.
+	// LastRunID Latest run that included the asset.
 	LastRunID *openapi_types.UUID `json:"last_run_id"`
 	Name      string              `json:"name"`
 
-	// Stale Whether something upstream is newer.
+	// Stale Whether an upstream asset is newer.
 	Stale bool `json:"stale"`
 
-	// StaleCauses What of the assets it depends on is newer, or stale itself.
+	// StaleCauses Upstream assets that are newer, or that are stale themselves.
 	StaleCauses []string `json:"stale_causes"`
 
-	// Status Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+	// Status Status of an asset or a partition. A `failed` asset or partition may have been materialized before.
 	Status AssetStatus `json:"status"`
 }
 
@@ -1316,61 +1316,62 @@ type AssetPartitions struct {
 	Counts PartitionCounts  `json:"counts"`
 	Items  []PartitionState `json:"items"`
 
-	// Set What divides the asset; null if nothing does.
+	// Set Partition set of the asset. Null if the asset is not partitioned.
 	Set *PartitionSet `json:"set"`
 }
 
-// AssetStatus Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+// AssetStatus Status of an asset or a partition. A `failed` asset or partition may have been materialized before.
 type AssetStatus string
 
-// AuditEntry One request that would change something. The entry is written before anything is done, and completed when the answer is known.
-// `actor`, `key_id`, `issuer`, `subject` and `remote_address` are proven; `client` and `claimed_name` are what the request or the identity provider says.
+// AuditEntry A request that would change something. The entry is written before the request is carried out, and completed
+// with the response. `actor`, `key_id`, `issuer`, `subject` and `remote_address` are verified. `client` and
+// `claimed_name` are claims of the request or of the identity provider.
 type AuditEntry struct {
-	// Actor Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user who opened the database, or `api client at` an address.
+	// Actor The verified actor: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user who opened the database, or `api client at` an address.
 	//
 	// Example: key dashboard
 	Actor string    `json:"actor"`
 	At    time.Time `json:"at"`
 
-	// ClaimedName What the identity provider says that the person is called. It is a claim: two people may have the same.
+	// ClaimedName Name of the person according to the identity provider. It is a claim: two people may have the same name.
 	//
 	// Example: ada@example.org
 	ClaimedName *string `json:"claimed_name,omitempty"`
 
-	// Client What the request says that it was sent by, from `User-Agent`, 200 characters at most. It is a claim: anybody may say anything.
+	// Client Client named by the request in `User-Agent`, at most 200 characters. It is a claim: any client can send any name.
 	//
 	// Example: explorer-cli/1.0 (alice@laptop)
 	Client *string `json:"client,omitempty"`
 	ID     int64   `json:"id"`
 
-	// Issuer The identity provider that vouches for the subject.
+	// Issuer Identity provider that issued the subject.
 	//
 	// Example: https://id.example.org/realms/staff
 	Issuer *string `json:"issuer,omitempty"`
 
-	// KeyID The key that was sent.
+	// KeyID Key that was sent.
 	KeyID  *openapi_types.UUID `json:"key_id"`
 	Method string              `json:"method"`
 
-	// More How many further requests of the same sender were refused in the same minute. They have no entries of their own.
+	// More Number of further requests of the same sender that were refused in the same minute. They have no entries of their own.
 	//
 	// Example: 1234
 	More *int `json:"more,omitempty"`
 
-	// Operation An operation of this contract, `riverui`, or `rolesLost`: sessions that the server ended by itself.
+	// Operation An operation of this contract, `riverui`, or `rolesLost` for sessions that the server ended by itself.
 	Operation string `json:"operation"`
 
-	// Path The path, and the query of what was deleted; 500 characters at most. Control characters are written as escapes.
+	// Path The path, and the query of a deletion. At most 500 characters. Control characters are escaped.
 	Path string `json:"path"`
 
-	// RemoteAddress An IP address, `unknown`, or `local` for what was not asked over the network.
+	// RemoteAddress An IP address, `unknown`, or `local` for actions that did not come over the network.
 	RemoteAddress string `json:"remote_address"`
 	RequestID     string `json:"request_id"`
 
-	// Status What was answered. 0: it was begun, and how it ended was not recorded.
+	// Status Status of the response. 0 means that the request was started and its result was not recorded.
 	Status int `json:"status"`
 
-	// Subject The person at the issuer.
+	// Subject Id of the person at the issuer.
 	//
 	// Example: 248289761001
 	Subject *string `json:"subject,omitempty"`
@@ -1381,57 +1382,57 @@ type AuditLog struct {
 	Items      []AuditEntry `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// AuthenticationMode `off`: everybody who reaches the server may do everything.
+// AuthenticationMode Whether the server requires authentication. With `off`, everyone who can reach the server can do everything.
 type AuthenticationMode string
 
 // Backfill defines model for Backfill.
 type Backfill struct {
 	Assets []string `json:"assets"`
 
-	// Concurrency How many runs there are at once.
+	// Concurrency Maximum number of runs at one time.
 	Concurrency int `json:"concurrency"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config"`
 
-	// Counts The partitions of a backfill by status. Those of the first five are all of them.
+	// Counts Number of partitions by status. The first five add up to all partitions.
 	Counts    BackfillCounts `json:"counts"`
 	CreatedAt time.Time      `json:"created_at"`
 
-	// CreatedBy Who asked for it.
+	// CreatedBy Actor that canceled the run.
 	CreatedBy string             `json:"created_by"`
 	EndedAt   *time.Time         `json:"ended_at"`
 	ID        openapi_types.UUID `json:"id"`
 	Priority  int                `json:"priority"`
 	Status    BackfillStatus     `json:"status"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
 
-	// Total How many partitions it has.
+	// Total Number of partitions.
 	Total int `json:"total"`
 }
 
-// BackfillCounts The partitions of a backfill by status. Those of the first five are all of them.
+// BackfillCounts Number of partitions by status. The first five add up to all partitions.
 type BackfillCounts struct {
-	// Canceled Those whose run was canceled, and those that were canceled before they had one.
+	// Canceled Partitions whose run was canceled, and partitions that were canceled before they had a run.
 	Canceled int `json:"canceled"`
 	Failure  int `json:"failure"`
 
-	// NotStarted Of the canceled, those that never had a run.
+	// NotStarted Canceled partitions that never had a run.
 	//
 	// Example: 4
 	NotStarted int `json:"not_started"`
@@ -1445,12 +1446,12 @@ type BackfillList struct {
 	Items      []Backfill `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -1458,7 +1459,7 @@ type BackfillList struct {
 
 // BackfillPartition defines model for BackfillPartition.
 type BackfillPartition struct {
-	// Error Why no run could be started.
+	// Error Reason why no run could be started.
 	Error  *string                 `json:"error"`
 	Key    string                  `json:"key"`
 	RunID  *openapi_types.UUID     `json:"run_id"`
@@ -1470,12 +1471,12 @@ type BackfillPartitionList struct {
 	Items      []BackfillPartition `json:"items"`
 	NextCursor *string             `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -1492,14 +1493,14 @@ type BackfillPlan struct {
 	Partitions   []string `json:"partitions"`
 	Priority     int      `json:"priority"`
 
-	// Runs How many runs it would start, one for each partition.
+	// Runs Number of runs that the backfill would start, one for each partition.
 	Runs int `json:"runs"`
 }
 
 // BackfillStatus defines model for BackfillStatus.
 type BackfillStatus string
 
-// Bilingual A text in both official languages; null where there is none.
+// Bilingual A text in both official languages. Null in a language without a text.
 type Bilingual struct {
 	En *string `json:"en"`
 	Fr *string `json:"fr"`
@@ -1507,7 +1508,7 @@ type Bilingual struct {
 
 // Bill defines model for Bill.
 type Bill struct {
-	// BillType A text in both official languages; null where there is none.
+	// BillType A text in both official languages. Null in a language without a text.
 	BillType       Bilingual       `json:"bill_type"`
 	Committees     []Committee     `json:"committees"`
 	FirstSeenAt    time.Time       `json:"first_seen_at"`
@@ -1517,7 +1518,7 @@ type Bill struct {
 	// ID Example: 44-1/C-11
 	ID string `json:"id"`
 
-	// IntroducedOn Day of the earlier first reading; null if neither is dated.
+	// IntroducedOn Day of the earlier first reading. Null if neither is dated.
 	//
 	// Example: 2022-02-02
 	IntroducedOn *string `json:"introduced_on"`
@@ -1525,10 +1526,10 @@ type Bill struct {
 	// Jurisdiction Example: ca-federal
 	Jurisdiction string `json:"jurisdiction"`
 
-	// LastRunID The run that made this version.
+	// LastRunID Run that created this version.
 	LastRunID *openapi_types.UUID `json:"last_run_id"`
 
-	// LatestActivityAt RFC 3339, in Ottawa's time.
+	// LatestActivityAt RFC 3339, in Ottawa time.
 	//
 	// Example: 2023-04-27T14:00:00-04:00
 	LatestActivityAt *string `json:"latest_activity_at"`
@@ -1536,7 +1537,7 @@ type Bill struct {
 	LegisinfoID      *int    `json:"legisinfo_id"`
 	LegisinfoURL     *string `json:"legisinfo_url"`
 
-	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
+	// MissingSince Since when neither source lists the bill. Null while at least one source lists it. The bill is kept.
 	MissingSince *time.Time `json:"missing_since"`
 
 	// Number Example: C-11
@@ -1547,7 +1548,7 @@ type Bill struct {
 	Parliament        int  `json:"parliament"`
 	PrivateMemberBill bool `json:"private_member_bill"`
 
-	// RelatedBills Ids of similar bills, also of sessions that are not held.
+	// RelatedBills Ids of similar bills, including bills of sessions that are not stored.
 	RelatedBills []string `json:"related_bills"`
 
 	// RoyalAssentOn Example: 2023-04-27
@@ -1556,30 +1557,30 @@ type Bill struct {
 	// Session Example: 1
 	Session int `json:"session"`
 
-	// ShortTitle A text in both official languages; null where there is none.
+	// ShortTitle A text in both official languages. Null in a language without a text.
 	ShortTitle Bilingual `json:"short_title"`
 
-	// Sources When what is held of each source was fetched; null if nothing is.
+	// Sources When the stored data of each source was fetched. Null if none is stored.
 	Sources BillSources `json:"sources"`
 
-	// Sponsor Who brought the bill in, and what that person was then.
+	// Sponsor Person who introduced the bill, with the office held at that time.
 	Sponsor *Sponsor   `json:"sponsor"`
 	Status  BillStatus `json:"status"`
 	Statute *Statute   `json:"statute"`
 
-	// Summary A text in both official languages; null where there is none.
+	// Summary A text in both official languages. Null in a language without a text.
 	Summary Bilingual `json:"summary"`
 
-	// TextURL Of the latest published text.
+	// TextURL Address of the latest published text.
 	TextURL *string `json:"text_url"`
 
-	// Title A text in both official languages; null where there is none.
+	// Title A text in both official languages. Null in a language without a text.
 	Title Bilingual `json:"title"`
 
-	// UpdatedAt When this version was made.
+	// UpdatedAt When this version was created.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// Version 1, and one more for each change.
+	// Version Version number. It begins at 1 and increases by 1 with each change.
 	Version int `json:"version"`
 }
 
@@ -1588,26 +1589,26 @@ type BillHomeChamber string
 
 // BillChange defines model for BillChange.
 type BillChange struct {
-	// Field A field of the bill.
+	// Field Name of the changed field.
 	//
 	// Example: status
 	Field string `json:"field"`
 
-	// From Its value before.
+	// From Previous value.
 	From json.RawMessage `json:"from"`
 
-	// To Its value since.
+	// To New value.
 	To json.RawMessage `json:"to"`
 }
 
 // BillChangeEntry defines model for BillChangeEntry.
 type BillChangeEntry struct {
-	// Bill The bill's id.
+	// Bill Id of the bill.
 	//
 	// Example: 44-1/C-11
 	Bill string `json:"bill"`
 
-	// Changes Empty for version 1.
+	// Changes Changes since the previous version. Empty for version 1.
 	Changes   []BillChange        `json:"changes"`
 	CreatedAt time.Time           `json:"created_at"`
 	RunID     *openapi_types.UUID `json:"run_id"`
@@ -1618,49 +1619,49 @@ type BillChangeEntry struct {
 type BillChangeList struct {
 	Items []BillChangeEntry `json:"items"`
 
-	// More Whether there is more already.
+	// More Whether more changes are available now.
 	More bool `json:"more"`
 
-	// NextCursor Where to go on, now or later; it is always there.
+	// NextCursor Cursor of the next request. Always present, even if there are no more changes yet.
 	NextCursor string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// BillDecision What a chamber decided at a stage.
+// BillDecision A decision of a chamber at a stage of the bill.
 type BillDecision struct {
-	// Chamber Which one.
+	// Chamber The reading: first, second or third.
 	Chamber BillDecisionChamber `json:"chamber"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Division Number of the division, which is among the votes; null if there was no count.
+	// Division Number of the division in `votes`. Null if there was no recorded division.
 	//
 	// Example: 89
 	Division *int `json:"division"`
 
-	// Method How, in LEGISinfo's words; null where it does not say.
+	// Method How the chamber decided, in LEGISinfo's words. Null if it does not say.
 	//
 	// Example: {"en":"By unanimous consent","fr":"Du consentement unanime"}
 	Method Bilingual `json:"method"`
 
-	// Motion What was moved.
+	// Motion Motion that was decided.
 	//
 	// Example: {"en":"3rd reading","fr":"3e lecture"}
 	Motion Bilingual `json:"motion"`
 
-	// Result As of a vote; of a tie that the Speaker broke, what that decided.
+	// Result Result, as for a vote. For a tie that the Speaker broke, the Speaker's decision.
 	Result BillDecisionResult `json:"result"`
 
 	// Sitting Number of the sitting.
@@ -1668,38 +1669,38 @@ type BillDecision struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 }
 
-// BillDecisionChamber Which one.
+// BillDecisionChamber The reading: first, second or third.
 type BillDecisionChamber string
 
-// BillDecisionResult As of a vote; of a tie that the Speaker broke, what that decided.
+// BillDecisionResult Result, as for a vote. For a tie that the Speaker broke, the Speaker's decision.
 type BillDecisionResult string
 
 // BillDetail defines model for BillDetail.
 type BillDetail struct {
-	// Bibliography Articles and books about it, in LEGISinfo's order.
+	// Bibliography Articles and books about the bill, in LEGISinfo's order.
 	Bibliography []BillNotice `json:"bibliography"`
 
-	// BillType A text in both official languages; null where there is none.
+	// BillType A text in both official languages. Null in a language without a text.
 	BillType Bilingual `json:"bill_type"`
 
-	// CommitteeMeetings Meetings of committees about it, oldest first.
+	// CommitteeMeetings Committee meetings about the bill, oldest first.
 	CommitteeMeetings []BillMeeting `json:"committee_meetings"`
 	Committees        []Committee   `json:"committees"`
 
-	// Decisions What the chambers decided at its stages, by a division or without one, oldest first.
+	// Decisions Decisions of the chambers at the bill's stages, with or without a division, oldest first.
 	Decisions []BillDecision `json:"decisions"`
 
-	// Events What happened to it, oldest first.
+	// Events Events of the bill, oldest first.
 	Events      []BillEvent `json:"events"`
 	FirstSeenAt time.Time   `json:"first_seen_at"`
 
-	// Form Regular, appropriation or pro forma, in LEGISinfo's words.
+	// Form Form of the bill in LEGISinfo's words: regular, appropriation or pro forma.
 	//
 	// Example: {"en":"Regular","fr":"Ordinaire"}
 	Form           Bilingual             `json:"form"`
@@ -1709,7 +1710,7 @@ type BillDetail struct {
 	// ID Example: 44-1/C-11
 	ID string `json:"id"`
 
-	// IntroducedOn Day of the earlier first reading; null if neither is dated.
+	// IntroducedOn Day of the earlier first reading. Null if neither is dated.
 	//
 	// Example: 2022-02-02
 	IntroducedOn *string `json:"introduced_on"`
@@ -1717,27 +1718,27 @@ type BillDetail struct {
 	// Jurisdiction Example: ca-federal
 	Jurisdiction string `json:"jurisdiction"`
 
-	// LastRunID The run that made this version.
+	// LastRunID Run that created this version.
 	LastRunID *openapi_types.UUID `json:"last_run_id"`
 
-	// LatestActivityAt RFC 3339, in Ottawa's time.
+	// LatestActivityAt RFC 3339, in Ottawa time.
 	//
 	// Example: 2023-04-27T14:00:00-04:00
 	LatestActivityAt *string `json:"latest_activity_at"`
 
-	// LatestEvent What LEGISinfo calls the latest event; null if it names none.
+	// LatestEvent Latest event according to LEGISinfo. Null if it names none.
 	LatestEvent  *LatestBillEvent `json:"latest_event"`
 	Law          bool             `json:"law"`
 	LegisinfoID  *int             `json:"legisinfo_id"`
 	LegisinfoURL *string          `json:"legisinfo_url"`
 
-	// LegislativeSummaryURL The Library of Parliament's legislative summary; null if it wrote none.
+	// LegislativeSummaryURL Legislative summary by the Library of Parliament. Null if there is none.
 	LegislativeSummaryURL *SummaryLinks `json:"legislative_summary_url"`
 
-	// Messages The chambers' exchange about amendments, oldest first.
+	// Messages Messages between the chambers about amendments, oldest first.
 	Messages []BillMessage `json:"messages"`
 
-	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
+	// MissingSince Since when neither source lists the bill. Null while at least one source lists it. The bill is kept.
 	MissingSince *time.Time `json:"missing_since"`
 
 	// Notes LEGISinfo's notes on the bill, as sanitised HTML.
@@ -1749,101 +1750,103 @@ type BillDetail struct {
 	Number            string  `json:"number"`
 	OpenparliamentURL *string `json:"openparliament_url"`
 
-	// Outcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+	// Outcome Outcome of the bill. Null if it cannot be determined, which may be so until the record is complete. LEGISinfo
+	// does not change the status of a bill when its session ends. The outcome states what the end of the session meant
+	// for the bill.
 	Outcome *BillOutcome `json:"outcome"`
 
 	// Parliament Example: 44
 	Parliament        int  `json:"parliament"`
 	PrivateMemberBill bool `json:"private_member_bill"`
 
-	// Publications Versions of its text, oldest first.
+	// Publications Versions of the text, oldest first.
 	Publications []Publication `json:"publications"`
 
-	// Readings The readings that it passed, oldest first. They are there for bills without stages too, which are those before the 37th Parliament.
+	// Readings Readings that the bill passed, oldest first. Bills without stages, which are those before the 37th Parliament, have readings too.
 	Readings []BillReading `json:"readings"`
 
-	// Record How much is known of LEGISinfo's own record of the bill.
+	// Record State of the stored LEGISinfo record.
 	Record BillRecord `json:"record"`
 
-	// References Pages about it, such as press releases and cost estimates, in LEGISinfo's order.
+	// References Pages about the bill, such as press releases and cost estimates, in LEGISinfo's order.
 	References []BillReference `json:"references"`
 
-	// ReinstatedAs The same bill in another session of the same Parliament; null if there is none.
+	// ReinstatedAs The same bill in another session of the same Parliament. Null if there is none.
 	ReinstatedAs *Reinstatement `json:"reinstated_as"`
 
-	// ReinstatedFrom The same bill in another session of the same Parliament; null if there is none.
+	// ReinstatedFrom The same bill in another session of the same Parliament. Null if there is none.
 	ReinstatedFrom *Reinstatement `json:"reinstated_from"`
 
-	// RelatedBills Ids of similar bills, also of sessions that are not held.
+	// RelatedBills Ids of similar bills, including bills of sessions that are not stored.
 	RelatedBills []string `json:"related_bills"`
 
 	// RoyalAssentOn Example: 2023-04-27
 	RoyalAssentOn *string `json:"royal_assent_on"`
 
-	// Rulings Major rulings and statements of the Speakers about it, oldest first.
+	// Rulings Major rulings and statements of the Speakers about the bill, oldest first.
 	Rulings []BillRuling `json:"rulings"`
 
-	// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+	// SenatePreStudy The Senate's study of a bill that is still before the House of Commons. Null if there was none.
 	SenatePreStudy *SenatePreStudy `json:"senate_pre_study"`
 
 	// Session Example: 1
 	Session int `json:"session"`
 
-	// ShortTitle A text in both official languages; null where there is none.
+	// ShortTitle A text in both official languages. Null in a language without a text.
 	ShortTitle Bilingual `json:"short_title"`
 
-	// Sittings Sittings at which it came up, oldest first.
+	// Sittings Sittings at which the bill came up, oldest first.
 	Sittings []BillSitting `json:"sittings"`
 
-	// Sources When what is held of each source was fetched; null if nothing is.
+	// Sources When the stored data of each source was fetched. Null if none is stored.
 	Sources BillSources `json:"sources"`
 
-	// Speeches The sponsor's speech at a stage and the first replies to it, oldest first.
+	// Speeches Sponsor's speech at each stage and the first replies to it, oldest first.
 	Speeches []BillSpeech `json:"speeches"`
 
-	// Sponsor Who brought the bill in, and what that person was then.
+	// Sponsor Person who introduced the bill, with the office held at that time.
 	Sponsor *Sponsor `json:"sponsor"`
 
-	// Stages Its course, in the order in which it takes it.
+	// Stages Stages of the bill, in their order.
 	Stages  []Stage    `json:"stages"`
 	Status  BillStatus `json:"status"`
 	Statute *Statute   `json:"statute"`
 
-	// Summary A text in both official languages; null where there is none.
+	// Summary A text in both official languages. Null in a language without a text.
 	Summary Bilingual `json:"summary"`
 
-	// TextURL Of the latest published text.
+	// TextURL Address of the latest published text.
 	TextURL *string `json:"text_url"`
 
-	// Title A text in both official languages; null where there is none.
+	// Title A text in both official languages. Null in a language without a text.
 	Title Bilingual `json:"title"`
 
-	// UpdatedAt When this version was made.
+	// UpdatedAt When this version was created.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// Version 1, and one more for each change.
+	// Version Version number. It begins at 1 and increases by 1 with each change.
 	Version int `json:"version"`
 
-	// Votes Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of Commons', from the 37th Parliament on.
+	// Votes All recorded divisions in the LEGISinfo record, oldest first. They are divisions of the House of Commons, from the 37th Parliament on.
 	Votes []Vote `json:"votes"`
 }
 
 // BillDetailHomeChamber defines model for BillDetail.HomeChamber.
 type BillDetailHomeChamber string
 
-// BillEvent What happened to the bill.
+// BillEvent An event in the course of the bill.
 type BillEvent struct {
-	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	// Amendments Number of amendments that the event made, as counted by LEGISinfo.
 	//
 	// Example: 0
 	Amendments int `json:"amendments"`
 
-	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	// At RFC 3339, in Ottawa time. Null if the record has only the day.
 	//
 	// Example: 2022-05-12T15:04:05-04:00
 	At *string `json:"at"`
 
-	// Chamber Where it happened: house, senate, or null where the record does not say.
+	// Chamber Chamber of the event: house, senate, or null if the record does not say.
 	//
 	// Example: house
 	Chamber *string `json:"chamber"`
@@ -1853,27 +1856,27 @@ type BillEvent struct {
 	// Example: CHPC
 	Committee *string `json:"committee"`
 
-	// CompletesStage Whether the stage was completed by it.
+	// CompletesStage Whether the event completed the stage.
 	//
 	// Example: false
 	CompletesStage bool `json:"completes_stage"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// DefeatsBill Whether the bill was defeated by it.
+	// DefeatsBill Whether the event defeated the bill.
 	//
 	// Example: false
 	DefeatsBill bool `json:"defeats_bill"`
 
-	// Name What happened.
+	// Name Name of the event.
 	//
 	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
 	Name Bilingual `json:"name"`
 
-	// Note LEGISinfo's note.
+	// Note Note of LEGISinfo.
 	//
 	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
 	Note Bilingual `json:"note"`
@@ -1883,7 +1886,7 @@ type BillEvent struct {
 	// Example: 3
 	Report *int `json:"report"`
 
-	// ReportURL The report, in each language; null where it cannot be told.
+	// ReportURL Address of the report in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
 	ReportURL Bilingual `json:"report_url"`
@@ -1893,7 +1896,7 @@ type BillEvent struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
@@ -1904,25 +1907,25 @@ type BillList struct {
 	Items      []Bill  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// BillMeeting A meeting of a committee about the bill.
+// BillMeeting A committee meeting about the bill.
 type BillMeeting struct {
 	// Acronym Acronym of the committee.
 	//
 	// Example: CHPC
 	Acronym *string `json:"acronym"`
 
-	// Chamber The committee's.
+	// Chamber Chamber of the committee.
 	Chamber BillMeetingChamber `json:"chamber"`
 
 	// Committee Name of the committee.
@@ -1930,7 +1933,7 @@ type BillMeeting struct {
 	// Example: {"en":"Standing Committee on Canadian Heritage","fr":"Comité permanent du patrimoine canadien"}
 	Committee Bilingual `json:"committee"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
@@ -1940,38 +1943,38 @@ type BillMeeting struct {
 	// Example: 33
 	Number *string `json:"number"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// URL The meeting's page; null for the Senate's.
+	// URL Address of the meeting's page. Null for meetings of Senate committees.
 	//
 	// Example: https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/meeting-33/notice
 	URL *string `json:"url"`
 }
 
-// BillMeetingChamber The committee's.
+// BillMeetingChamber Chamber of the committee.
 type BillMeetingChamber string
 
-// BillMessage A step of the chambers' exchange about amendments.
+// BillMessage A step in the exchange of messages between the chambers about amendments.
 type BillMessage struct {
-	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	// At RFC 3339, in Ottawa time. Null if the record has only the day.
 	//
 	// Example: 2022-05-12T15:04:05-04:00
 	At *string `json:"at"`
 
-	// Chamber Who took it: house, senate, or null where the record does not say.
+	// Chamber Chamber that took the step: house, senate, or null if the record does not say.
 	//
 	// Example: house
 	Chamber *string `json:"chamber"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Name What was done.
+	// Name Name of the proceeding.
 	//
 	// Example: {"en":"Consideration of Senate amendments","fr":"Étude des amendements du Sénat"}
 	Name Bilingual `json:"name"`
@@ -1981,7 +1984,7 @@ type BillMessage struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// URL The page, in each language; null where it cannot be told.
+	// URL Address of the page in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
 	URL Bilingual `json:"url"`
@@ -1989,37 +1992,37 @@ type BillMessage struct {
 
 // BillNotice An article or a book about the bill.
 type BillNotice struct {
-	// Author Who wrote it.
+	// Author Author.
 	//
 	// Example: Schmitz, Cristin
 	Author *string `json:"author"`
 
-	// Classification The Library of Parliament's mark.
+	// Classification Call number of the Library of Parliament.
 	//
 	// Example: JL1 H55
 	Classification *string `json:"classification"`
 
-	// Date When, in words.
+	// Date Date, in words.
 	//
 	// Example: February 3, 2022
 	Date *string `json:"date"`
 
-	// Language Of the text: en or fr; null where it is another, or not known.
+	// Language Language of the text: en or fr. Null if it is another language or not known.
 	//
 	// Example: en
 	Language *string `json:"language"`
 
-	// Online Whether the Library of Parliament has it online.
+	// Online Whether the Library of Parliament offers it online.
 	//
 	// Example: false
 	Online bool `json:"online"`
 
-	// Publication Where it appeared.
+	// Publication Publication in which it appeared.
 	//
 	// Example: The Lawyer's Daily
 	Publication *string `json:"publication"`
 
-	// Title Its title.
+	// Title Title of the article or book.
 	//
 	// Example: A reformed Senate or the status quo in the 42nd Parliament?
 	Title *string `json:"title"`
@@ -2030,55 +2033,61 @@ type BillNotice struct {
 	Volume *string `json:"volume"`
 }
 
-// BillOutcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+// BillOutcome Outcome of the bill. Null if it cannot be determined, which may be so until the record is complete. LEGISinfo
+// does not change the status of a bill when its session ends. The outcome states what the end of the session meant
+// for the bill.
 type BillOutcome struct {
-	// Code `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
-	// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+	// Code `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out);
+	// `dropped_from_order_paper` (in the Senate); `reinstated` (its session ended, and it continued as
+	// `reinstated_as`); `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only
+	// asserts the chamber's right to deliberate).
 	//
 	//
 	// Example: died_on_order_paper
 	Code BillOutcomeCode `json:"code"`
 
-	// On The day. Of a bill that died, the day on which its session ended, which is built into the program (source: Library of Parliament); null where it is not known.
+	// On Day of the outcome. For a bill that died, the last day of its session, from a table in the program (source: Library of Parliament). Null if it is not known.
 	//
 	// Example: 2025-01-06
 	On *string `json:"on"`
 }
 
-// BillOutcomeCode `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
-// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+// BillOutcomeCode `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out);
+// `dropped_from_order_paper` (in the Senate); `reinstated` (its session ended, and it continued as
+// `reinstated_as`); `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only
+// asserts the chamber's right to deliberate).
 //
 // Example: died_on_order_paper
 type BillOutcomeCode string
 
 // BillReading A reading that the bill passed.
 type BillReading struct {
-	// Chamber Of the reading.
+	// Chamber Chamber of the reading.
 	Chamber BillReadingChamber `json:"chamber"`
 
-	// PassedOn The day in Ottawa.
+	// PassedOn Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	PassedOn string `json:"passed_on"`
 
-	// Reading Which one.
+	// Reading The reading: first, second or third.
 	Reading BillReadingReading `json:"reading"`
 }
 
-// BillReadingChamber Of the reading.
+// BillReadingChamber Chamber of the reading.
 type BillReadingChamber string
 
-// BillReadingReading Which one.
+// BillReadingReading The reading: first, second or third.
 type BillReadingReading string
 
-// BillRecord How much is known of LEGISinfo's own record of the bill.
+// BillRecord State of the stored LEGISinfo record.
 type BillRecord struct {
-	// Complete Whether all of the record was read, and that since LEGISinfo's list last changed. While it is false, divisions and the rest may be missing.
+	// Complete Whether the whole record was read since LEGISinfo's list last changed. While it is `false`, divisions and other data may be missing.
 	//
 	// Example: false
 	Complete bool `json:"complete"`
 
-	// FetchedAt When the record that is kept came; null if none is kept.
+	// FetchedAt When the stored record was fetched. Null if none is stored.
 	//
 	// Example: 2026-06-18T12:00:01Z
 	FetchedAt *time.Time `json:"fetched_at"`
@@ -2086,17 +2095,17 @@ type BillRecord struct {
 
 // BillReference A page about the bill.
 type BillReference struct {
-	// Kind In LEGISinfo's words.
+	// Kind Kind, in LEGISinfo's words.
 	//
 	// Example: {"en":"Press Release","fr":"Communiqué de presse"}
 	Kind Bilingual `json:"kind"`
 
-	// Title Of the page.
+	// Title Title of the page.
 	//
 	// Example: {"en":"Appropriation Acts (Supply Bills)","fr":"Lois de crédits (projets de loi de crédits)"}
 	Title Bilingual `json:"title"`
 
-	// URL Its address; http or https.
+	// URL Address of the page, http or https.
 	//
 	// Example: {"en":"https://www.pbo-dpb.ca/en/","fr":"https://www.pbo-dpb.ca/fr/"}
 	URL Bilingual `json:"url"`
@@ -2104,15 +2113,15 @@ type BillReference struct {
 
 // BillRuling A major ruling or statement of a Speaker about the bill.
 type BillRuling struct {
-	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	// At RFC 3339, in Ottawa time. Null if the record has only the day.
 	//
 	// Example: 2022-05-12T15:04:05-04:00
 	At *string `json:"at"`
 
-	// Chamber Which Speaker's.
+	// Chamber Chamber of the Speaker.
 	Chamber BillRulingChamber `json:"chamber"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
@@ -2122,31 +2131,31 @@ type BillRuling struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// URL The page, in each language; null where it cannot be told.
+	// URL Address of the page in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
 	URL Bilingual `json:"url"`
 }
 
-// BillRulingChamber Which Speaker's.
+// BillRulingChamber Chamber of the Speaker.
 type BillRulingChamber string
 
 // BillSitting A sitting at which the bill came up.
 type BillSitting struct {
-	// Chamber Which one's.
+	// Chamber Chamber of the sitting.
 	Chamber BillSittingChamber `json:"chamber"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Name What was done.
+	// Name Name of the proceeding.
 	//
 	// Example: {"en":"Debate at second reading","fr":"Débat à l'étape de la deuxième lecture"}
 	Name Bilingual `json:"name"`
 
-	// Note LEGISinfo's note.
+	// Note Note of LEGISinfo.
 	//
 	// Example: {"en":"1 amendment adopted at 3rd reading stage","fr":"1 amendement adopté à l'étape de la 3e lecture"}
 	Note Bilingual `json:"note"`
@@ -2156,21 +2165,21 @@ type BillSitting struct {
 	// Example: 70
 	Number *string `json:"number"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// URL The page, in each language; null where it cannot be told.
+	// URL Address of the page in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
 	URL Bilingual `json:"url"`
 }
 
-// BillSittingChamber Which one's.
+// BillSittingChamber Chamber of the sitting.
 type BillSittingChamber string
 
-// BillSources When what is held of each source was fetched; null if nothing is.
+// BillSources When the stored data of each source was fetched. Null if none is stored.
 type BillSources struct {
 	Legisinfo      *time.Time `json:"legisinfo"`
 	Openparliament *time.Time `json:"openparliament"`
@@ -2178,40 +2187,40 @@ type BillSources struct {
 
 // BillSpeech A major speech on the bill.
 type BillSpeech struct {
-	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	// At RFC 3339, in Ottawa time. Null if the record has only the day.
 	//
 	// Example: 2022-05-12T15:04:05-04:00
 	At *string `json:"at"`
 
-	// Caucus The speaker's party or group.
+	// Caucus Party or group of the speaker.
 	//
 	// Example: {"en":"Liberal","fr":"Libéral"}
 	Caucus Bilingual `json:"caucus"`
 
-	// Chamber Where it was made.
+	// Chamber Chamber of the speech.
 	Chamber BillSpeechChamber `json:"chamber"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Kind In LEGISinfo's words.
+	// Kind Kind, in LEGISinfo's words.
 	//
 	// Example: {"en":"Sponsor's speech","fr":"Discours du parrain"}
 	Kind Bilingual `json:"kind"`
 
-	// Name The speaker.
+	// Name Name of the speaker.
 	//
 	// Example: Pablo Rodriguez
 	Name *string `json:"name"`
 
-	// PersonID parl.ca's id of the speaker.
+	// PersonID Id of the speaker at parl.ca.
 	//
 	// Example: 25451
 	PersonID *int `json:"person_id"`
 
-	// Politician The speaker's slug, where known.
+	// Politician Slug of the speaker, if known.
 	//
 	// Example: pablo-rodriguez
 	Politician *string `json:"politician"`
@@ -2221,40 +2230,40 @@ type BillSpeech struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Sponsor Whether it is the sponsor's speech; otherwise it is a reply.
+	// Sponsor Whether the speech is the sponsor's. Otherwise it is a reply.
 	//
 	// Example: false
 	Sponsor bool `json:"sponsor"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// URL The page, in each language; null where it cannot be told.
+	// URL Address of the page in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
 	URL Bilingual `json:"url"`
 }
 
-// BillSpeechChamber Where it was made.
+// BillSpeechChamber Chamber of the speech.
 type BillSpeechChamber string
 
 // BillStatus defines model for BillStatus.
 type BillStatus struct {
-	// Code openparliament.ca's code; null for statuses it has none for.
+	// Code Code of openparliament.ca. Null for statuses without a code.
 	//
 	// Example: RoyalAssentGiven
 	Code *string `json:"code"`
 
-	// En LEGISinfo's words.
+	// En Status text of LEGISinfo.
 	En *string `json:"en"`
 	Fr *string `json:"fr"`
 }
 
 // BillVersion defines model for BillVersion.
 type BillVersion struct {
-	// Changes Empty for version 1.
+	// Changes Changes since the previous version. Empty for version 1.
 	Changes   []BillChange        `json:"changes"`
 	CreatedAt time.Time           `json:"created_at"`
 	RunID     *openapi_types.UUID `json:"run_id"`
@@ -2266,18 +2275,18 @@ type BillVersionList struct {
 	Items      []BillVersion `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// BreakerState `open` while the source fails and is left alone.
+// BreakerState State of the circuit breaker. It is `open` while the source fails and receives no requests.
 type BreakerState string
 
 // Check defines model for Check.
@@ -2295,10 +2304,10 @@ type CheckResult struct {
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// Message What was found, and what was wanted.
+	// Message The value found and the value expected.
 	Message string `json:"message"`
 
-	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	// Metadata Metadata that was recorded with the result. The names depend on the asset.
 	Metadata  Metadata           `json:"metadata"`
 	Partition *string            `json:"partition"`
 	Passed    bool               `json:"passed"`
@@ -2311,12 +2320,12 @@ type CheckResultList struct {
 	Items      []CheckResult `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -2327,31 +2336,31 @@ type Committee struct {
 	Acronym string           `json:"acronym"`
 	Chamber CommitteeChamber `json:"chamber"`
 
-	// Name A text in both official languages; null where there is none.
+	// Name A text in both official languages. Null in a language without a text.
 	Name Bilingual `json:"name"`
 }
 
 // CommitteeChamber defines model for Committee.Chamber.
 type CommitteeChamber string
 
-// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 type Config = json.RawMessage
 
 // CreateKeyRequest defines model for CreateKeyRequest.
 type CreateKeyRequest struct {
-	// ExpiresAt When it ends; never if it is not given.
+	// ExpiresAt When the key expires. Without it, the key does not expire.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name Whose it is or what for.
+	// Name Owner or purpose of the key.
 	Name string `json:"name"`
 
-	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 	Scope Scope `json:"scope"`
 }
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	// AlertID Null for a test.
+	// AlertID Alert that the message is about. Null for a test.
 	AlertID     *openapi_types.UUID `json:"alert_id"`
 	AttemptedAt *time.Time          `json:"attempted_at"`
 	Attempts    int                 `json:"attempts"`
@@ -2359,11 +2368,11 @@ type Delivery struct {
 	CreatedAt   time.Time           `json:"created_at"`
 	DeliveredAt *time.Time          `json:"delivered_at"`
 
-	// ID The webhook-id of a webhook.
+	// ID Id of the delivery. For a webhook, its `webhook-id`.
 	ID   openapi_types.UUID `json:"id"`
 	Kind DeliveryKind       `json:"kind"`
 
-	// Message What the receiver said, or what went wrong.
+	// Message Response of the receiver, or the error.
 	Message *string        `json:"message"`
 	Status  DeliveryStatus `json:"status"`
 }
@@ -2379,12 +2388,12 @@ type DeliveryList struct {
 	Items      []Delivery `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -2392,7 +2401,7 @@ type DeliveryList struct {
 
 // EndedSessions defines model for EndedSessions.
 type EndedSessions struct {
-	// Ended How many sessions were ended.
+	// Ended Number of sessions that were ended.
 	//
 	// Example: 3
 	Ended int `json:"ended"`
@@ -2404,16 +2413,16 @@ type Event struct {
 	At      time.Time `json:"at"`
 	Attempt *int      `json:"attempt"`
 
-	// Data Depends on the type; null if there is none.
+	// Data Data of the event, which depends on its type. Null if there is none.
 	Data json.RawMessage `json:"data"`
 
-	// ID Grows within a run.
+	// ID Id of the event. It increases within a run.
 	ID      int64              `json:"id"`
 	Level   EventLevel         `json:"level"`
 	Message string             `json:"message"`
 	RunID   openapi_types.UUID `json:"run_id"`
 
-	// Type E.g. run_enqueued, step_started, progress, log, materialization, run_success.
+	// Type Type of the event, such as run_enqueued, step_started, progress, log, materialization or run_success.
 	//
 	// Example: log
 	Type string `json:"type"`
@@ -2427,12 +2436,12 @@ type EventList struct {
 	Items      []Event `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -2452,9 +2461,10 @@ type Export struct {
 // ExportFormats defines model for Export.Formats.
 type ExportFormats string
 
-// ExportField A column of CSV and Parquet, and where NDJSON has the same. What is not known or does not exist is NULL in Parquet, an empty cell in CSV and null in NDJSON; neither 0 nor an empty text stands for it.
+// ExportField A column of CSV and Parquet, and the corresponding field of NDJSON. A value that is unknown or does not exist is
+// NULL in Parquet, an empty cell in CSV and null in NDJSON. It is never 0 or an empty text.
 type ExportField struct {
-	// Csv How a cell of CSV has it.
+	// Csv Format of the CSV cell.
 	//
 	// Example: YYYY-MM-DD. Empty if there is none.
 	Csv string `json:"csv"`
@@ -2465,28 +2475,28 @@ type ExportField struct {
 	// Name Example: introduced_on
 	Name string `json:"name"`
 
-	// Ndjson JSON pointer to it in a line of NDJSON. It has none if what is around it is null.
+	// Ndjson JSON pointer to the value in a line of NDJSON. The value does not exist if its parent is null.
 	//
 	// Example: /introduced_on
 	Ndjson string `json:"ndjson"`
 
-	// Nullable Whether a bill may have none.
+	// Nullable Whether the value may be missing.
 	//
 	// Example: true
 	Nullable bool `json:"nullable"`
 
-	// Parquet Its type in Parquet, the physical one and then the logical one.
+	// Parquet Parquet type: the physical type, then the logical type.
 	//
 	// Example: INT32 DATE
 	Parquet string `json:"parquet"`
 
-	// Type `date` is a day without a time, `timestamp` an instant.
+	// Type Type of the value. `date` is a day without a time, `timestamp` is an instant.
 	//
 	// Example: date
 	Type ExportFieldType `json:"type"`
 }
 
-// ExportFieldType `date` is a day without a time, `timestamp` an instant.
+// ExportFieldType Type of the value. `date` is a day without a time, `timestamp` is an instant.
 //
 // Example: date
 type ExportFieldType string
@@ -2505,13 +2515,13 @@ type FacetValue struct {
 
 // Feed defines model for Feed.
 type Feed struct {
-	// Items How many items it shows.
+	// Items Number of items in the feed.
 	Items int `json:"items"`
 
 	// Name Example: bills
 	Name string `json:"name"`
 
-	// Title A text in both official languages; null where there is none.
+	// Title A text in both official languages. Null in a language without a text.
 	Title     Bilingual  `json:"title"`
 	UpdatedAt *time.Time `json:"updated_at"`
 }
@@ -2526,7 +2536,7 @@ type FeedList struct {
 type FetchError struct {
 	Message string `json:"message"`
 
-	// URL The record's address.
+	// URL Address of the record.
 	URL *string `json:"url"`
 }
 
@@ -2536,7 +2546,7 @@ type FetchLog struct {
 	CreatedAt       time.Time `json:"created_at"`
 	DurationSeconds float64   `json:"duration_seconds"`
 
-	// Errors The first ten.
+	// Errors The first ten errors.
 	Errors           []FetchError           `json:"errors"`
 	ID               openapi_types.UUID     `json:"id"`
 	Params           map[string]interface{} `json:"params"`
@@ -2545,12 +2555,12 @@ type FetchLog struct {
 	RecordsSucceeded int                    `json:"records_succeeded"`
 	RunID            *openapi_types.UUID    `json:"run_id"`
 
-	// Source One source or several joined by a plus sign.
+	// Source One source, or several joined by a plus sign.
 	//
 	// Example: openparliament+legisinfo
 	Source string `json:"source"`
 
-	// Status How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
+	// Status Result of a fetch. `canceled` means that its run was canceled: records stored before that are kept, and no alert is raised.
 	//
 	// Example: success
 	Status FetchStatus `json:"status"`
@@ -2561,32 +2571,32 @@ type FetchLogList struct {
 	Items      []FetchLog `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// FetchStatus How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
+// FetchStatus Result of a fetch. `canceled` means that its run was canceled: records stored before that are kept, and no alert is raised.
 //
 // Example: success
 type FetchStatus string
 
 // FieldError defines model for FieldError.
 type FieldError struct {
-	// Detail What was found, and what was wanted.
+	// Detail The value found and the value expected.
 	Detail string `json:"detail"`
 
 	// Pointer JSON pointer into the body, or below `/query`, `/path` or `/header`.
 	Pointer string `json:"pointer"`
 }
 
-// FreshnessState `unknown`: never materialized.
+// FreshnessState Freshness of the asset. `unknown` means that it was never materialized.
 type FreshnessState string
 
 // Health defines model for Health.
@@ -2599,7 +2609,7 @@ type Health struct {
 type Highlight struct {
 	Field HighlightField `json:"field"`
 
-	// HTML Text as HTML, with the words in <mark>.
+	// HTML Text as HTML, with the matching words in <mark>.
 	//
 	// Example: <mark>Online</mark> <mark>Streaming</mark> Act
 	HTML     string   `json:"html"`
@@ -2611,20 +2621,20 @@ type HighlightField string
 
 // Identity defines model for Identity.
 type Identity struct {
-	// ExpiresAt When the key or the session ends.
+	// ExpiresAt When the key or the session expires.
 	ExpiresAt *time.Time `json:"expires_at"`
 
-	// Kind By what the request is known: an API key, an identity provider, or nothing.
+	// Kind How the request was authenticated: by an API key, by an identity provider, or not at all.
 	Kind IdentityKind `json:"kind"`
 
-	// Name Of the key, or of the person.
+	// Name Name of the key or of the person.
 	Name string `json:"name"`
 
-	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 	Scope Scope `json:"scope"`
 }
 
-// IdentityKind By what the request is known: an API key, an identity provider, or nothing.
+// IdentityKind How the request was authenticated: by an API key, by an identity provider, or not at all.
 type IdentityKind string
 
 // JSONSchema A JSON Schema (draft 2020-12).
@@ -2634,20 +2644,20 @@ type JSONSchema = json.RawMessage
 type Job struct {
 	Assets []string `json:"assets"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config      Config `json:"config"`
 	Description string `json:"description"`
 	Name        string `json:"name"`
 
-	// Schedules The schedules that start it.
+	// Schedules Schedules that start the job.
 	Schedules []string `json:"schedules"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
 
-	// TimeoutSeconds Of a whole run; null if there is none.
+	// TimeoutSeconds Time limit of a run. Null if there is none.
 	TimeoutSeconds *float64 `json:"timeout_seconds"`
 }
 
@@ -2657,24 +2667,24 @@ type JobList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// Key An API key, without the key itself.
+// Key An API key, without its secret.
 type Key struct {
 	CreatedAt time.Time          `json:"created_at"`
 	CreatedBy string             `json:"created_by"`
 	ExpiresAt *time.Time         `json:"expires_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// LastUsedAt To the minute.
+	// LastUsedAt Time of the last use, to the minute.
 	LastUsedAt *time.Time `json:"last_used_at"`
 
-	// Name Whose it is or what for.
+	// Name Owner or purpose of the key.
 	Name string `json:"name"`
 
-	// Prefix How the key begins.
+	// Prefix First characters of the key.
 	Prefix    string     `json:"prefix"`
 	RevokedAt *time.Time `json:"revoked_at"`
 
-	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 	Scope Scope `json:"scope"`
 }
 
@@ -2689,7 +2699,7 @@ type KeyList struct {
 // Language defines model for Language.
 type Language string
 
-// LastCheckResult The newest result; null if there is none yet.
+// LastCheckResult Latest result. Null if there is none.
 type LastCheckResult struct {
 	Asset     string             `json:"asset"`
 	Blocking  bool               `json:"blocking"`
@@ -2697,10 +2707,10 @@ type LastCheckResult struct {
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// Message What was found, and what was wanted.
+	// Message The value found and the value expected.
 	Message string `json:"message"`
 
-	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	// Metadata Metadata that was recorded with the result. The names depend on the asset.
 	Metadata  Metadata           `json:"metadata"`
 	Partition *string            `json:"partition"`
 	Passed    bool               `json:"passed"`
@@ -2708,55 +2718,55 @@ type LastCheckResult struct {
 	Severity  Severity           `json:"severity"`
 }
 
-// LastMaterialization The newest materialization; null if there is none yet.
+// LastMaterialization Latest materialization. Null if there is none.
 type LastMaterialization struct {
 	Asset     string             `json:"asset"`
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	// Metadata Metadata that was recorded with the result. The names depend on the asset.
 	Metadata  Metadata           `json:"metadata"`
 	Partition *string            `json:"partition"`
 	RunID     openapi_types.UUID `json:"run_id"`
 }
 
-// LastSensorTick The newest tick; null if there is none yet.
+// LastSensorTick Latest tick. Null if there is none.
 type LastSensorTick struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Cursor After it.
+	// Cursor Cursor after the evaluation.
 	Cursor          *string `json:"cursor"`
 	DurationSeconds float64 `json:"duration_seconds"`
 
-	// Evaluations More than 1: so many, one after the other, that were skipped for the same reason.
+	// Evaluations Number of evaluations in this tick. More than 1 for consecutive evaluations that were skipped for the same reason.
 	Evaluations int   `json:"evaluations"`
 	ID          int64 `json:"id"`
 
-	// Kind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+	// Kind What caused the evaluation: the interval, an event that the sensor waits for, a webhook, or a manual request.
 	Kind SensorTickKind `json:"kind"`
 
-	// LastAt The last of its evaluations.
+	// LastAt Time of the latest evaluation.
 	LastAt time.Time `json:"last_at"`
 
-	// Message Why it was skipped, or what went wrong.
+	// Message Reason why the evaluation was skipped, or the error.
 	Message *string `json:"message"`
 
-	// RepeatedKeys Run keys that had started a run before.
+	// RepeatedKeys Run keys that had already started a run.
 	RepeatedKeys []string `json:"repeated_keys"`
 
-	// RunIds The runs it started.
+	// RunIds Runs that the evaluation started.
 	RunIds []openapi_types.UUID `json:"run_ids"`
 	Sensor string               `json:"sensor"`
 	Status TickStatus           `json:"status"`
 }
 
-// LastTick The newest tick; null if there is none yet.
+// LastTick Latest tick. Null if there is none.
 type LastTick struct {
 	CreatedAt time.Time `json:"created_at"`
 	ID        int64     `json:"id"`
 	Kind      TickKind  `json:"kind"`
 
-	// Message Why, if it started no run.
+	// Message Reason why no run was started.
 	Message      *string             `json:"message"`
 	RunID        *openapi_types.UUID `json:"run_id"`
 	Schedule     string              `json:"schedule"`
@@ -2764,19 +2774,19 @@ type LastTick struct {
 	Status       TickStatus          `json:"status"`
 }
 
-// LatestBillEvent What LEGISinfo calls the latest event; null if it names none.
+// LatestBillEvent Latest event according to LEGISinfo. Null if it names none.
 type LatestBillEvent struct {
-	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	// Amendments Number of amendments that the event made, as counted by LEGISinfo.
 	//
 	// Example: 0
 	Amendments int `json:"amendments"`
 
-	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	// At RFC 3339, in Ottawa time. Null if the record has only the day.
 	//
 	// Example: 2022-05-12T15:04:05-04:00
 	At *string `json:"at"`
 
-	// Chamber Where it happened: house, senate, or null where the record does not say.
+	// Chamber Chamber of the event: house, senate, or null if the record does not say.
 	//
 	// Example: house
 	Chamber *string `json:"chamber"`
@@ -2786,27 +2796,27 @@ type LatestBillEvent struct {
 	// Example: CHPC
 	Committee *string `json:"committee"`
 
-	// CompletesStage Whether the stage was completed by it.
+	// CompletesStage Whether the event completed the stage.
 	//
 	// Example: false
 	CompletesStage bool `json:"completes_stage"`
 
-	// Date The day in Ottawa.
+	// Date Day in Ottawa.
 	//
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// DefeatsBill Whether the bill was defeated by it.
+	// DefeatsBill Whether the event defeated the bill.
 	//
 	// Example: false
 	DefeatsBill bool `json:"defeats_bill"`
 
-	// Name What happened.
+	// Name Name of the event.
 	//
 	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
 	Name Bilingual `json:"name"`
 
-	// Note LEGISinfo's note.
+	// Note Note of LEGISinfo.
 	//
 	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
 	Note Bilingual `json:"note"`
@@ -2816,7 +2826,7 @@ type LatestBillEvent struct {
 	// Example: 3
 	Report *int `json:"report"`
 
-	// ReportURL The report, in each language; null where it cannot be told.
+	// ReportURL Address of the report in each language. Null if it cannot be determined.
 	//
 	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
 	ReportURL Bilingual `json:"report_url"`
@@ -2826,13 +2836,13 @@ type LatestBillEvent struct {
 	// Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage The stage of the bill; null where it is not known.
+	// Stage Stage of the bill. Null if it is not known.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 }
 
-// LimitState A limit on what runs at once, in all workers together.
+// LimitState A concurrency limit across all workers.
 type LimitState struct {
 	InUse int `json:"in_use"`
 
@@ -2840,7 +2850,7 @@ type LimitState struct {
 	Key string `json:"key"`
 	Max int    `json:"max"`
 
-	// Waiting Steps that wait for a place.
+	// Waiting Number of steps that wait for the limit.
 	Waiting int `json:"waiting"`
 }
 
@@ -2850,7 +2860,7 @@ type Materialization struct {
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	// Metadata Metadata that was recorded with the result. The names depend on the asset.
 	Metadata  Metadata           `json:"metadata"`
 	Partition *string            `json:"partition"`
 	RunID     openapi_types.UUID `json:"run_id"`
@@ -2861,12 +2871,12 @@ type MaterializationList struct {
 	Items      []Materialization `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -2876,21 +2886,21 @@ type MaterializationList struct {
 type Membership struct {
 	EndedOn *string `json:"ended_on"`
 
-	// Label A text in both official languages; null where there is none.
+	// Label A text in both official languages. Null in a language without a text.
 	Label Bilingual `json:"label"`
 
-	// Party A text in both official languages; null where there is none.
+	// Party A text in both official languages. Null in a language without a text.
 	Party    Bilingual `json:"party"`
 	Province *string   `json:"province"`
 
-	// Riding A text in both official languages; null where there is none.
+	// Riding A text in both official languages. Null in a language without a text.
 	Riding Bilingual `json:"riding"`
 
 	// StartedOn Example: 2011-05-02
 	StartedOn *string `json:"started_on"`
 }
 
-// Metadata What the materialization recorded about itself; the names depend on the asset.
+// Metadata Metadata that was recorded with the result. The names depend on the asset.
 type Metadata = json.RawMessage
 
 // NewKey defines model for NewKey.
@@ -2900,14 +2910,14 @@ type NewKey struct {
 	ExpiresAt *time.Time         `json:"expires_at"`
 	ID        openapi_types.UUID `json:"id"`
 
-	// Key The key; it is not shown again.
+	// Key The key. It is shown only once.
 	Key        string     `json:"key"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Name       string     `json:"name"`
 	Prefix     string     `json:"prefix"`
 	RevokedAt  *time.Time `json:"revoked_at"`
 
-	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 	Scope Scope `json:"scope"`
 }
 
@@ -2922,21 +2932,21 @@ type PartitionCounts struct {
 // PartitionKind defines model for PartitionKind.
 type PartitionKind string
 
-// PartitionRange Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a range, all partitions are meant.
+// PartitionRange Partitions from one key to another, in the order of their set. At least one of `from` and `to` is required. To select all partitions, leave out the range.
 type PartitionRange struct {
-	// From Default: the first.
+	// From First partition. Default: the first of the set.
 	From *string `json:"from,omitempty"`
 
-	// To Default: the last.
+	// To Last partition, inclusive. Default: the last of the set.
 	To *string `json:"to,omitempty"`
 }
 
-// PartitionSet What divides the asset; null if nothing does.
+// PartitionSet Partition set of the asset. Null if the asset is not partitioned.
 type PartitionSet struct {
 	Kind PartitionKind `json:"kind"`
 	Name string        `json:"name"`
 
-	// Required Whether a run without a partition is refused.
+	// Required Whether a run without a partition is rejected.
 	Required bool `json:"required"`
 }
 
@@ -2945,16 +2955,16 @@ type PartitionState struct {
 	Key            string     `json:"key"`
 	MaterializedAt *time.Time `json:"materialized_at"`
 
-	// RunID The run that the status is of.
+	// RunID Run that the status comes from.
 	RunID *openapi_types.UUID `json:"run_id"`
 
-	// Status Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+	// Status Status of an asset or a partition. A `failed` asset or partition may have been materialized before.
 	Status AssetStatus `json:"status"`
 }
 
 // Politician defines model for Politician.
 type Politician struct {
-	// Current Whether a member now.
+	// Current Whether the person is a member now.
 	Current     bool      `json:"current"`
 	FamilyName  *string   `json:"family_name"`
 	FirstSeenAt time.Time `json:"first_seen_at"`
@@ -2965,10 +2975,10 @@ type Politician struct {
 	Name              string `json:"name"`
 	OpenparliamentURL string `json:"openparliament_url"`
 
-	// Party A text in both official languages; null where there is none.
+	// Party A text in both official languages. Null in a language without a text.
 	Party Bilingual `json:"party"`
 
-	// PersonID parl.ca's, by which bills name their sponsor.
+	// PersonID Id of the person at parl.ca, by which bills refer to their sponsor.
 	//
 	// Example: 25451
 	PersonID *int `json:"person_id"`
@@ -2976,7 +2986,7 @@ type Politician struct {
 	// Province Example: QC
 	Province *string `json:"province"`
 
-	// Riding A text in both official languages; null where there is none.
+	// Riding A text in both official languages. Null in a language without a text.
 	Riding Bilingual `json:"riding"`
 
 	// Slug Example: pablo-rodriguez
@@ -2986,7 +2996,7 @@ type Politician struct {
 
 // PoliticianDetail defines model for PoliticianDetail.
 type PoliticianDetail struct {
-	// Current Whether a member now.
+	// Current Whether the person is a member now.
 	Current     bool         `json:"current"`
 	FamilyName  *string      `json:"family_name"`
 	FirstSeenAt time.Time    `json:"first_seen_at"`
@@ -2998,10 +3008,10 @@ type PoliticianDetail struct {
 	Name              string `json:"name"`
 	OpenparliamentURL string `json:"openparliament_url"`
 
-	// Party A text in both official languages; null where there is none.
+	// Party A text in both official languages. Null in a language without a text.
 	Party Bilingual `json:"party"`
 
-	// PersonID parl.ca's, by which bills name their sponsor.
+	// PersonID Id of the person at parl.ca, by which bills refer to their sponsor.
 	//
 	// Example: 25451
 	PersonID *int `json:"person_id"`
@@ -3009,7 +3019,7 @@ type PoliticianDetail struct {
 	// Province Example: QC
 	Province *string `json:"province"`
 
-	// Riding A text in both official languages; null where there is none.
+	// Riding A text in both official languages. Null in a language without a text.
 	Riding Bilingual `json:"riding"`
 
 	// Slug Example: pablo-rodriguez
@@ -3023,35 +3033,35 @@ type PoliticianList struct {
 	Items      []Politician `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
-// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+// Priority Priority of the run, from 1 to 4. Waiting runs with the lowest number start first. Default: the job's priority, otherwise 2; for a backfill 3.
 type Priority = int
 
 // Problem Problem details (RFC 9457).
 type Problem struct {
-	// Detail What is wrong with this request.
+	// Detail Explanation of the error in this request.
 	Detail string `json:"detail"`
 
-	// Errors Which fields are at fault, if any.
+	// Errors The fields at fault, if any.
 	Errors []FieldError `json:"errors"`
 
-	// Status The HTTP status.
+	// Status HTTP status code.
 	Status int `json:"status"`
 
-	// Title The HTTP status in words.
+	// Title Name of the HTTP status.
 	Title string `json:"title"`
 
-	// Type Names the kind of problem.
+	// Type URN of the error type.
 	//
 	// Example: urn:parliament-explorer:invalid
 	Type string `json:"type"`
@@ -3062,7 +3072,7 @@ type Publication struct {
 	// ID Example: 11532003
 	ID int `json:"id"`
 
-	// Name A text in both official languages; null where there is none.
+	// Name A text in both official languages. Null in a language without a text.
 	Name Bilingual `json:"name"`
 
 	// URL Example: https://www.parl.ca/DocumentViewer/en/11532003
@@ -3071,18 +3081,18 @@ type Publication struct {
 
 // Queue Jobs of one River queue, by state.
 type Queue struct {
-	// Available Waiting for a worker.
+	// Available Jobs that wait for a worker.
 	Available int    `json:"available"`
 	Name      string `json:"name"`
 
-	// OldestAvailableAt Since when the oldest one waits for a worker.
+	// OldestAvailableAt Since when the oldest available job has waited for a worker.
 	OldestAvailableAt *time.Time `json:"oldest_available_at"`
 
-	// Retryable Waiting for their next attempt.
+	// Retryable Jobs that wait for their next attempt.
 	Retryable int `json:"retryable"`
 	Running   int `json:"running"`
 
-	// Scheduled Waiting for their time.
+	// Scheduled Jobs that wait for their scheduled time.
 	Scheduled int `json:"scheduled"`
 }
 
@@ -3090,43 +3100,43 @@ type Queue struct {
 type QueuePlace struct {
 	Asset string `json:"asset"`
 
-	// Position 1 is next.
+	// Position Position in the queue. 1 is next.
 	Position int `json:"position"`
 
-	// WaitsFor The limits that it waits for; none if it waits for a worker.
+	// WaitsFor Limits that the step waits for. Empty if it waits for a worker.
 	WaitsFor []string `json:"waits_for"`
 }
 
-// ReadReplica The read replica of the server that answers; missing where none is configured.
+// ReadReplica Read replica of the responding server. Missing if none is configured.
 type ReadReplica struct {
-	// LagSeconds How old what it gives is at the most, in whole seconds; null if that is not known.
+	// LagSeconds Maximum age of data from the replica, in whole seconds. Null if it is not known.
 	//
 	// Example: 0
 	LagSeconds *int `json:"lag_seconds"`
 
-	// MaxLagSeconds How old it may be.
+	// MaxLagSeconds Maximum lag at which the replica is used.
 	//
 	// Example: 5
 	MaxLagSeconds float64 `json:"max_lag_seconds"`
 
-	// Reason Why it is not used.
+	// Reason Reason why the replica is not used.
 	Reason *string `json:"reason"`
 
-	// Since When that state began.
+	// Since When the state began.
 	//
 	// Example: 2026-06-18T12:00:00Z
 	Since time.Time `json:"since"`
 
-	// State `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
-	// because it is no replica of the primary.
+	// State `used` if the server reads from the replica. Otherwise the primary answers, because the replica is `lagging`
+	// by more than the limit, `unreachable`, or `refused` as it does not replicate this primary.
 	//
 	//
 	// Example: used
 	State ReadReplicaState `json:"state"`
 }
 
-// ReadReplicaState `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
-// because it is no replica of the primary.
+// ReadReplicaState `used` if the server reads from the replica. Otherwise the primary answers, because the replica is `lagging`
+// by more than the limit, `unreachable`, or `refused` as it does not replicate this primary.
 //
 // Example: used
 type ReadReplicaState string
@@ -3140,39 +3150,39 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
-// Reinstatement The same bill in another session of the same Parliament; null if there is none.
+// Reinstatement The same bill in another session of the same Parliament. Null if there is none.
 type Reinstatement struct {
-	// Bill Its id; null where its session is not known.
+	// Bill Id of the other bill. Null if its session is not known.
 	//
 	// Example: 43-1/C-201
 	Bill *string `json:"bill"`
 
-	// Held Whether it is stored.
+	// Held Whether the other bill is stored.
 	//
 	// Example: false
 	Held bool `json:"held"`
 
-	// LegisinfoID LEGISinfo's id of it.
+	// LegisinfoID LEGISinfo's id of the other bill.
 	//
 	// Example: 10618763
 	LegisinfoID *int `json:"legisinfo_id"`
 
-	// LegisinfoURL Its page at LEGISinfo.
+	// LegisinfoURL LEGISinfo's page of the other bill.
 	//
 	// Example: https://www.parl.ca/legisinfo/en/bill/43-1/c-201
 	LegisinfoURL *string `json:"legisinfo_url"`
 
-	// Number Its number.
+	// Number Number of the other bill.
 	//
 	// Example: C-201
 	Number *string `json:"number"`
 
-	// Session Its session.
+	// Session Session of the other bill.
 	//
 	// Example: 43-1
 	Session *string `json:"session"`
 
-	// Status How far the bill of the earlier session had come: its status when that session ended.
+	// Status Status of the bill of the earlier session when that session ended.
 	//
 	// Example: {"en":"At second reading in the House of Commons","fr":"À la deuxième lecture à la Chambre des communes"}
 	Status Bilingual `json:"status"`
@@ -3180,16 +3190,16 @@ type Reinstatement struct {
 
 // RetryPolicy defines model for RetryPolicy.
 type RetryPolicy struct {
-	// DelaySeconds Before the second attempt; doubled before each further one.
+	// DelaySeconds Delay before the second attempt. It doubles before each further attempt.
 	DelaySeconds float64 `json:"delay_seconds"`
 
-	// MaxAttempts Counts the first one too.
+	// MaxAttempts Maximum number of attempts, including the first.
 	MaxAttempts int `json:"max_attempts"`
 }
 
 // RetryRunRequest defines model for RetryRunRequest.
 type RetryRunRequest struct {
-	// FromFailure Only the assets that did not succeed, and those whose blocking check did not pass.
+	// FromFailure Retry only the assets that did not succeed and those whose blocking check did not pass.
 	FromFailure *bool `json:"from_failure,omitempty"`
 }
 
@@ -3197,13 +3207,13 @@ type RetryRunRequest struct {
 type Run struct {
 	Assets []string `json:"assets"`
 
-	// BackfillID The backfill that it is part of.
+	// BackfillID Backfill that the run belongs to.
 	BackfillID *openapi_types.UUID `json:"backfill_id"`
 
-	// CanceledBy Who asked for it.
+	// CanceledBy Actor that canceled the run.
 	CanceledBy *string `json:"canceled_by"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config    Config     `json:"config"`
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at"`
@@ -3212,40 +3222,40 @@ type Run struct {
 	// ID A UUIDv7.
 	ID openapi_types.UUID `json:"id"`
 
-	// Job Null for a run of chosen assets.
+	// Job Name of the job. Null for a run of selected assets.
 	Job *string `json:"job"`
 
-	// ParentRunID The run that this one retries.
+	// ParentRunID Run that this run retries.
 	ParentRunID *openapi_types.UUID `json:"parent_run_id"`
 	Partition   *string             `json:"partition"`
 
-	// Priority 1 goes first, 4 last.
+	// Priority Priority: 1 is first, 4 is last.
 	Priority  int        `json:"priority"`
 	StartedAt *time.Time `json:"started_at"`
 	Status    RunStatus  `json:"status"`
 	Steps     []Step     `json:"steps"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
 	Trigger Trigger `json:"trigger"`
 }
 
-// RunDetail A run with what it materialized.
+// RunDetail A run with its materializations.
 //
 // Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"check_results":[],"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","materializations":[],"parent_run_id":null,"partition":null,"priority":2,"queue":[],"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type RunDetail struct {
 	Assets []string `json:"assets"`
 
-	// BackfillID The backfill that it is part of.
+	// BackfillID Backfill that the run belongs to.
 	BackfillID *openapi_types.UUID `json:"backfill_id"`
 
-	// CanceledBy Who asked for it.
+	// CanceledBy Actor that canceled the run.
 	CanceledBy   *string       `json:"canceled_by"`
 	CheckResults []CheckResult `json:"check_results"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config    Config     `json:"config"`
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at"`
@@ -3254,24 +3264,24 @@ type RunDetail struct {
 	// ID A UUIDv7.
 	ID openapi_types.UUID `json:"id"`
 
-	// Job Null for a run of chosen assets.
+	// Job Name of the job. Null for a run of selected assets.
 	Job              *string           `json:"job"`
 	Materializations []Materialization `json:"materializations"`
 
-	// ParentRunID The run that this one retries.
+	// ParentRunID Run that this run retries.
 	ParentRunID *openapi_types.UUID `json:"parent_run_id"`
 	Partition   *string             `json:"partition"`
 
-	// Priority 1 goes first, 4 last.
+	// Priority Priority: 1 is first, 4 is last.
 	Priority int `json:"priority"`
 
-	// Queue Where its queued steps stand in line.
+	// Queue Positions of the queued steps in the queue.
 	Queue     []QueuePlace `json:"queue"`
 	StartedAt *time.Time   `json:"started_at"`
 	Status    RunStatus    `json:"status"`
 	Steps     []Step       `json:"steps"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
@@ -3280,29 +3290,29 @@ type RunDetail struct {
 
 // RunError defines model for RunError.
 type RunError struct {
-	// Class transient, permanent, timeout, canceled, bug, lost_worker or check.
+	// Class Class of the error: transient, permanent, timeout, canceled, bug, lost_worker or check.
 	//
 	// Example: permanent
 	Class   string `json:"class"`
 	Message string `json:"message"`
 
-	// Stack Where, for a bug.
+	// Stack Stack trace of a bug.
 	Stack *string `json:"stack,omitempty"`
 }
 
-// RunKey A key by which a sensor started a run, once.
+// RunKey A key by which a sensor started a run. Each key starts one run only.
 type RunKey struct {
 	// CreatedAt When the run was started.
 	//
 	// Example: 2026-06-18T12:00:00Z
 	CreatedAt time.Time `json:"created_at"`
 
-	// Key The key, in words of the sensor's own.
+	// Key The key, in a format of the sensor's own.
 	//
 	// Example: bills 731 44-1/C-11
 	Key string `json:"key"`
 
-	// RunID The run that it started, which may be gone by now.
+	// RunID Run that the sensor started by this key. It may have been deleted since.
 	//
 	// Example: 0197841c-2a00-7aaa-8000-000000000001
 	RunID openapi_types.UUID `json:"run_id"`
@@ -3313,12 +3323,12 @@ type RunKeyList struct {
 	Items      []RunKey `json:"items"`
 	NextCursor *string  `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -3329,12 +3339,12 @@ type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -3345,7 +3355,7 @@ type RunStatus string
 
 // Schedule defines model for Schedule.
 type Schedule struct {
-	// CatchUp Whether the last tick missed is made up for.
+	// CatchUp Whether the last missed tick is made up.
 	CatchUp bool `json:"catch_up"`
 
 	// ChangedAt When it was last started or stopped.
@@ -3356,15 +3366,15 @@ type Schedule struct {
 	Description string `json:"description"`
 	Job         string `json:"job"`
 
-	// LastTick The newest tick; null if there is none yet.
+	// LastTick Latest tick. Null if there is none.
 	LastTick *LastTick `json:"last_tick"`
 	Name     string    `json:"name"`
 
-	// NextTicks The next five times it is due.
+	// NextTicks The next five times that the schedule is due.
 	NextTicks []time.Time `json:"next_ticks"`
 	Running   bool        `json:"running"`
 
-	// TimeZone An IANA name.
+	// TimeZone IANA name of the time zone.
 	TimeZone string `json:"time_zone"`
 }
 
@@ -3383,10 +3393,10 @@ type ScheduleSwitch struct {
 	Running    bool       `json:"running"`
 }
 
-// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 type Scope string
 
-// SearchFacets How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+// SearchFacets Number of matching bills by value, most frequent first. Sessions and years are ordered latest first.
 type SearchFacets struct {
 	Chamber []FacetValue `json:"chamber"`
 	Session []FacetValue `json:"session"`
@@ -3400,10 +3410,10 @@ type SearchHit struct {
 	Bill    Bill               `json:"bill"`
 	FoundBy []SearchHitFoundBy `json:"found_by"`
 
-	// Highlights Where the words stand.
+	// Highlights Matches in the text.
 	Highlights []Highlight `json:"highlights"`
 
-	// Score Greater is better; comparable within one answer only.
+	// Score Relevance. A higher score is better. Scores are comparable only within one response.
 	//
 	// Example: 0.03
 	Score float32 `json:"score"`
@@ -3414,40 +3424,40 @@ type SearchHitFoundBy string
 
 // SearchResult defines model for SearchResult.
 type SearchResult struct {
-	// Exact Whether a number or a whole title was asked for, so that the bills that have it are all that is found.
+	// Exact Whether the query was a number or a whole title. If so, the result has only the bills with that number or title.
 	//
 	// Example: false
 	Exact bool `json:"exact"`
 
-	// Facets How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+	// Facets Number of matching bills by value, most frequent first. Sessions and years are ordered latest first.
 	Facets SearchFacets `json:"facets"`
 
-	// Fuzzy Whether too little was found with all the words, and some of them or similar ones were looked for.
+	// Fuzzy Whether too few bills contained all the words, so that bills with some of them or with similar words are included.
 	Fuzzy    bool           `json:"fuzzy"`
 	Items    []SearchHit    `json:"items"`
 	Semantic SearchSemantic `json:"semantic"`
 
-	// Total How many bills were found, 1,000 at most.
+	// Total Number of matching bills, at most 1,000.
 	Total int `json:"total"`
 }
 
 // SearchSemantic defines model for SearchSemantic.
 type SearchSemantic struct {
-	// Reason Why not.
+	// Reason Reason why it did not match by meaning.
 	Reason *string `json:"reason"`
 
-	// Used Whether bills were found by meaning too.
+	// Used Whether the search also matched by meaning.
 	Used bool `json:"used"`
 }
 
-// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+// SenatePreStudy The Senate's study of a bill that is still before the House of Commons. Null if there was none.
 type SenatePreStudy struct {
 	// Committee Acronym of the committee.
 	//
 	// Example: NFFN
 	Committee *string `json:"committee"`
 
-	// InProgress Whether it is at work on it.
+	// InProgress Whether the study is in progress.
 	//
 	// Example: false
 	InProgress bool `json:"in_progress"`
@@ -3463,28 +3473,28 @@ type Sensor struct {
 	// ChangedAt When it was last started or stopped.
 	ChangedAt *time.Time `json:"changed_at"`
 
-	// Cursor How far it has come, in words of its own.
+	// Cursor Position of the sensor, in a format of its own.
 	Cursor      *string `json:"cursor"`
 	Description string  `json:"description"`
 
-	// IntervalSeconds The least time between two evaluations by the clock.
+	// IntervalSeconds Minimum time between two evaluations by interval.
 	IntervalSeconds float64 `json:"interval_seconds"`
 
-	// Jobs What it may start.
+	// Jobs Jobs that the sensor can start.
 	Jobs []string `json:"jobs"`
 
-	// Kind What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+	// Kind What the sensor reacts to: a time interval, materializations, ends of runs, webhooks or automation conditions.
 	Kind SensorKind `json:"kind"`
 
-	// LastTick The newest tick; null if there is none yet.
+	// LastTick Latest tick. Null if there is none.
 	LastTick *LastSensorTick `json:"last_tick"`
 	Name     string          `json:"name"`
 
-	// NextAt When it is evaluated next by the clock, if it is running.
+	// NextAt Time of the next evaluation by interval, if the sensor is running.
 	NextAt  *time.Time `json:"next_at"`
 	Running bool       `json:"running"`
 
-	// TimeoutSeconds Of one evaluation.
+	// TimeoutSeconds Time limit of one evaluation.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
 }
 
@@ -3493,7 +3503,7 @@ type SensorCursor struct {
 	Cursor *string `json:"cursor"`
 }
 
-// SensorKind What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+// SensorKind What the sensor reacts to: a time interval, materializations, ends of runs, webhooks or automation conditions.
 type SensorKind string
 
 // SensorList defines model for SensorList.
@@ -3515,33 +3525,33 @@ type SensorSwitch struct {
 type SensorTick struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Cursor After it.
+	// Cursor Cursor after the evaluation.
 	Cursor          *string `json:"cursor"`
 	DurationSeconds float64 `json:"duration_seconds"`
 
-	// Evaluations More than 1: so many, one after the other, that were skipped for the same reason.
+	// Evaluations Number of evaluations in this tick. More than 1 for consecutive evaluations that were skipped for the same reason.
 	Evaluations int   `json:"evaluations"`
 	ID          int64 `json:"id"`
 
-	// Kind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+	// Kind What caused the evaluation: the interval, an event that the sensor waits for, a webhook, or a manual request.
 	Kind SensorTickKind `json:"kind"`
 
-	// LastAt The last of its evaluations.
+	// LastAt Time of the latest evaluation.
 	LastAt time.Time `json:"last_at"`
 
-	// Message Why it was skipped, or what went wrong.
+	// Message Reason why the evaluation was skipped, or the error.
 	Message *string `json:"message"`
 
-	// RepeatedKeys Run keys that had started a run before.
+	// RepeatedKeys Run keys that had already started a run.
 	RepeatedKeys []string `json:"repeated_keys"`
 
-	// RunIds The runs it started.
+	// RunIds Runs that the evaluation started.
 	RunIds []openapi_types.UUID `json:"run_ids"`
 	Sensor string               `json:"sensor"`
 	Status TickStatus           `json:"status"`
 }
 
-// SensorTickKind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+// SensorTickKind What caused the evaluation: the interval, an event that the sensor waits for, a webhook, or a manual request.
 type SensorTickKind string
 
 // SensorTickList defines model for SensorTickList.
@@ -3549,12 +3559,12 @@ type SensorTickList struct {
 	Items      []SensorTick `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -3562,10 +3572,10 @@ type SensorTickList struct {
 
 // SessionState defines model for SessionState.
 type SessionState struct {
-	// Authentication `off`: everybody who reaches the server may do everything.
+	// Authentication Whether the server requires authentication. With `off`, everyone who can reach the server can do everything.
 	Authentication AuthenticationMode `json:"authentication"`
 
-	// Identity Null if the request is not known to be anybody's.
+	// Identity Identity of the request. Null if the request is not authenticated.
 	Identity *Identity      `json:"identity"`
 	Methods  []SignInMethod `json:"methods"`
 }
@@ -3582,28 +3592,28 @@ type SignInRequest struct {
 	Key string `json:"key"`
 }
 
-// Source A public service that bills are fetched from. Its limits are of all workers together.
+// Source A public service that bills are fetched from. Its limits apply to all workers together.
 type Source struct {
-	// Breaker `open` while the source fails and is left alone.
+	// Breaker State of the circuit breaker. It is `open` while the source fails and receives no requests.
 	Breaker          BreakerState `json:"breaker"`
 	BreakerChangedAt *time.Time   `json:"breaker_changed_at"`
 
-	// HeldUntil The source asked to be left alone until then.
+	// HeldUntil Time until which the source asked to receive no requests.
 	HeldUntil *time.Time `json:"held_until"`
 
-	// InFlight Requests out now.
+	// InFlight Number of requests in flight.
 	InFlight int `json:"in_flight"`
 
-	// LastError What went wrong at the last failure.
+	// LastError Error of the last failure.
 	LastError     *string    `json:"last_error"`
 	LastFailureAt *time.Time `json:"last_failure_at"`
 	LastSuccessAt *time.Time `json:"last_success_at"`
 
-	// MaxInFlight The most requests at once.
+	// MaxInFlight Maximum number of concurrent requests.
 	MaxInFlight int    `json:"max_in_flight"`
 	Name        string `json:"name"`
 
-	// RequestsPerSecond The most there may be; 0: no limit.
+	// RequestsPerSecond Maximum rate of requests. 0 means no limit.
 	RequestsPerSecond float64 `json:"requests_per_second"`
 	URL               string  `json:"url"`
 }
@@ -3616,26 +3626,26 @@ type SourceTerms struct {
 	URL    string `json:"url"`
 }
 
-// Sponsor Who brought the bill in, and what that person was then.
+// Sponsor Person who introduced the bill, with the office held at that time.
 type Sponsor struct {
-	// Honorific E.g. Hon.
+	// Honorific Honorific, such as Hon.
 	//
 	// Example: {"en":"Hon.","fr":"L'hon."}
 	Honorific Bilingual `json:"honorific"`
 	Name      *string   `json:"name"`
 
-	// Office What the sponsor was, e.g. a minister, a member of Parliament or a senator.
+	// Office Office of the sponsor, such as a minister, a member of Parliament or a senator.
 	//
 	// Example: {"en":"Minister of Canadian Heritage","fr":"ministre du Patrimoine canadien"}
 	Office Bilingual `json:"office"`
 
-	// PersonID parl.ca's id of the person.
+	// PersonID Id of the person at parl.ca.
 	PersonID *int `json:"person_id"`
 
-	// Politician The politician's slug, where known.
+	// Politician Slug of the politician, if known.
 	Politician *string `json:"politician"`
 
-	// Riding The sponsor's riding; null for senators.
+	// Riding Riding of the sponsor. Null for senators.
 	//
 	// Example: {"en":"Honoré-Mercier","fr":"Honoré-Mercier"}
 	Riding Bilingual `json:"riding"`
@@ -3645,26 +3655,26 @@ type Sponsor struct {
 type Stage struct {
 	Chamber StageChamber `json:"chamber"`
 
-	// Committee Acronym of the committee, at a committee's stage.
+	// Committee Acronym of the committee, for a committee stage.
 	//
 	// Example: CHPC
 	Committee *string `json:"committee"`
 
-	// CompletedOn The day on which it was completed.
+	// CompletedOn Day on which the stage was completed.
 	//
 	// Example: 2022-05-12
 	CompletedOn *string `json:"completed_on"`
 
-	// Name A text in both official languages; null where there is none.
+	// Name A text in both official languages. Null in a language without a text.
 	Name Bilingual `json:"name"`
 
-	// StartedOn The day of its first sitting or event.
+	// StartedOn Day of the first sitting or event of the stage.
 	//
 	// Example: 2022-02-16
 	StartedOn *string    `json:"started_on"`
 	State     StageState `json:"state"`
 
-	// StateSince The day in Ottawa since which the state is so; null if there is none.
+	// StateSince Day in Ottawa since which the stage has this state. Null if there is none.
 	//
 	// Example: 2022-05-12
 	StateSince *string `json:"state_since"`
@@ -3684,54 +3694,54 @@ type StageState string
 
 // StartBackfillRequest Either `assets` or `selection` is required.
 type StartBackfillRequest struct {
-	// Assets What to materialize.
+	// Assets Names of the assets to materialize.
 	Assets *[]string `json:"assets,omitempty"`
 
-	// Concurrency How many runs there are at once.
+	// Concurrency Maximum number of runs at one time.
 	Concurrency *int `json:"concurrency,omitempty"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
-	// DryRun Say what would be done and do nothing.
+	// DryRun Return the plan and start nothing.
 	DryRun *bool `json:"dry_run,omitempty"`
 
-	// Only Of the partitions chosen, those that stand so for any of the assets.
+	// Only Keep only the chosen partitions with this status for at least one of the assets.
 	Only *StartBackfillRequestOnly `json:"only,omitempty"`
 
-	// Partitions Which partitions.
+	// Partitions Keys of the partitions to materialize.
 	Partitions *[]string `json:"partitions,omitempty"`
 
-	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	// Priority Priority of the run, from 1 to 4. Waiting runs with the lowest number start first. Default: the job's priority, otherwise 2; for a backfill 3.
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Range Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a range, all partitions are meant.
+	// Range Partitions from one key to another, in the order of their set. At least one of `from` and `to` is required. To select all partitions, leave out the range.
 	Range *PartitionRange `json:"range,omitempty"`
 
-	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
+	// Selection Assets to materialize, in the syntax of the `selection` parameter of listAssets.
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
 }
 
-// StartBackfillRequestOnly Of the partitions chosen, those that stand so for any of the assets.
+// StartBackfillRequestOnly Keep only the chosen partitions with this status for at least one of the assets.
 type StartBackfillRequestOnly string
 
 // StartRunRequest defines model for StartRunRequest.
 type StartRunRequest struct {
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
-	// Partition The partition to materialize. An asset says which it has.
+	// Partition Partition to materialize. Each asset lists its partitions.
 	Partition *string `json:"partition,omitempty"`
 
-	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	// Priority Priority of the run, from 1 to 4. Waiting runs with the lowest number start first. Default: the job's priority, otherwise 2; for a backfill 3.
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3739,24 +3749,24 @@ type StartRunRequest struct {
 
 // StartSelectionRequest Either `assets` or `selection` is required.
 type StartSelectionRequest struct {
-	// Assets What to materialize.
+	// Assets Names of the assets to materialize.
 	Assets *[]string `json:"assets,omitempty"`
 
-	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
-	// Partition The partition to materialize. An asset says which it has.
+	// Partition Partition to materialize. Each asset lists its partitions.
 	Partition *string `json:"partition,omitempty"`
 
-	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	// Priority Priority of the run, from 1 to 4. Waiting runs with the lowest number start first. Default: the job's priority, otherwise 2; for a backfill 3.
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
+	// Selection Assets to materialize, in the syntax of the `selection` parameter of listAssets.
 	//
 	// Example: +fetch_latest_bills
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3772,34 +3782,34 @@ type Statute struct {
 type Step struct {
 	Asset string `json:"asset"`
 
-	// Attempt How often it was started.
+	// Attempt Number of times that the step was started.
 	Attempt int `json:"attempt"`
 
-	// BlockedBy The asset check that holds back what depends on the step.
+	// BlockedBy Asset check that blocks the downstream steps of this step.
 	BlockedBy *string    `json:"blocked_by"`
 	EndedAt   *time.Time `json:"ended_at"`
 	Error     *RunError  `json:"error"`
 
-	// NextAttemptAt When it is tried again.
+	// NextAttemptAt Time of the next attempt.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	StartedAt     *time.Time `json:"started_at"`
 	Status        StepStatus `json:"status"`
 
-	// Upstream The steps of this run it waits for.
+	// Upstream Steps of this run that the step waits for.
 	Upstream []string `json:"upstream"`
 }
 
 // StepStatus defines model for StepStatus.
 type StepStatus string
 
-// SummaryLinks The Library of Parliament's legislative summary; null if it wrote none.
+// SummaryLinks Legislative summary by the Library of Parliament. Null if there is none.
 type SummaryLinks struct {
-	// En In English.
+	// En Address of the English summary.
 	//
 	// Example: https://lop.parl.ca/sites/PublicWebsite/default/en_CA/ResearchPublications/LegislativeSummaries/441C11E
 	En *string `json:"en"`
 
-	// Fr In French.
+	// Fr Address of the French summary.
 	//
 	// Example: https://lop.parl.ca/sites/PublicWebsite/default/fr_CA/ResearchPublications/LegislativeSummaries/441C11E
 	Fr *string `json:"fr"`
@@ -3807,25 +3817,25 @@ type SummaryLinks struct {
 
 // SystemStatus defines model for SystemStatus.
 type SystemStatus struct {
-	// Backfills Those that have not ended.
+	// Backfills Backfills that have not ended.
 	Backfills []Backfill   `json:"backfills"`
 	Limits    []LimitState `json:"limits"`
 
-	// OpenAlerts How many alerts have not recovered.
+	// OpenAlerts Number of alerts that have not recovered.
 	OpenAlerts int     `json:"open_alerts"`
 	Queues     []Queue `json:"queues"`
 
-	// ReadReplica The read replica of the server that answers; missing where none is configured.
+	// ReadReplica Read replica of the responding server. Missing if none is configured.
 	ReadReplica *ReadReplica     `json:"read_replica,omitempty"`
 	Schedules   []ScheduleSwitch `json:"schedules"`
 	Sensors     []SensorSwitch   `json:"sensors"`
 	Sources     []Source         `json:"sources"`
 
-	// Workers Those that were alive within the last day.
+	// Workers Workers that were alive within the last day.
 	Workers []Worker `json:"workers"`
 }
 
-// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
 //
 // Example: {"reason":"backlog"}
 type Tags map[string]string
@@ -3836,7 +3846,7 @@ type Tick struct {
 	ID        int64     `json:"id"`
 	Kind      TickKind  `json:"kind"`
 
-	// Message Why, if it started no run.
+	// Message Reason why no run was started.
 	Message      *string             `json:"message"`
 	RunID        *openapi_types.UUID `json:"run_id"`
 	Schedule     string              `json:"schedule"`
@@ -3852,12 +3862,12 @@ type TickList struct {
 	Items      []Tick  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 
-	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 	//
 	// Example: 1683
 	Total *Total `json:"total,omitempty"`
 
-	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
@@ -3866,86 +3876,86 @@ type TickList struct {
 // TickStatus defines model for TickStatus.
 type TickStatus string
 
-// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+// Total Number of items on all pages, at most 10,000. Present only with `count=true`.
 //
 // Example: 1683
 type Total = int
 
-// TotalCapped Whether there are more items than `total`; only with `count=true`.
+// TotalCapped Whether there are more items than `total`. Present only with `count=true`.
 //
 // Example: false
 type TotalCapped = bool
 
 // Trigger defines model for Trigger.
 type Trigger struct {
-	// Kind What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says so; that is no proof.
+	// Kind What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says so; this is not verified.
 	//
 	// Example: schedule
 	Kind string `json:"kind"`
 
-	// Name Of the schedule or sensor, or the id of the backfill or of the run retried. Of a request: who sent it, as `actor` in the audit log.
+	// Name Name of the schedule or sensor, or id of the backfill or of the retried run. For a request, the sender, as `actor` in the audit log.
 	//
 	// Example: fetch_bills_hourly
 	Name *string `json:"name"`
 }
 
-// UserSession Somebody who is signed in.
+// UserSession A signed-in user.
 type UserSession struct {
-	// Address Where they were last.
+	// Address Address of the last request.
 	//
 	// Example: 192.0.2.7
 	Address string `json:"address"`
 
-	// BeganAt When they signed in.
+	// BeganAt When the user signed in.
 	//
 	// Example: 2026-06-18T12:00:00Z
 	BeganAt time.Time `json:"began_at"`
 
-	// Client What their browser says that it is.
+	// Client What the browser says that it is (`User-Agent`).
 	//
 	// Example: Mozilla/5.0
 	Client string `json:"client"`
 
-	// Current Whether the request was sent with this one.
+	// Current Whether this request was sent with the session.
 	//
 	// Example: false
 	Current bool `json:"current"`
 
-	// ExpiresAt When it ends by itself.
+	// ExpiresAt When the session expires.
 	//
 	// Example: 2026-06-19T00:00:00Z
 	ExpiresAt time.Time `json:"expires_at"`
 
-	// ID What it is ended by; nobody can use the session with it.
+	// ID Id of the session, used to end it. It does not give access to the session.
 	//
 	// Example: 0197841c-2a00-7ccc-8000-000000000001
 	ID openapi_types.UUID `json:"id"`
 
-	// Issuer The identity provider; null of a key.
+	// Issuer Identity provider. Null for a key.
 	//
 	// Example: https://login.example.org
 	Issuer *string `json:"issuer"`
 
-	// KeyID The key; null of a person.
+	// KeyID Id of the key. Null for a person.
 	//
 	// Example: 0197841c-2a00-7eee-8000-000000000001
 	KeyID *openapi_types.UUID `json:"key_id"`
 	Kind  SignInMethod        `json:"kind"`
 
-	// Name The key's name, or what the identity provider says that the person is called.
+	// Name Name of the key, or the person's name according to the identity provider.
 	//
 	// Example: ada@example.org
 	Name string `json:"name"`
 
-	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	// Scope Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
 	Scope Scope `json:"scope"`
 
-	// SeenAt When they were last here, to the minute.
+	// SeenAt Time of the last request, to the minute.
 	//
 	// Example: 2026-06-18T12:34:00Z
 	SeenAt time.Time `json:"seen_at"`
 
-	// Subject What the identity provider calls the person for good; null of a key.
+	// Subject The identity provider's permanent id of the person. Null for a key.
 	//
 	// Example: 248289761001
 	Subject *string `json:"subject"`
@@ -3956,7 +3966,7 @@ type UserSessionList struct {
 	// Items The sessions.
 	Items []UserSession `json:"items"`
 
-	// NextCursor Where the next page begins; null on the last.
+	// NextCursor Cursor of the next page. Null on the last page.
 	NextCursor *string `json:"next_cursor"`
 }
 
@@ -3965,19 +3975,19 @@ type Version struct {
 	Contract string `json:"contract"`
 	Go       string `json:"go"`
 
-	// Revision Of the source, if it was built from a checkout.
+	// Revision Revision of the source, if the binary was built from a checkout.
 	Revision string `json:"revision"`
 	Version  string `json:"version"`
 }
 
 // Vote A recorded division.
 type Vote struct {
-	// Abstentions Senators who abstained; the House of Commons has none.
+	// Abstentions Senators who abstained. The House of Commons has no abstentions.
 	//
 	// Example: 0
 	Abstentions int `json:"abstentions"`
 
-	// At RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+	// At RFC 3339, in Ottawa time. LEGISinfo's time of the division is the time at which the sitting opened.
 	//
 	// Example: 2022-05-12T10:00:00-04:00
 	At      *string     `json:"at"`
@@ -3988,7 +3998,7 @@ type Vote struct {
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Motion That motion in short; else null.
+	// Motion Short text of that motion. Otherwise null.
 	//
 	// Example: {"en":"2nd reading and referral to committee - CHPC","fr":"2e lecture et renvoi en comité - CHPC"}
 	Motion Bilingual `json:"motion"`
@@ -3996,12 +4006,12 @@ type Vote struct {
 	// Nays Example: 111
 	Nays int `json:"nays"`
 
-	// Number Of the division in its session.
+	// Number Number of the division in its session.
 	//
 	// Example: 89
 	Number int `json:"number"`
 
-	// Paired Members who agreed not to vote, one for each side.
+	// Paired Members who agreed not to vote, one on each side.
 	//
 	// Example: 2
 	Paired int        `json:"paired"`
@@ -4010,22 +4020,22 @@ type Vote struct {
 	// Sitting Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage The stage, where the division was on a motion of one; else null.
+	// Stage Stage, if the division was on a motion of a stage. Otherwise null.
 	//
 	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// Subject What was voted on.
+	// Subject Subject of the vote.
 	//
 	// Example: {"en":"2nd reading of Bill C-11, An Act to amend the Broadcasting Act","fr":"2e lecture du projet de loi C-11, Loi modifiant la Loi sur la radiodiffusion"}
 	Subject Bilingual `json:"subject"`
 
-	// Total All of them, the paired too.
+	// Total Total of all members, including paired members.
 	//
 	// Example: 321
 	Total int `json:"total"`
 
-	// URL The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
+	// URL Page of the division at the House of Commons. For a division of the Senate, the Senate's list of votes.
 	//
 	// Example: https://www.ourcommons.ca/members/en/votes/44/1/89
 	URL string `json:"url"`
@@ -4046,22 +4056,22 @@ type VoteList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// WebhookBody Whatever the sensor understands.
+// WebhookBody A JSON object in the format that the sensor expects.
 type WebhookBody = json.RawMessage
 
 // WebhookReceipt defines model for WebhookReceipt.
 type WebhookReceipt struct {
-	// Repeated Whether this id came before.
+	// Repeated Whether an event with this id was received before.
 	Repeated  bool   `json:"repeated"`
 	WebhookID string `json:"webhook_id"`
 }
 
 // Worker defines model for Worker.
 type Worker struct {
-	// Alive Whether that was recent.
+	// Alive Whether the last heartbeat is recent.
 	Alive bool `json:"alive"`
 
-	// BeatAt Its last heartbeat.
+	// BeatAt Time of the last heartbeat.
 	BeatAt    time.Time `json:"beat_at"`
 	Host      string    `json:"host"`
 	ID        string    `json:"id"`
@@ -4167,181 +4177,181 @@ type StartRun = StartRunRequest
 
 // ListAlertDeliveriesParams defines parameters for ListAlertDeliveries.
 type ListAlertDeliveriesParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Channel Only those to this channel.
+	// Channel Return only deliveries to this channel.
 	Channel *string `form:"channel,omitempty" json:"channel,omitempty"`
 }
 
 // ListAlertsParams defines parameters for ListAlerts.
 type ListAlertsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Open Only those that have not recovered.
+	// Open Return only alerts that have not recovered.
 	Open *bool `form:"open,omitempty" json:"open,omitempty"`
 }
 
 // ListAssetsParams defines parameters for ListAssets.
 type ListAssetsParams struct {
-	// Selection Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+	// Selection Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
 	Selection *Selection `form:"selection,omitempty" json:"selection,omitempty"`
 }
 
 // GetAssetGraphParams defines parameters for GetAssetGraph.
 type GetAssetGraphParams struct {
-	// Selection Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+	// Selection Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
 	Selection *Selection `form:"selection,omitempty" json:"selection,omitempty"`
 }
 
 // ListAssetCheckResultsParams defines parameters for ListAssetCheckResults.
 type ListAssetCheckResultsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Check Only those of this check.
+	// Check Return only results of this check.
 	Check *string `form:"check,omitempty" json:"check,omitempty"`
 }
 
 // ListAssetMaterializationsParams defines parameters for ListAssetMaterializations.
 type ListAssetMaterializationsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Partition Only those of this partition.
+	// Partition Return only materializations of this partition.
 	Partition *string `form:"partition,omitempty" json:"partition,omitempty"`
 }
 
 // MaterializeAssetParams defines parameters for MaterializeAsset.
 type MaterializeAssetParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListAuditLogParams defines parameters for ListAuditLog.
 type ListAuditLogParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Actor Only what this one did.
+	// Actor Return only entries of this actor.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
-	// Operation Only this operation.
+	// Operation Return only entries of this operation.
 	Operation *string `form:"operation,omitempty" json:"operation,omitempty"`
 }
 
 // ListBackfillsParams defines parameters for ListBackfills.
 type ListBackfillsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Status Only backfills of this status.
+	// Status Return only backfills with this status.
 	Status *BackfillStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // StartBackfillParams defines parameters for StartBackfill.
 type StartBackfillParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListBackfillPartitionsParams defines parameters for ListBackfillPartitions.
 type ListBackfillPartitionsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Status Only partitions of this status.
+	// Status Return only partitions with this status.
 	Status *BackfillPartitionStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListBillsParams defines parameters for ListBills.
 type ListBillsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Session Only bills of this session.
+	// Session Return only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
-	// Status Only bills whose status has this code.
+	// Status Return only bills with this status code.
 	Status *string `form:"status,omitempty" json:"status,omitempty"`
 
-	// Law Only bills that are law, or only those that are not.
+	// Law Return only bills that are law (`true`) or that are not law (`false`).
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
 
-	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+	// Q Return only bills with this number, or with this text in their number or in a title of either language. Case, accents, and kinds of hyphens, apostrophes and quotation marks are ignored. Numbers are parsed as in `GET /search`: `C-11`, `c11`, `C 11`, `11`, several, and with sessions, as in `C-11 44-1` or `C-2, C-3`. If any bill has exactly the number, only such bills are returned.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	// Type Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	// Chamber Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
 	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
 
-	// Year Only bills introduced in this year.
+	// Year Return only bills introduced in this year.
 	Year *int `form:"year,omitempty" json:"year,omitempty"`
 
-	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	// Committee Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
 	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
 
-	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	// Sponsor Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
 	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 
-	// UpdatedSince Only bills of which a version was made at this time or later.
+	// UpdatedSince Return only bills whose latest version was created at or after this time.
 	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
-	// Sort What to sort by; without it, by `introduced`.
+	// Sort Sort key. Default: `introduced`.
 	Sort *ListBillsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Order `desc`: the latest first, as without it; `asc`: the earliest first.
+	// Order Sort direction: `desc` returns the latest first, `asc` the earliest first. Default: `desc`.
 	Order *ListBillsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 }
 
@@ -4353,292 +4363,292 @@ type ListBillsParamsOrder string
 
 // ListBillChangesParams defines parameters for ListBillChanges.
 type ListBillChangesParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Since Only what was stored at this time or later. Not together with a cursor.
+	// Since Return only versions stored at or after this time. Cannot be combined with `cursor`.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Session Only bills of this session.
+	// Session Return only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
-	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	// Type Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	// Chamber Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
 	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
 
-	// Year Only bills introduced in this year.
+	// Year Return only bills introduced in this year.
 	Year *int `form:"year,omitempty" json:"year,omitempty"`
 
-	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	// Committee Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
 	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
 
-	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	// Sponsor Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
 	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 }
 
 // GetBillParams defines parameters for GetBill.
 type GetBillParams struct {
-	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListBillVersionsParams defines parameters for ListBillVersions.
 type ListBillVersionsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	// Type Only events of this type; may be repeated.
+	// Type Return only events of this type. May be repeated.
 	Type *[]string `form:"type,omitempty" json:"type,omitempty"`
 
-	// LastEventID The id of the last event seen; the stream goes on after it.
+	// LastEventID Id of the last event received. The stream resumes after it.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // GetExportParams defines parameters for GetExport.
 type GetExportParams struct {
-	// Session Only bills of this session.
+	// Session Return only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
-	// Status Only bills whose status has this code.
+	// Status Return only bills with this status code.
 	Status *string `form:"status,omitempty" json:"status,omitempty"`
 
-	// Law Only bills that are law, or only those that are not.
+	// Law Return only bills that are law (`true`) or that are not law (`false`).
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
 
-	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+	// Q Return only bills with this number, or with this text in their number or in a title of either language. Case, accents, and kinds of hyphens, apostrophes and quotation marks are ignored. Numbers are parsed as in `GET /search`: `C-11`, `c11`, `C 11`, `11`, several, and with sessions, as in `C-11 44-1` or `C-2, C-3`. If any bill has exactly the number, only such bills are returned.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	// Type Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	// Chamber Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
 	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
 
-	// Year Only bills introduced in this year.
+	// Year Return only bills introduced in this year.
 	Year *int `form:"year,omitempty" json:"year,omitempty"`
 
-	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	// Committee Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
 	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
 
-	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	// Sponsor Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
 	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 
-	// UpdatedSince Only bills of which a version was made at this time or later.
+	// UpdatedSince Return only bills whose latest version was created at or after this time.
 	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
-	// Bom Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8. Without it: no.
+	// Bom For CSV only: begin the file with a byte order mark, so that Excel recognizes UTF-8. Default: `false`.
 	Bom *bool `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetFeedParams defines parameters for GetFeed.
 type GetFeedParams struct {
-	// Lang In which language.
+	// Lang Language of the feed.
 	Lang *Language `form:"lang,omitempty" json:"lang,omitempty"`
 
-	// Q What to search for, as in `GET /search`; with the feed `search` alone.
+	// Q Search query, as in `GET /search`. For the feed `search` only.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// IfModifiedSince The Last-Modified of an earlier answer; unchanged, the answer is 304.
+	// IfModifiedSince The `Last-Modified` of an earlier response. If the feed has not changed since, the response is 304.
 	IfModifiedSince *string `json:"If-Modified-Since,omitempty"`
 }
 
 // ListFetchLogsParams defines parameters for ListFetchLogs.
 type ListFetchLogsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Status Only fetches of this status.
+	// Status Return only fetches with this status.
 	Status *FetchStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Source Only fetches from this source.
+	// Source Return only fetches from this source.
 	Source *string `form:"source,omitempty" json:"source,omitempty"`
 
-	// RunID Only fetches of this run.
+	// RunID Return only fetches of this run.
 	RunID *openapi_types.UUID `form:"run_id,omitempty" json:"run_id,omitempty"`
 }
 
 // StartJobRunParams defines parameters for StartJobRun.
 type StartJobRunParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPoliticiansParams defines parameters for ListPoliticians.
 type ListPoliticiansParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Current Only members of now, or only those of before.
+	// Current Return only current members (`true`) or only former members (`false`).
 	Current *bool `form:"current,omitempty" json:"current,omitempty"`
 
-	// Party Only members of the party with this short name in English.
+	// Party Return only members of the party with this English short name.
 	Party *string `form:"party,omitempty" json:"party,omitempty"`
 
-	// Province Only members for ridings in this province.
+	// Province Return only members for ridings in this province.
 	Province *string `form:"province,omitempty" json:"province,omitempty"`
 
-	// Q Only those whose name or ridings have all these words, or parts of words, in any order: case, accents, hyphens, apostrophes and commas do not matter. Those whose whole name it is come first, then those whose name has all the words. Where nobody has them all, those are listed whose words are a letter or two away; one or two letters alone are never guessed at.
+	// Q Return only members whose name or ridings contain all these words, or parts of words, in any order. Case, accents, hyphens, apostrophes and commas are ignored. Members whose full name matches come first, then those whose name contains all the words. If no member matches all words, members whose words differ by one or two letters are returned. A query of one or two letters alone is never matched this way.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
 // GetPoliticianParams defines parameters for GetPolitician.
 type GetPoliticianParams struct {
-	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Status Only runs of this status (queued, started, success, failure, canceling or canceled), or of one of several: `failure,canceled`. A hyphen leaves a status out: `-success`. The parameter may be repeated instead.
+	// Status Return only runs with this status (queued, started, success, failure, canceling or canceled), or with one of several: `failure,canceled`. A hyphen excludes a status: `-success`. The parameter may also be repeated.
 	Status *RunStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Job Only runs of this job.
+	// Job Return only runs of this job.
 	Job *string `form:"job,omitempty" json:"job,omitempty"`
 
-	// Asset Only runs that have this asset.
+	// Asset Return only runs that include this asset.
 	Asset *string `form:"asset,omitempty" json:"asset,omitempty"`
 
-	// Tag Only runs with this tag, as `key:value`; may be repeated, once for each key. Keys are as `Tags` has them.
+	// Tag Return only runs with this tag, as `key:value`. May be repeated, once for each key. Keys follow the rule in `Tags`.
 	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Partition Only runs of this partition.
+	// Partition Return only runs of this partition.
 	Partition *string `form:"partition,omitempty" json:"partition,omitempty"`
 
-	// BackfillID Only runs of this backfill.
+	// BackfillID Return only runs of this backfill.
 	BackfillID *openapi_types.UUID `form:"backfill_id,omitempty" json:"backfill_id,omitempty"`
 
-	// CreatedAfter Only runs created later than this.
+	// CreatedAfter Return only runs created after this time.
 	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
 
-	// CreatedBefore Only runs created earlier than this.
+	// CreatedBefore Return only runs created before this time.
 	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
 }
 
 // StartRunParams defines parameters for StartRun.
 type StartRunParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
-	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRunEventsParams defines parameters for ListRunEvents.
 type ListRunEventsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// After Only events with a greater id.
+	// After Return only events with a greater id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// LastEventID The id of the last event seen; the stream goes on after it.
+	// LastEventID Id of the last event received. The stream resumes after it.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // RetryRunParams defines parameters for RetryRun.
 type RetryRunParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RunScheduleParams defines parameters for RunSchedule.
 type RunScheduleParams struct {
-	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	// IdempotencyKey A unique text of your choice for this request. The same request with the same key within a day starts only one run.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListScheduleTicksParams defines parameters for ListScheduleTicks.
 type ListScheduleTicksParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // SearchBillsParams defines parameters for SearchBills.
 type SearchBillsParams struct {
-	// Q What to look for, as above.
+	// Q The query, in the syntax above.
 	Q string `form:"q" json:"q"`
 
-	// Mode `hybrid`: by words and, if that is configured, by meaning; `lexical`: by words alone; `semantic`: by meaning alone.
+	// Mode Search mode: `hybrid` matches by words and, if configured, by meaning; `lexical` by words only; `semantic` by meaning only.
 	Mode *SearchBillsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
 
-	// Limit How many bills at most.
+	// Limit Maximum number of bills to return.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Offset How many to leave out first, of the thousand that are found at most.
+	// Offset Number of bills to skip. A search finds at most 1,000 bills.
 	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
 
-	// Session Only bills of this session.
+	// Session Return only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
-	// Status Only bills whose status has this code.
+	// Status Return only bills with this status code.
 	Status *string `form:"status,omitempty" json:"status,omitempty"`
 
-	// Type Only bills of this type in English.
+	// Type Return only bills of this type, in English.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// Chamber Only bills that began in this chamber.
+	// Chamber Return only bills that originated in this chamber.
 	Chamber *SearchBillsParamsChamber `form:"chamber,omitempty" json:"chamber,omitempty"`
 
-	// Year Only bills introduced in this year.
+	// Year Return only bills introduced in this year.
 	Year *int `form:"year,omitempty" json:"year,omitempty"`
 }
 
@@ -4656,94 +4666,94 @@ type ForgetSensorRunKeyParams struct {
 
 // ListSensorRunKeysParams defines parameters for ListSensorRunKeys.
 type ListSensorRunKeysParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
-	// Key Only this key.
+	// Key Return only this key.
 	Key *string `form:"key,omitempty" json:"key,omitempty"`
 
-	// Prefix Only keys that begin so.
+	// Prefix Return only keys with this prefix.
 	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
 }
 
 // ListSensorTicksParams defines parameters for ListSensorTicks.
 type ListSensorTicksParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+	// Count Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
 	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // BeginSignInParams defines parameters for BeginSignIn.
 type BeginSignInParams struct {
-	// ReturnTo Where to go after it; a path of this server.
+	// ReturnTo Path of this server to open after the sign-in.
 	ReturnTo *string `form:"return_to,omitempty" json:"return_to,omitempty"`
 }
 
 // CompleteSignInParams defines parameters for CompleteSignIn.
 type CompleteSignInParams struct {
-	// Code What the provider gives, to be exchanged.
+	// Code The provider's authorization code.
 	Code *string `form:"code,omitempty" json:"code,omitempty"`
 
-	// State What this server gave to the provider.
+	// State The state that this server sent to the provider.
 	State *string `form:"state,omitempty" json:"state,omitempty"`
 
-	// Error Why the provider refused.
+	// Error The provider's error code.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
 
-	// ErrorDescription The same in words.
+	// ErrorDescription The provider's description of the error.
 	ErrorDescription *string `form:"error_description,omitempty" json:"error_description,omitempty"`
 }
 
 // EndSessionsParams defines parameters for EndSessions.
 type EndSessionsParams struct {
-	// Subject Only a person's: what the identity provider calls them.
+	// Subject Only sessions of this person, by the identity provider's subject.
 	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
 
-	// Issuer Only those begun at this identity provider.
+	// Issuer Only sessions of this identity provider.
 	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
 
-	// KeyID Only those begun with this API key.
+	// KeyID Only sessions started with this API key.
 	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
 }
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit How many items at most.
+	// Limit Maximum number of items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before.
+	// Cursor The `next_cursor` of the previous page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Subject Only a person's: what the identity provider calls them.
+	// Subject Only sessions of this person, by the identity provider's subject.
 	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
 
-	// Issuer Only those begun at this identity provider.
+	// Issuer Only sessions of this identity provider.
 	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
 
-	// KeyID Only those begun with this API key.
+	// KeyID Only sessions started with this API key.
 	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
 }
 
 // ReceiveWebhookParams defines parameters for ReceiveWebhook.
 type ReceiveWebhookParams struct {
-	// WebhookID The sender's id of the event; the same when it is sent again.
+	// WebhookID The sender's id of the event. A repeated delivery has the same id.
 	WebhookID *string `json:"webhook-id,omitempty"`
 
-	// WebhookTimestamp When it was sent, in seconds since 1970; at most five minutes ago.
+	// WebhookTimestamp When the event was sent, in seconds since 1970. At most five minutes ago.
 	WebhookTimestamp *string `json:"webhook-timestamp,omitempty"`
 
-	// WebhookSignature Signatures of id, timestamp and body, separated by spaces.
+	// WebhookSignature Signatures of the id, timestamp and body, separated by spaces.
 	WebhookSignature *string `json:"webhook-signature,omitempty"`
 }
 
@@ -4848,72 +4858,72 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListAlertChannels List the channels that alerts go to
+	// ListAlertChannels List alert channels
 	//
-	// The channels of the configuration, without anything secret.
+	// Returns the configured channels, without secrets.
 	//
 	// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
 	ListAlertChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// TestAlertChannel Send a test message to a channel
+	// TestAlertChannel Send a test message
 	//
-	// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+	// Sends a message that is marked as a test. The response is sent before the message is delivered. The result is in the list of deliveries.
 	//
 	// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
 	TestAlertChannel(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAlertDeliveries List what was sent
+	// ListAlertDeliveries List alert deliveries
 	//
-	// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns every message to every channel with its delivery status, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
 	ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAlerts List alerts
 	//
-	// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+	// Returns alerts with the messages sent about them, newest first. An alert lasts from the first occurrence of its cause until the cause has recovered.
 	//
 	// Corresponds with GET /alerts (the `ListAlerts` operationId).
 	ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAssets List the assets
+	// ListAssets List assets
 	//
-	// All assets in dependency order, or those that a selection names, each with its latest materialization.
+	// Returns all assets in dependency order, each with its latest materialization. With `selection`, returns the selected assets only.
 	//
 	// Corresponds with GET /assets (the `ListAssets` operationId).
 	ListAssets(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetAssetGraph Show how assets depend on each other
+	// GetAssetGraph Retrieve the asset graph
 	//
-	// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
+	// Returns every asset, or the selected ones, as a node with its status. Each dependency between them is an edge from the upstream asset to the downstream asset.
 	//
 	// Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
 	GetAssetGraph(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetAsset Show an asset
+	// GetAsset Retrieve an asset
 	//
-	// One asset with the JSON Schema of its config and its latest materialization.
+	// Returns an asset with the JSON Schema of its config and its latest materialization.
 	//
 	// Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 	GetAsset(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAssetCheckResults List the results of an asset's checks
+	// ListAssetCheckResults List an asset's check results
 	//
-	// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the results of the asset's checks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
 	ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAssetMaterializations List an asset's materializations
 	//
-	// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns what each materialization of the asset recorded, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /assets/{asset}/materializations (the `ListAssetMaterializations` operationId).
 	ListAssetMaterializations(ctx context.Context, asset AssetName, params *ListAssetMaterializationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MaterializeAssetWithBody Materialize an asset
 	//
-	// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+	// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4922,227 +4932,245 @@ type ClientInterface interface {
 
 	// MaterializeAsset Materialize an asset
 	//
-	// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+	// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /assets/{asset}/materialize (the `MaterializeAsset` operationId).
 	MaterializeAsset(ctx context.Context, asset AssetName, params *MaterializeAssetParams, body MaterializeAssetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAssetPartitions Show where an asset's partitions stand
+	// ListAssetPartitions List an asset's partitions
 	//
-	// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+	// Returns all partitions of the asset in one response, in the order of their set. Each has its status, and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 	//
 	// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
 	ListAssetPartitions(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAuditLog Read who did what
+	// ListAuditLog List audit log entries
 	//
-	// Every request that would change something, also those that were refused, and every sign-in, newest first.
-	// An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+	// Returns every request that would change something, including refused ones, and every sign-in, newest first. An
+	// entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
+	// carried out.
 	//
 	// Corresponds with GET /audit-log (the `ListAuditLog` operationId).
 	ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBackfills List backfills
 	//
-	// Backfills with their progress, newest first.
+	// Returns backfills with their progress, newest first.
 	//
 	// Corresponds with GET /backfills (the `ListBackfills` operationId).
 	ListBackfills(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// StartBackfillWithBody Start a backfill, or see what it would do
+	// StartBackfillWithBody Start or preview a backfill
 	//
-	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+	// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+	// missing or that failed. A failed partition does not stop the others.
 	//
-	// With `dry_run` nothing happens, and the answer is what would.
+	// With `dry_run`, nothing is started and the response is the plan.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /backfills (the `StartBackfill` operationId).
 	StartBackfillWithBody(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// StartBackfill Start a backfill, or see what it would do
+	// StartBackfill Start or preview a backfill
 	//
-	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+	// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+	// missing or that failed. A failed partition does not stop the others.
 	//
-	// With `dry_run` nothing happens, and the answer is what would.
+	// With `dry_run`, nothing is started and the response is the plan.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /backfills (the `StartBackfill` operationId).
 	StartBackfill(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetBackfill Show a backfill
+	// GetBackfill Retrieve a backfill
 	//
-	// One backfill with its progress.
+	// Returns a backfill with its progress.
 	//
 	// Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
 	GetBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelBackfill Cancel a backfill
 	//
-	// Cancels what is pending, and the runs that run. 409 if it has ended.
+	// Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 	//
 	// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
 	CancelBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListBackfillPartitions List the partitions of a backfill
+	// ListBackfillPartitions List a backfill's partitions
 	//
-	// The partitions in their order, each with its status and run.
+	// Returns the partitions in the order of their set, each with its status and run.
 	//
 	// Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
 	ListBackfillPartitions(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PauseBackfill Pause a backfill
 	//
-	// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+	// Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect. Returns 409 if the backfill has ended.
 	//
 	// Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
 	PauseBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeBackfill Resume a backfill
 	//
-	// Goes on with a paused backfill. 409 if it has ended.
+	// Resumes a paused backfill. Returns 409 if the backfill has ended.
 	//
 	// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
 	ResumeBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryBackfill Retry what failed in a backfill
+	// RetryBackfill Retry a backfill
 	//
-	// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+	// Retries the failed and canceled partitions of a backfill that has ended, as part of the same backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 	//
 	// Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
 	RetryBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBills List bills
 	//
-	// Bills, latest introduced first, then by number. Filters narrow the list together.
+	// Returns bills, latest introduced first, then by number. Filters are combined with AND.
 	//
-	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
-	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
-	// sort and order that it came from.
+	// `sort` and `order` select another order: by day of introduction, by time of the last version, or by latest
+	// activity. Bills introduced on the same day follow by number and then by id, and bills with the same time follow
+	// by id, in both directions. Bills without a day or an activity come last in both directions. A cursor is valid
+	// only for the sort and order that it came from.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillChanges List changes of all bills
 	//
-	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
-	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
+	// Returns every version of every bill in the order in which it was stored: new bills (version 1) and changes. Use
+	// it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the `next_cursor`
+	// of each response in the next request; it is always present. No version is left out or repeated, even while
+	// several fetches run at the same time. Filters apply to bills as they are now. A cursor works with any filters;
+	// repeat the filters in each request.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 	ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetBill Show a bill
+	// GetBill Retrieve a bill
 	//
-	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions, debates, meetings, the outcome and publications about it. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillStages List a bill's stages
 	//
-	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
 	ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillVersions List a bill's versions
 	//
-	// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns each version with its changes (old value and new value), its time and its run, newest first. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 	ListBillVersions(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillVotes List a bill's votes
 	//
-	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 	ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamEvents Follow the events of all runs
 	//
-	// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
+	// Streams the events of all runs as server-sent events, in the order in which they became visible. The stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 	//
 	// Corresponds with GET /events (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListExports List the exports
+	// ListExports List exports
 	//
-	// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the available downloads with their fields and the sources' terms of use. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /exports (the `ListExports` operationId).
 	ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetExport Download an export
 	//
-	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one bill of the
+	// API per line) or `bills.parquet`. The file is streamed, whatever its size.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE, instants are
+	// TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is UTF-8; Excel
+	// recognizes it only with `bom=true`. An export without bills still has the columns.
+	//
+	// Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's data with
+	// attribution. See `GET /exports`.
+	//
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
 	GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListFeeds List the feeds
+	// ListFeeds List feeds
 	//
-	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed describes their names. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /feeds (the `ListFeeds` operationId).
 	ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetFeed Read a feed
+	// GetFeed Retrieve a feed
 	//
-	// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
-	// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-	// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
-	// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+	// Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English
+	// or French. Each change is one item, and its id never changes.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a status, by
+	// code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and `search` with `q`
+	// (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use the spelling
+	// above. Committees of both chambers with the same acronym share a feed.
+	//
+	// Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+	//
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
 	GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFetchLogs List fetch logs
 	//
-	// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the record of every fetch from the sources, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /fetch-logs (the `ListFetchLogs` operationId).
 	ListFetchLogs(ctx context.Context, params *ListFetchLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetHealth Say that the process lives
+	// GetHealth Check liveness
 	//
-	// Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+	// Responds if the process is running. It checks nothing else. For liveness probes.
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListJobs List the jobs
+	// ListJobs List jobs
 	//
-	// All jobs in the order of declaration.
+	// Returns all jobs in the order in which they are declared.
 	//
 	// Corresponds with GET /jobs (the `ListJobs` operationId).
 	ListJobs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetJob Show a job
+	// GetJob Retrieve a job
 	//
-	// One job with its assets and config.
+	// Returns a job with its assets and config.
 	//
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 	GetJob(ctx context.Context, job JobName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartJobRunWithBody Run a job
 	//
-	// Starts a run of the job. Config given here overrides the job's, key by key.
+	// Starts a run of the job. Config in the request overrides the job's config, key by key.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5151,23 +5179,23 @@ type ClientInterface interface {
 
 	// StartJobRun Run a job
 	//
-	// Starts a run of the job. Config given here overrides the job's, key by key.
+	// Starts a run of the job. Config in the request overrides the job's config, key by key.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /jobs/{job}/runs (the `StartJobRun` operationId).
 	StartJobRun(ctx context.Context, job JobName, params *StartJobRunParams, body StartJobRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListKeys List the API keys
+	// ListKeys List API keys
 	//
-	// All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+	// Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored and cannot be shown.
 	//
 	// Corresponds with GET /keys (the `ListKeys` operationId).
 	ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateKeyWithBody Create an API key
 	//
-	// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+	// Creates a key. The response is the only one that shows it: the server stores only a hash.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5176,7 +5204,7 @@ type ClientInterface interface {
 
 	// CreateKey Create an API key
 	//
-	// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+	// Creates a key. The response is the only one that shows it: the server stores only a hash.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5185,57 +5213,61 @@ type ClientInterface interface {
 
 	// RevokeKey Revoke an API key
 	//
-	// Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+	// Revokes a key and ends the sessions that were started with it, on every server within two seconds. Revoking a revoked key has no effect.
 	//
 	// Corresponds with DELETE /keys/{key_id} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetMetrics Give metrics
+	// GetMetrics Retrieve metrics
 	//
-	// Metrics in Prometheus' text format.
+	// Returns metrics in the Prometheus text format.
 	//
 	// Corresponds with GET /metrics (the `GetMetrics` operationId).
 	GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetContract Give this contract
+	// GetContract Retrieve the contract
 	//
-	// The OpenAPI description of this server, as JSON.
+	// Returns the OpenAPI description of this server, as JSON.
 	//
 	// Corresponds with GET /openapi.json (the `GetContract` operationId).
 	GetContract(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPoliticians List politicians
 	//
-	// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /politicians (the `ListPoliticians` operationId).
 	ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetPolitician Show a politician
+	// GetPolitician Retrieve a politician
 	//
-	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
 	GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReadiness Say whether the server can do its work
+	// GetReadiness Check readiness
 	//
-	// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
+	// Checks that the database responds and accepts writes, that its migrations are applied, whether a worker is
+	// alive, and whether the read replica is used if one is configured. For readiness probes.
+	//
+	// A server is ready without a worker and without its replica: it accepts commands, which workers carry out later,
+	// and the primary answers reads.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRuns List runs
 	//
-	// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartRunWithBody Materialize several assets
 	//
-	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-	// not added, unless the selection says so: `+fetch_latest_bills`.
+	// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+	// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5244,42 +5276,43 @@ type ClientInterface interface {
 
 	// StartRun Materialize several assets
 	//
-	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-	// not added, unless the selection says so: `+fetch_latest_bills`.
+	// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+	// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /runs (the `StartRun` operationId).
 	StartRun(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRun Show a run
+	// GetRun Retrieve a run
 	//
-	// One run with its steps and what they materialized.
+	// Returns a run with its steps and materializations.
 	//
 	// Corresponds with GET /runs/{run_id} (the `GetRun` operationId).
 	GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelRun Cancel a run
 	//
-	// Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
+	// Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they have stopped. Canceling a run that is already `canceling` has no effect.
 	//
 	// Corresponds with POST /runs/{run_id}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRunEvents Read or follow a run's event log
 	//
-	// As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+	// As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 	//
-	// With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent events whose `id`
-	// is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on without loss or
-	// repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+	// With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent events. Their
+	// `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the last id
+	// received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after the last event
+	// of an ended run returns 204.
 	//
 	// Corresponds with GET /runs/{run_id}/events (the `ListRunEvents` operationId).
 	ListRunEvents(ctx context.Context, runID RunID, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryRunWithBody Retry a run
 	//
-	// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+	// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5288,98 +5321,101 @@ type ClientInterface interface {
 
 	// RetryRun Retry a run
 	//
-	// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+	// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /runs/{run_id}/retry (the `RetryRun` operationId).
 	RetryRun(ctx context.Context, runID RunID, params *RetryRunParams, body RetryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSchedules List the schedules
+	// ListSchedules List schedules
 	//
-	// All schedules with their state, next ticks and last tick.
+	// Returns all schedules with their state, next ticks and last tick.
 	//
 	// Corresponds with GET /schedules (the `ListSchedules` operationId).
 	ListSchedules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSchedule Show a schedule
+	// GetSchedule Retrieve a schedule
 	//
-	// One schedule with its state, the next five times it is due, and its last tick.
+	// Returns a schedule with its state, the next five times it is due, and its last tick.
 	//
 	// Corresponds with GET /schedules/{schedule} (the `GetSchedule` operationId).
 	GetSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RunSchedule Run a schedule's job now
 	//
-	// Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+	// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
 	//
 	// Corresponds with POST /schedules/{schedule}/run (the `RunSchedule` operationId).
 	RunSchedule(ctx context.Context, schedule ScheduleName, params *RunScheduleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartSchedule Start a schedule
 	//
-	// From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+	// Starts the schedule on all replicas. Starting a running schedule has no effect.
 	//
 	// Corresponds with POST /schedules/{schedule}/start (the `StartSchedule` operationId).
 	StartSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StopSchedule Stop a schedule
 	//
-	// Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+	// Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that it started continue.
 	//
 	// Corresponds with POST /schedules/{schedule}/stop (the `StopSchedule` operationId).
 	StopSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListScheduleTicks List a schedule's ticks
 	//
-	// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchBills Search bills
 	//
-	// Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
-	// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+	// Searches bills in both languages by number, words, phrases in quotation marks and excluded words (`-word`).
+	// Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches by meaning:
+	// both results are fused, and `semantic` reports whether it was used. The best matches come first.
 	//
-	// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-	// - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
+	// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`,
+	//   or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+	// - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with that number
+	//   or title (`exact`), latest session first.
 	// - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-	// - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+	// - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
 	// - Alternatives: `firearms or guns`.
-	// - A session such as `44-1` beside words narrows the search to it.
+	// - Sessions: a session such as `44-1` beside words limits the search to it.
 	//
-	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are ignored.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Corresponds with GET /search (the `SearchBills` operationId).
 	SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSensors List the sensors
+	// ListSensors List sensors
 	//
-	// All sensors with their state, cursor and last tick.
+	// Returns all sensors with their state, cursor and last tick.
 	//
 	// Corresponds with GET /sensors (the `ListSensors` operationId).
 	ListSensors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSensor Show a sensor
+	// GetSensor Retrieve a sensor
 	//
-	// One sensor with its state, cursor and last tick.
+	// Returns a sensor with its state, cursor and last tick.
 	//
 	// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
 	GetSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSensorCursor Read a sensor's cursor
+	// GetSensorCursor Retrieve a sensor's cursor
 	//
-	// How far the sensor has come, in words of its own.
+	// Returns the position of the sensor, in a format of its own.
 	//
 	// Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
 	GetSensorCursor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetSensorCursorWithBody Set or reset a sensor's cursor
 	//
-	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5388,7 +5424,7 @@ type ClientInterface interface {
 
 	// SetSensorCursor Set or reset a sensor's cursor
 	//
-	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5397,63 +5433,63 @@ type ClientInterface interface {
 
 	// EvaluateSensor Evaluate a sensor now
 	//
-	// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+	// Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ForgetSensorRunKey Forget a run key of a sensor
+	// ForgetSensorRunKey Delete a run key of a sensor
 	//
-	// The sensor may start a run by this key again. The run that it started stays as it is.
+	// Deletes the key, so that the sensor can start a run by it again. The run that it started is not changed.
 	//
 	// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
 	ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSensorRunKeys List a sensor's run keys
 	//
-	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	// Returns the keys by which the sensor started runs, newest first. A listed key does not start another run.
 	//
 	// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
 	ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartSensor Start a sensor
 	//
-	// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+	// Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time sees only what happens from then on. A sensor that is started again resumes from its cursor.
 	//
 	// Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
 	StartSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StopSensor Stop a sensor
 	//
-	// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+	// Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it started continue.
 	//
 	// Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
 	StopSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSensorTicks List a sensor's ticks
 	//
-	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same reason are one tick. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
 	ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignOut Sign out
 	//
-	// Ends the session, if there is one.
+	// Ends the current session, if any.
 	//
 	// Corresponds with DELETE /session (the `SignOut` operationId).
 	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSession Say who asks
+	// GetSession Retrieve the current session
 	//
-	// Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+	// Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
 	//
 	// Corresponds with GET /session (the `GetSession` operationId).
 	GetSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignInWithBody Sign in with an API key
 	//
-	// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+	// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5462,7 +5498,7 @@ type ClientInterface interface {
 
 	// SignIn Sign in with an API key
 	//
-	// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+	// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5471,73 +5507,76 @@ type ClientInterface interface {
 
 	// BeginSignIn Sign in with the identity provider
 	//
-	// Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+	// Redirects the browser to the configured OpenID Connect provider. The provider redirects it to `/session/oidc/callback`.
 	//
 	// Corresponds with GET /session/oidc (the `BeginSignIn` operationId).
 	BeginSignIn(ctx context.Context, params *BeginSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CompleteSignIn Come back from the identity provider
+	// CompleteSignIn Complete the sign-in with the identity provider
 	//
-	// Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+	// The provider redirects the browser here with a code, and the server exchanges the code for an identity token. Starts a session. Unknown parameters are ignored.
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// EndSessions End all sessions of somebody
+	// EndSessions End all sessions of a person or key
 	//
-	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
-	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	// Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required. Without `issuer`,
+	// `subject` matches at every identity provider. The sessions and their event streams end on every server within
+	// two seconds. A person who still has a role, or the key, can sign in again.
 	//
 	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
 	EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSessions List the sessions
+	// ListSessions List sessions
 	//
-	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	// Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are not included.
 	//
 	// Corresponds with GET /sessions (the `ListSessions` operationId).
 	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndSession End a session
 	//
-	// Ends a session, on every server within two seconds, event streams too.
+	// Ends a session and its event streams on every server within two seconds.
 	//
 	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
 	EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetStatus Show how the deployment is
+	// GetStatus Retrieve the status of the deployment
 	//
-	// The queues, the workers, the sources and the switches of the schedules, as they are now.
+	// Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 	//
-	// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
-	// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+	// With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events named
+	// `status` with the same JSON. These events have no ids: each replaces the one before.
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetVersion Say which version runs
+	// GetVersion Retrieve the version
 	//
-	// The version of the binary, of Go and of the contract.
+	// Returns the versions of the binary, of Go and of the contract.
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveWebhookWithBody Post an event to a webhook sensor
+	// ReceiveWebhookWithBody Send an event to a webhook sensor
 	//
-	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+	// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+	// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+	// KiB.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
 	ReceiveWebhookWithBody(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveWebhook Post an event to a webhook sensor
+	// ReceiveWebhook Send an event to a webhook sensor
 	//
-	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+	// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+	// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+	// KiB.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5545,9 +5584,9 @@ type ClientInterface interface {
 	ReceiveWebhook(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListAlertChannels List the channels that alerts go to
+// ListAlertChannels List alert channels
 //
-// The channels of the configuration, without anything secret.
+// Returns the configured channels, without secrets.
 //
 // Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
 func (c *Client) ListAlertChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5562,9 +5601,9 @@ func (c *Client) ListAlertChannels(ctx context.Context, reqEditors ...RequestEdi
 	return c.Client.Do(req)
 }
 
-// TestAlertChannel Send a test message to a channel
+// TestAlertChannel Send a test message
 //
-// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+// Sends a message that is marked as a test. The response is sent before the message is delivered. The result is in the list of deliveries.
 //
 // Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
 func (c *Client) TestAlertChannel(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5579,9 +5618,9 @@ func (c *Client) TestAlertChannel(ctx context.Context, channel string, reqEditor
 	return c.Client.Do(req)
 }
 
-// ListAlertDeliveries List what was sent
+// ListAlertDeliveries List alert deliveries
 //
-// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns every message to every channel with its delivery status, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
 func (c *Client) ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5598,7 +5637,7 @@ func (c *Client) ListAlertDeliveries(ctx context.Context, params *ListAlertDeliv
 
 // ListAlerts List alerts
 //
-// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+// Returns alerts with the messages sent about them, newest first. An alert lasts from the first occurrence of its cause until the cause has recovered.
 //
 // Corresponds with GET /alerts (the `ListAlerts` operationId).
 func (c *Client) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5613,9 +5652,9 @@ func (c *Client) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// ListAssets List the assets
+// ListAssets List assets
 //
-// All assets in dependency order, or those that a selection names, each with its latest materialization.
+// Returns all assets in dependency order, each with its latest materialization. With `selection`, returns the selected assets only.
 //
 // Corresponds with GET /assets (the `ListAssets` operationId).
 func (c *Client) ListAssets(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5630,9 +5669,9 @@ func (c *Client) ListAssets(ctx context.Context, params *ListAssetsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// GetAssetGraph Show how assets depend on each other
+// GetAssetGraph Retrieve the asset graph
 //
-// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
+// Returns every asset, or the selected ones, as a node with its status. Each dependency between them is an edge from the upstream asset to the downstream asset.
 //
 // Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
 func (c *Client) GetAssetGraph(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5647,9 +5686,9 @@ func (c *Client) GetAssetGraph(ctx context.Context, params *GetAssetGraphParams,
 	return c.Client.Do(req)
 }
 
-// GetAsset Show an asset
+// GetAsset Retrieve an asset
 //
-// One asset with the JSON Schema of its config and its latest materialization.
+// Returns an asset with the JSON Schema of its config and its latest materialization.
 //
 // Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 func (c *Client) GetAsset(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5664,9 +5703,9 @@ func (c *Client) GetAsset(ctx context.Context, asset AssetName, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
-// ListAssetCheckResults List the results of an asset's checks
+// ListAssetCheckResults List an asset's check results
 //
-// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the results of the asset's checks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
 func (c *Client) ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5683,7 +5722,7 @@ func (c *Client) ListAssetCheckResults(ctx context.Context, asset AssetName, par
 
 // ListAssetMaterializations List an asset's materializations
 //
-// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns what each materialization of the asset recorded, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /assets/{asset}/materializations (the `ListAssetMaterializations` operationId).
 func (c *Client) ListAssetMaterializations(ctx context.Context, asset AssetName, params *ListAssetMaterializationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5700,7 +5739,7 @@ func (c *Client) ListAssetMaterializations(ctx context.Context, asset AssetName,
 
 // MaterializeAssetWithBody Materialize an asset
 //
-// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5719,7 +5758,7 @@ func (c *Client) MaterializeAssetWithBody(ctx context.Context, asset AssetName, 
 
 // MaterializeAsset Materialize an asset
 //
-// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5736,9 +5775,9 @@ func (c *Client) MaterializeAsset(ctx context.Context, asset AssetName, params *
 	return c.Client.Do(req)
 }
 
-// ListAssetPartitions Show where an asset's partitions stand
+// ListAssetPartitions List an asset's partitions
 //
-// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+// Returns all partitions of the asset in one response, in the order of their set. Each has its status, and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 //
 // Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
 func (c *Client) ListAssetPartitions(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5753,10 +5792,11 @@ func (c *Client) ListAssetPartitions(ctx context.Context, asset AssetName, reqEd
 	return c.Client.Do(req)
 }
 
-// ListAuditLog Read who did what
+// ListAuditLog List audit log entries
 //
-// Every request that would change something, also those that were refused, and every sign-in, newest first.
-// An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+// Returns every request that would change something, including refused ones, and every sign-in, newest first. An
+// entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
+// carried out.
 //
 // Corresponds with GET /audit-log (the `ListAuditLog` operationId).
 func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5773,7 +5813,7 @@ func (c *Client) ListAuditLog(ctx context.Context, params *ListAuditLogParams, r
 
 // ListBackfills List backfills
 //
-// Backfills with their progress, newest first.
+// Returns backfills with their progress, newest first.
 //
 // Corresponds with GET /backfills (the `ListBackfills` operationId).
 func (c *Client) ListBackfills(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5788,12 +5828,13 @@ func (c *Client) ListBackfills(ctx context.Context, params *ListBackfillsParams,
 	return c.Client.Do(req)
 }
 
-// StartBackfillWithBody Start a backfill, or see what it would do
+// StartBackfillWithBody Start or preview a backfill
 //
-// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+// missing or that failed. A failed partition does not stop the others.
 //
-// With `dry_run` nothing happens, and the answer is what would.
+// With `dry_run`, nothing is started and the response is the plan.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5810,12 +5851,13 @@ func (c *Client) StartBackfillWithBody(ctx context.Context, params *StartBackfil
 	return c.Client.Do(req)
 }
 
-// StartBackfill Start a backfill, or see what it would do
+// StartBackfill Start or preview a backfill
 //
-// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+// missing or that failed. A failed partition does not stop the others.
 //
-// With `dry_run` nothing happens, and the answer is what would.
+// With `dry_run`, nothing is started and the response is the plan.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5832,9 +5874,9 @@ func (c *Client) StartBackfill(ctx context.Context, params *StartBackfillParams,
 	return c.Client.Do(req)
 }
 
-// GetBackfill Show a backfill
+// GetBackfill Retrieve a backfill
 //
-// One backfill with its progress.
+// Returns a backfill with its progress.
 //
 // Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
 func (c *Client) GetBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5851,7 +5893,7 @@ func (c *Client) GetBackfill(ctx context.Context, backfillID BackfillID, reqEdit
 
 // CancelBackfill Cancel a backfill
 //
-// Cancels what is pending, and the runs that run. 409 if it has ended.
+// Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 //
 // Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
 func (c *Client) CancelBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5866,9 +5908,9 @@ func (c *Client) CancelBackfill(ctx context.Context, backfillID BackfillID, reqE
 	return c.Client.Do(req)
 }
 
-// ListBackfillPartitions List the partitions of a backfill
+// ListBackfillPartitions List a backfill's partitions
 //
-// The partitions in their order, each with its status and run.
+// Returns the partitions in the order of their set, each with its status and run.
 //
 // Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
 func (c *Client) ListBackfillPartitions(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5885,7 +5927,7 @@ func (c *Client) ListBackfillPartitions(ctx context.Context, backfillID Backfill
 
 // PauseBackfill Pause a backfill
 //
-// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+// Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect. Returns 409 if the backfill has ended.
 //
 // Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
 func (c *Client) PauseBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5902,7 +5944,7 @@ func (c *Client) PauseBackfill(ctx context.Context, backfillID BackfillID, reqEd
 
 // ResumeBackfill Resume a backfill
 //
-// Goes on with a paused backfill. 409 if it has ended.
+// Resumes a paused backfill. Returns 409 if the backfill has ended.
 //
 // Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
 func (c *Client) ResumeBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5917,9 +5959,9 @@ func (c *Client) ResumeBackfill(ctx context.Context, backfillID BackfillID, reqE
 	return c.Client.Do(req)
 }
 
-// RetryBackfill Retry what failed in a backfill
+// RetryBackfill Retry a backfill
 //
-// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+// Retries the failed and canceled partitions of a backfill that has ended, as part of the same backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 //
 // Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
 func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5936,13 +5978,14 @@ func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEd
 
 // ListBills List bills
 //
-// Bills, latest introduced first, then by number. Filters narrow the list together.
+// Returns bills, latest introduced first, then by number. Filters are combined with AND.
 //
-// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
-// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
-// sort and order that it came from.
+// `sort` and `order` select another order: by day of introduction, by time of the last version, or by latest
+// activity. Bills introduced on the same day follow by number and then by id, and bills with the same time follow
+// by id, in both directions. Bills without a day or an activity come last in both directions. A cursor is valid
+// only for the sort and order that it came from.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills (the `ListBills` operationId).
 func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5959,11 +6002,13 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 
 // ListBillChanges List changes of all bills
 //
-// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
-// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
+// Returns every version of every bill in the order in which it was stored: new bills (version 1) and changes. Use
+// it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the `next_cursor`
+// of each response in the next request; it is always present. No version is left out or repeated, even while
+// several fetches run at the same time. Filters apply to bills as they are now. A cursor works with any filters;
+// repeat the filters in each request.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5978,9 +6023,9 @@ func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesPar
 	return c.Client.Do(req)
 }
 
-// GetBill Show a bill
+// GetBill Retrieve a bill
 //
-// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
+// Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions, debates, meetings, the outcome and publications about it. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5997,7 +6042,7 @@ func (c *Client) GetBill(ctx context.Context, session Session, number Number, pa
 
 // ListBillStages List a bill's stages
 //
-// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
 func (c *Client) ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6014,7 +6059,7 @@ func (c *Client) ListBillStages(ctx context.Context, session Session, number Num
 
 // ListBillVersions List a bill's versions
 //
-// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
+// Returns each version with its changes (old value and new value), its time and its run, newest first. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 func (c *Client) ListBillVersions(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6031,7 +6076,7 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 
 // ListBillVotes List a bill's votes
 //
-// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+// Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 func (c *Client) ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6048,7 +6093,7 @@ func (c *Client) ListBillVotes(ctx context.Context, session Session, number Numb
 
 // StreamEvents Follow the events of all runs
 //
-// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
+// Streams the events of all runs as server-sent events, in the order in which they became visible. The stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 //
 // Corresponds with GET /events (the `StreamEvents` operationId).
 func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6063,9 +6108,9 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 	return c.Client.Do(req)
 }
 
-// ListExports List the exports
+// ListExports List exports
 //
-// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the available downloads with their fields and the sources' terms of use. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /exports (the `ListExports` operationId).
 func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6082,10 +6127,17 @@ func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // GetExport Download an export
 //
-// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one bill of the
+// API per line) or `bills.parquet`. The file is streamed, whatever its size.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE, instants are
+// TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is UTF-8; Excel
+// recognizes it only with `bom=true`. An export without bills still has the columns.
+//
+// Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's data with
+// attribution. See `GET /exports`.
+//
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /exports/{export} (the `GetExport` operationId).
 func (c *Client) GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6100,9 +6152,9 @@ func (c *Client) GetExport(ctx context.Context, export string, params *GetExport
 	return c.Client.Do(req)
 }
 
-// ListFeeds List the feeds
+// ListFeeds List feeds
 //
-// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed describes their names. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /feeds (the `ListFeeds` operationId).
 func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6117,14 +6169,19 @@ func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// GetFeed Read a feed
+// GetFeed Retrieve a feed
 //
-// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
-// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
-// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+// Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English
+// or French. Each change is one item, and its id never changes.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a status, by
+// code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and `search` with `q`
+// (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use the spelling
+// above. Committees of both chambers with the same acronym share a feed.
+//
+// Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+//
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
 func (c *Client) GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6141,7 +6198,7 @@ func (c *Client) GetFeed(ctx context.Context, feed string, params *GetFeedParams
 
 // ListFetchLogs List fetch logs
 //
-// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the record of every fetch from the sources, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /fetch-logs (the `ListFetchLogs` operationId).
 func (c *Client) ListFetchLogs(ctx context.Context, params *ListFetchLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6156,9 +6213,9 @@ func (c *Client) ListFetchLogs(ctx context.Context, params *ListFetchLogsParams,
 	return c.Client.Do(req)
 }
 
-// GetHealth Say that the process lives
+// GetHealth Check liveness
 //
-// Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+// Responds if the process is running. It checks nothing else. For liveness probes.
 //
 // Corresponds with GET /healthz (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6173,9 +6230,9 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// ListJobs List the jobs
+// ListJobs List jobs
 //
-// All jobs in the order of declaration.
+// Returns all jobs in the order in which they are declared.
 //
 // Corresponds with GET /jobs (the `ListJobs` operationId).
 func (c *Client) ListJobs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6190,9 +6247,9 @@ func (c *Client) ListJobs(ctx context.Context, reqEditors ...RequestEditorFn) (*
 	return c.Client.Do(req)
 }
 
-// GetJob Show a job
+// GetJob Retrieve a job
 //
-// One job with its assets and config.
+// Returns a job with its assets and config.
 //
 // Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 func (c *Client) GetJob(ctx context.Context, job JobName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6209,7 +6266,7 @@ func (c *Client) GetJob(ctx context.Context, job JobName, reqEditors ...RequestE
 
 // StartJobRunWithBody Run a job
 //
-// Starts a run of the job. Config given here overrides the job's, key by key.
+// Starts a run of the job. Config in the request overrides the job's config, key by key.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6228,7 +6285,7 @@ func (c *Client) StartJobRunWithBody(ctx context.Context, job JobName, params *S
 
 // StartJobRun Run a job
 //
-// Starts a run of the job. Config given here overrides the job's, key by key.
+// Starts a run of the job. Config in the request overrides the job's config, key by key.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6245,9 +6302,9 @@ func (c *Client) StartJobRun(ctx context.Context, job JobName, params *StartJobR
 	return c.Client.Do(req)
 }
 
-// ListKeys List the API keys
+// ListKeys List API keys
 //
-// All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+// Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored and cannot be shown.
 //
 // Corresponds with GET /keys (the `ListKeys` operationId).
 func (c *Client) ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6264,7 +6321,7 @@ func (c *Client) ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // CreateKeyWithBody Create an API key
 //
-// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+// Creates a key. The response is the only one that shows it: the server stores only a hash.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6283,7 +6340,7 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, contentType string, body
 
 // CreateKey Create an API key
 //
-// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+// Creates a key. The response is the only one that shows it: the server stores only a hash.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6302,7 +6359,7 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 
 // RevokeKey Revoke an API key
 //
-// Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+// Revokes a key and ends the sessions that were started with it, on every server within two seconds. Revoking a revoked key has no effect.
 //
 // Corresponds with DELETE /keys/{key_id} (the `RevokeKey` operationId).
 func (c *Client) RevokeKey(ctx context.Context, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6317,9 +6374,9 @@ func (c *Client) RevokeKey(ctx context.Context, keyID openapi_types.UUID, reqEdi
 	return c.Client.Do(req)
 }
 
-// GetMetrics Give metrics
+// GetMetrics Retrieve metrics
 //
-// Metrics in Prometheus' text format.
+// Returns metrics in the Prometheus text format.
 //
 // Corresponds with GET /metrics (the `GetMetrics` operationId).
 func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6334,9 +6391,9 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
-// GetContract Give this contract
+// GetContract Retrieve the contract
 //
-// The OpenAPI description of this server, as JSON.
+// Returns the OpenAPI description of this server, as JSON.
 //
 // Corresponds with GET /openapi.json (the `GetContract` operationId).
 func (c *Client) GetContract(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6353,7 +6410,7 @@ func (c *Client) GetContract(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // ListPoliticians List politicians
 //
-// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
+// Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /politicians (the `ListPoliticians` operationId).
 func (c *Client) ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6368,9 +6425,9 @@ func (c *Client) ListPoliticians(ctx context.Context, params *ListPoliticiansPar
 	return c.Client.Do(req)
 }
 
-// GetPolitician Show a politician
+// GetPolitician Retrieve a politician
 //
-// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
+// Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
 func (c *Client) GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6385,9 +6442,13 @@ func (c *Client) GetPolitician(ctx context.Context, slug string, params *GetPoli
 	return c.Client.Do(req)
 }
 
-// GetReadiness Say whether the server can do its work
+// GetReadiness Check readiness
 //
-// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
+// Checks that the database responds and accepts writes, that its migrations are applied, whether a worker is
+// alive, and whether the read replica is used if one is configured. For readiness probes.
+//
+// A server is ready without a worker and without its replica: it accepts commands, which workers carry out later,
+// and the primary answers reads.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6404,7 +6465,7 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListRuns List runs
 //
-// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6421,8 +6482,8 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // StartRunWithBody Materialize several assets
 //
-// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-// not added, unless the selection says so: `+fetch_latest_bills`.
+// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6441,8 +6502,8 @@ func (c *Client) StartRunWithBody(ctx context.Context, params *StartRunParams, c
 
 // StartRun Materialize several assets
 //
-// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-// not added, unless the selection says so: `+fetch_latest_bills`.
+// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6459,9 +6520,9 @@ func (c *Client) StartRun(ctx context.Context, params *StartRunParams, body Star
 	return c.Client.Do(req)
 }
 
-// GetRun Show a run
+// GetRun Retrieve a run
 //
-// One run with its steps and what they materialized.
+// Returns a run with its steps and materializations.
 //
 // Corresponds with GET /runs/{run_id} (the `GetRun` operationId).
 func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6478,7 +6539,7 @@ func (c *Client) GetRun(ctx context.Context, runID RunID, params *GetRunParams, 
 
 // CancelRun Cancel a run
 //
-// Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
+// Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they have stopped. Canceling a run that is already `canceling` has no effect.
 //
 // Corresponds with POST /runs/{run_id}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, runID RunID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6495,11 +6556,12 @@ func (c *Client) CancelRun(ctx context.Context, runID RunID, reqEditors ...Reque
 
 // ListRunEvents Read or follow a run's event log
 //
-// As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+// As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 //
-// With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent events whose `id`
-// is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on without loss or
-// repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+// With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent events. Their
+// `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the last id
+// received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after the last event
+// of an ended run returns 204.
 //
 // Corresponds with GET /runs/{run_id}/events (the `ListRunEvents` operationId).
 func (c *Client) ListRunEvents(ctx context.Context, runID RunID, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6516,7 +6578,7 @@ func (c *Client) ListRunEvents(ctx context.Context, runID RunID, params *ListRun
 
 // RetryRunWithBody Retry a run
 //
-// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6535,7 +6597,7 @@ func (c *Client) RetryRunWithBody(ctx context.Context, runID RunID, params *Retr
 
 // RetryRun Retry a run
 //
-// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6552,9 +6614,9 @@ func (c *Client) RetryRun(ctx context.Context, runID RunID, params *RetryRunPara
 	return c.Client.Do(req)
 }
 
-// ListSchedules List the schedules
+// ListSchedules List schedules
 //
-// All schedules with their state, next ticks and last tick.
+// Returns all schedules with their state, next ticks and last tick.
 //
 // Corresponds with GET /schedules (the `ListSchedules` operationId).
 func (c *Client) ListSchedules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6569,9 +6631,9 @@ func (c *Client) ListSchedules(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
-// GetSchedule Show a schedule
+// GetSchedule Retrieve a schedule
 //
-// One schedule with its state, the next five times it is due, and its last tick.
+// Returns a schedule with its state, the next five times it is due, and its last tick.
 //
 // Corresponds with GET /schedules/{schedule} (the `GetSchedule` operationId).
 func (c *Client) GetSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6588,7 +6650,7 @@ func (c *Client) GetSchedule(ctx context.Context, schedule ScheduleName, reqEdit
 
 // RunSchedule Run a schedule's job now
 //
-// Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
 //
 // Corresponds with POST /schedules/{schedule}/run (the `RunSchedule` operationId).
 func (c *Client) RunSchedule(ctx context.Context, schedule ScheduleName, params *RunScheduleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6605,7 +6667,7 @@ func (c *Client) RunSchedule(ctx context.Context, schedule ScheduleName, params 
 
 // StartSchedule Start a schedule
 //
-// From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+// Starts the schedule on all replicas. Starting a running schedule has no effect.
 //
 // Corresponds with POST /schedules/{schedule}/start (the `StartSchedule` operationId).
 func (c *Client) StartSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6622,7 +6684,7 @@ func (c *Client) StartSchedule(ctx context.Context, schedule ScheduleName, reqEd
 
 // StopSchedule Stop a schedule
 //
-// Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+// Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that it started continue.
 //
 // Corresponds with POST /schedules/{schedule}/stop (the `StopSchedule` operationId).
 func (c *Client) StopSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6639,7 +6701,7 @@ func (c *Client) StopSchedule(ctx context.Context, schedule ScheduleName, reqEdi
 
 // ListScheduleTicks List a schedule's ticks
 //
-// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6656,19 +6718,22 @@ func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, p
 
 // SearchBills Search bills
 //
-// Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
-// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+// Searches bills in both languages by number, words, phrases in quotation marks and excluded words (`-word`).
+// Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches by meaning:
+// both results are fused, and `semantic` reports whether it was used. The best matches come first.
 //
-// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-// - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
-// - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-// - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
-// - Alternatives: `firearms or guns`.
-// - A session such as `44-1` beside words narrows the search to it.
+//   - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`,
+//     or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+//   - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with that number
+//     or title (`exact`), latest session first.
+//   - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+//   - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
+//   - Alternatives: `firearms or guns`.
+//   - Sessions: a session such as `44-1` beside words limits the search to it.
 //
-// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are ignored.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Corresponds with GET /search (the `SearchBills` operationId).
 func (c *Client) SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6683,9 +6748,9 @@ func (c *Client) SearchBills(ctx context.Context, params *SearchBillsParams, req
 	return c.Client.Do(req)
 }
 
-// ListSensors List the sensors
+// ListSensors List sensors
 //
-// All sensors with their state, cursor and last tick.
+// Returns all sensors with their state, cursor and last tick.
 //
 // Corresponds with GET /sensors (the `ListSensors` operationId).
 func (c *Client) ListSensors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6700,9 +6765,9 @@ func (c *Client) ListSensors(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
-// GetSensor Show a sensor
+// GetSensor Retrieve a sensor
 //
-// One sensor with its state, cursor and last tick.
+// Returns a sensor with its state, cursor and last tick.
 //
 // Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
 func (c *Client) GetSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6717,9 +6782,9 @@ func (c *Client) GetSensor(ctx context.Context, sensor SensorName, reqEditors ..
 	return c.Client.Do(req)
 }
 
-// GetSensorCursor Read a sensor's cursor
+// GetSensorCursor Retrieve a sensor's cursor
 //
-// How far the sensor has come, in words of its own.
+// Returns the position of the sensor, in a format of its own.
 //
 // Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
 func (c *Client) GetSensorCursor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6736,7 +6801,7 @@ func (c *Client) GetSensorCursor(ctx context.Context, sensor SensorName, reqEdit
 
 // SetSensorCursorWithBody Set or reset a sensor's cursor
 //
-// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6755,7 +6820,7 @@ func (c *Client) SetSensorCursorWithBody(ctx context.Context, sensor SensorName,
 
 // SetSensorCursor Set or reset a sensor's cursor
 //
-// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6774,7 +6839,7 @@ func (c *Client) SetSensorCursor(ctx context.Context, sensor SensorName, body Se
 
 // EvaluateSensor Evaluate a sensor now
 //
-// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+// Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 //
 // Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 func (c *Client) EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6789,9 +6854,9 @@ func (c *Client) EvaluateSensor(ctx context.Context, sensor SensorName, reqEdito
 	return c.Client.Do(req)
 }
 
-// ForgetSensorRunKey Forget a run key of a sensor
+// ForgetSensorRunKey Delete a run key of a sensor
 //
-// The sensor may start a run by this key again. The run that it started stays as it is.
+// Deletes the key, so that the sensor can start a run by it again. The run that it started is not changed.
 //
 // Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
 func (c *Client) ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6808,7 +6873,7 @@ func (c *Client) ForgetSensorRunKey(ctx context.Context, sensor SensorName, para
 
 // ListSensorRunKeys List a sensor's run keys
 //
-// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+// Returns the keys by which the sensor started runs, newest first. A listed key does not start another run.
 //
 // Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
 func (c *Client) ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6825,7 +6890,7 @@ func (c *Client) ListSensorRunKeys(ctx context.Context, sensor SensorName, param
 
 // StartSensor Start a sensor
 //
-// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+// Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time sees only what happens from then on. A sensor that is started again resumes from its cursor.
 //
 // Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
 func (c *Client) StartSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6842,7 +6907,7 @@ func (c *Client) StartSensor(ctx context.Context, sensor SensorName, reqEditors 
 
 // StopSensor Stop a sensor
 //
-// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+// Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it started continue.
 //
 // Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
 func (c *Client) StopSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6859,7 +6924,7 @@ func (c *Client) StopSensor(ctx context.Context, sensor SensorName, reqEditors .
 
 // ListSensorTicks List a sensor's ticks
 //
-// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same reason are one tick. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
 func (c *Client) ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6876,7 +6941,7 @@ func (c *Client) ListSensorTicks(ctx context.Context, sensor SensorName, params 
 
 // SignOut Sign out
 //
-// Ends the session, if there is one.
+// Ends the current session, if any.
 //
 // Corresponds with DELETE /session (the `SignOut` operationId).
 func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6891,9 +6956,9 @@ func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
-// GetSession Say who asks
+// GetSession Retrieve the current session
 //
-// Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+// Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
 //
 // Corresponds with GET /session (the `GetSession` operationId).
 func (c *Client) GetSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6910,7 +6975,7 @@ func (c *Client) GetSession(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // SignInWithBody Sign in with an API key
 //
-// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6929,7 +6994,7 @@ func (c *Client) SignInWithBody(ctx context.Context, contentType string, body io
 
 // SignIn Sign in with an API key
 //
-// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6948,7 +7013,7 @@ func (c *Client) SignIn(ctx context.Context, body SignInJSONRequestBody, reqEdit
 
 // BeginSignIn Sign in with the identity provider
 //
-// Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+// Redirects the browser to the configured OpenID Connect provider. The provider redirects it to `/session/oidc/callback`.
 //
 // Corresponds with GET /session/oidc (the `BeginSignIn` operationId).
 func (c *Client) BeginSignIn(ctx context.Context, params *BeginSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6963,9 +7028,9 @@ func (c *Client) BeginSignIn(ctx context.Context, params *BeginSignInParams, req
 	return c.Client.Do(req)
 }
 
-// CompleteSignIn Come back from the identity provider
+// CompleteSignIn Complete the sign-in with the identity provider
 //
-// Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+// The provider redirects the browser here with a code, and the server exchanges the code for an identity token. Starts a session. Unknown parameters are ignored.
 //
 // Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 func (c *Client) CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6980,10 +7045,11 @@ func (c *Client) CompleteSignIn(ctx context.Context, params *CompleteSignInParam
 	return c.Client.Do(req)
 }
 
-// EndSessions End all sessions of somebody
+// EndSessions End all sessions of a person or key
 //
-// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
-// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+// Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required. Without `issuer`,
+// `subject` matches at every identity provider. The sessions and their event streams end on every server within
+// two seconds. A person who still has a role, or the key, can sign in again.
 //
 // Corresponds with DELETE /sessions (the `EndSessions` operationId).
 func (c *Client) EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6998,9 +7064,9 @@ func (c *Client) EndSessions(ctx context.Context, params *EndSessionsParams, req
 	return c.Client.Do(req)
 }
 
-// ListSessions List the sessions
+// ListSessions List sessions
 //
-// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+// Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are not included.
 //
 // Corresponds with GET /sessions (the `ListSessions` operationId).
 func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7017,7 +7083,7 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 
 // EndSession End a session
 //
-// Ends a session, on every server within two seconds, event streams too.
+// Ends a session and its event streams on every server within two seconds.
 //
 // Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
 func (c *Client) EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7032,12 +7098,12 @@ func (c *Client) EndSession(ctx context.Context, sessionID openapi_types.UUID, r
 	return c.Client.Do(req)
 }
 
-// GetStatus Show how the deployment is
+// GetStatus Retrieve the status of the deployment
 //
-// The queues, the workers, the sources and the switches of the schedules, as they are now.
+// Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 //
-// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
-// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+// With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events named
+// `status` with the same JSON. These events have no ids: each replaces the one before.
 //
 // Corresponds with GET /status (the `GetStatus` operationId).
 func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7052,9 +7118,9 @@ func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// GetVersion Say which version runs
+// GetVersion Retrieve the version
 //
-// The version of the binary, of Go and of the contract.
+// Returns the versions of the binary, of Go and of the contract.
 //
 // Corresponds with GET /version (the `GetVersion` operationId).
 func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7069,11 +7135,12 @@ func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
-// ReceiveWebhookWithBody Post an event to a webhook sensor
+// ReceiveWebhookWithBody Send an event to a webhook sensor
 //
-// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+// KiB.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7090,11 +7157,12 @@ func (c *Client) ReceiveWebhookWithBody(ctx context.Context, sensor SensorName, 
 	return c.Client.Do(req)
 }
 
-// ReceiveWebhook Post an event to a webhook sensor
+// ReceiveWebhook Send an event to a webhook sensor
 //
-// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+// KiB.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11975,27 +12043,27 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListAlertChannelsWithResponse List the channels that alerts go to
+	// ListAlertChannelsWithResponse List alert channels
 	//
-	// The channels of the configuration, without anything secret.
+	// Returns the configured channels, without secrets.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
 	ListAlertChannelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAlertChannelsResponse, error)
 
-	// TestAlertChannelWithResponse Send a test message to a channel
+	// TestAlertChannelWithResponse Send a test message
 	//
-	// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+	// Sends a message that is marked as a test. The response is sent before the message is delivered. The result is in the list of deliveries.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
 	TestAlertChannelWithResponse(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*TestAlertChannelResponse, error)
 
-	// ListAlertDeliveriesWithResponse List what was sent
+	// ListAlertDeliveriesWithResponse List alert deliveries
 	//
-	// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns every message to every channel with its delivery status, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12004,43 +12072,43 @@ type ClientWithResponsesInterface interface {
 
 	// ListAlertsWithResponse List alerts
 	//
-	// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+	// Returns alerts with the messages sent about them, newest first. An alert lasts from the first occurrence of its cause until the cause has recovered.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /alerts (the `ListAlerts` operationId).
 	ListAlertsWithResponse(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*ListAlertsResponse, error)
 
-	// ListAssetsWithResponse List the assets
+	// ListAssetsWithResponse List assets
 	//
-	// All assets in dependency order, or those that a selection names, each with its latest materialization.
+	// Returns all assets in dependency order, each with its latest materialization. With `selection`, returns the selected assets only.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets (the `ListAssets` operationId).
 	ListAssetsWithResponse(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*ListAssetsResponse, error)
 
-	// GetAssetGraphWithResponse Show how assets depend on each other
+	// GetAssetGraphWithResponse Retrieve the asset graph
 	//
-	// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
+	// Returns every asset, or the selected ones, as a node with its status. Each dependency between them is an edge from the upstream asset to the downstream asset.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
 	GetAssetGraphWithResponse(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*GetAssetGraphResponse, error)
 
-	// GetAssetWithResponse Show an asset
+	// GetAssetWithResponse Retrieve an asset
 	//
-	// One asset with the JSON Schema of its config and its latest materialization.
+	// Returns an asset with the JSON Schema of its config and its latest materialization.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 	GetAssetWithResponse(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*GetAssetResponse, error)
 
-	// ListAssetCheckResultsWithResponse List the results of an asset's checks
+	// ListAssetCheckResultsWithResponse List an asset's check results
 	//
-	// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the results of the asset's checks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12049,7 +12117,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAssetMaterializationsWithResponse List an asset's materializations
 	//
-	// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns what each materialization of the asset recorded, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12058,7 +12126,7 @@ type ClientWithResponsesInterface interface {
 
 	// MaterializeAssetWithBodyWithResponse Materialize an asset
 	//
-	// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+	// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12067,26 +12135,27 @@ type ClientWithResponsesInterface interface {
 
 	// MaterializeAssetWithResponse Materialize an asset
 	//
-	// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+	// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /assets/{asset}/materialize (the `MaterializeAsset` operationId).
 	MaterializeAssetWithResponse(ctx context.Context, asset AssetName, params *MaterializeAssetParams, body MaterializeAssetJSONRequestBody, reqEditors ...RequestEditorFn) (*MaterializeAssetResponse, error)
 
-	// ListAssetPartitionsWithResponse Show where an asset's partitions stand
+	// ListAssetPartitionsWithResponse List an asset's partitions
 	//
-	// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+	// Returns all partitions of the asset in one response, in the order of their set. Each has its status, and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
 	ListAssetPartitionsWithResponse(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*ListAssetPartitionsResponse, error)
 
-	// ListAuditLogWithResponse Read who did what
+	// ListAuditLogWithResponse List audit log entries
 	//
-	// Every request that would change something, also those that were refused, and every sign-in, newest first.
-	// An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+	// Returns every request that would change something, including refused ones, and every sign-in, newest first. An
+	// entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
+	// carried out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12095,40 +12164,42 @@ type ClientWithResponsesInterface interface {
 
 	// ListBackfillsWithResponse List backfills
 	//
-	// Backfills with their progress, newest first.
+	// Returns backfills with their progress, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /backfills (the `ListBackfills` operationId).
 	ListBackfillsWithResponse(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*ListBackfillsResponse, error)
 
-	// StartBackfillWithBodyWithResponse Start a backfill, or see what it would do
+	// StartBackfillWithBodyWithResponse Start or preview a backfill
 	//
-	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+	// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+	// missing or that failed. A failed partition does not stop the others.
 	//
-	// With `dry_run` nothing happens, and the answer is what would.
+	// With `dry_run`, nothing is started and the response is the plan.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /backfills (the `StartBackfill` operationId).
 	StartBackfillWithBodyWithResponse(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error)
 
-	// StartBackfillWithResponse Start a backfill, or see what it would do
+	// StartBackfillWithResponse Start or preview a backfill
 	//
-	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+	// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+	// missing or that failed. A failed partition does not stop the others.
 	//
-	// With `dry_run` nothing happens, and the answer is what would.
+	// With `dry_run`, nothing is started and the response is the plan.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /backfills (the `StartBackfill` operationId).
 	StartBackfillWithResponse(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error)
 
-	// GetBackfillWithResponse Show a backfill
+	// GetBackfillWithResponse Retrieve a backfill
 	//
-	// One backfill with its progress.
+	// Returns a backfill with its progress.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12137,16 +12208,16 @@ type ClientWithResponsesInterface interface {
 
 	// CancelBackfillWithResponse Cancel a backfill
 	//
-	// Cancels what is pending, and the runs that run. 409 if it has ended.
+	// Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
 	CancelBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*CancelBackfillResponse, error)
 
-	// ListBackfillPartitionsWithResponse List the partitions of a backfill
+	// ListBackfillPartitionsWithResponse List a backfill's partitions
 	//
-	// The partitions in their order, each with its status and run.
+	// Returns the partitions in the order of their set, each with its status and run.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12155,7 +12226,7 @@ type ClientWithResponsesInterface interface {
 
 	// PauseBackfillWithResponse Pause a backfill
 	//
-	// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+	// Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect. Returns 409 if the backfill has ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12164,16 +12235,16 @@ type ClientWithResponsesInterface interface {
 
 	// ResumeBackfillWithResponse Resume a backfill
 	//
-	// Goes on with a paused backfill. 409 if it has ended.
+	// Resumes a paused backfill. Returns 409 if the backfill has ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
 	ResumeBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*ResumeBackfillResponse, error)
 
-	// RetryBackfillWithResponse Retry what failed in a backfill
+	// RetryBackfillWithResponse Retry a backfill
 	//
-	// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+	// Retries the failed and canceled partitions of a backfill that has ended, as part of the same backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12182,13 +12253,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillsWithResponse List bills
 	//
-	// Bills, latest introduced first, then by number. Filters narrow the list together.
+	// Returns bills, latest introduced first, then by number. Filters are combined with AND.
 	//
-	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
-	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
-	// sort and order that it came from.
+	// `sort` and `order` select another order: by day of introduction, by time of the last version, or by latest
+	// activity. Bills introduced on the same day follow by number and then by id, and bills with the same time follow
+	// by id, in both directions. Bills without a day or an activity come last in both directions. A cursor is valid
+	// only for the sort and order that it came from.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12197,20 +12269,22 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillChangesWithResponse List changes of all bills
 	//
-	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
-	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
+	// Returns every version of every bill in the order in which it was stored: new bills (version 1) and changes. Use
+	// it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the `next_cursor`
+	// of each response in the next request; it is always present. No version is left out or repeated, even while
+	// several fetches run at the same time. Filters apply to bills as they are now. A cursor works with any filters;
+	// repeat the filters in each request.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 	ListBillChangesWithResponse(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*ListBillChangesResponse, error)
 
-	// GetBillWithResponse Show a bill
+	// GetBillWithResponse Retrieve a bill
 	//
-	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions, debates, meetings, the outcome and publications about it. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12219,7 +12293,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillStagesWithResponse List a bill's stages
 	//
-	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12228,7 +12302,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVersionsWithResponse List a bill's versions
 	//
-	// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns each version with its changes (old value and new value), its time and its run, newest first. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12237,7 +12311,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVotesWithResponse List a bill's votes
 	//
-	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12246,16 +12320,16 @@ type ClientWithResponsesInterface interface {
 
 	// StreamEventsWithResponse Follow the events of all runs
 	//
-	// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
+	// Streams the events of all runs as server-sent events, in the order in which they became visible. The stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /events (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
 
-	// ListExportsWithResponse List the exports
+	// ListExportsWithResponse List exports
 	//
-	// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the available downloads with their fields and the sources' terms of use. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12264,33 +12338,45 @@ type ClientWithResponsesInterface interface {
 
 	// GetExportWithResponse Download an export
 	//
-	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one bill of the
+	// API per line) or `bills.parquet`. The file is streamed, whatever its size.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE, instants are
+	// TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is UTF-8; Excel
+	// recognizes it only with `bom=true`. An export without bills still has the columns.
+	//
+	// Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's data with
+	// attribution. See `GET /exports`.
+	//
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
 	GetExportWithResponse(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*GetExportResponse, error)
 
-	// ListFeedsWithResponse List the feeds
+	// ListFeedsWithResponse List feeds
 	//
-	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed describes their names. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /feeds (the `ListFeeds` operationId).
 	ListFeedsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeedsResponse, error)
 
-	// GetFeedWithResponse Read a feed
+	// GetFeedWithResponse Retrieve a feed
 	//
-	// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
-	// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-	// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
-	// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+	// Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English
+	// or French. Each change is one item, and its id never changes.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a status, by
+	// code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and `search` with `q`
+	// (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use the spelling
+	// above. Committees of both chambers with the same acronym share a feed.
+	//
+	// Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+	//
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12299,34 +12385,34 @@ type ClientWithResponsesInterface interface {
 
 	// ListFetchLogsWithResponse List fetch logs
 	//
-	// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the record of every fetch from the sources, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /fetch-logs (the `ListFetchLogs` operationId).
 	ListFetchLogsWithResponse(ctx context.Context, params *ListFetchLogsParams, reqEditors ...RequestEditorFn) (*ListFetchLogsResponse, error)
 
-	// GetHealthWithResponse Say that the process lives
+	// GetHealthWithResponse Check liveness
 	//
-	// Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+	// Responds if the process is running. It checks nothing else. For liveness probes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
-	// ListJobsWithResponse List the jobs
+	// ListJobsWithResponse List jobs
 	//
-	// All jobs in the order of declaration.
+	// Returns all jobs in the order in which they are declared.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /jobs (the `ListJobs` operationId).
 	ListJobsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListJobsResponse, error)
 
-	// GetJobWithResponse Show a job
+	// GetJobWithResponse Retrieve a job
 	//
-	// One job with its assets and config.
+	// Returns a job with its assets and config.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12335,7 +12421,7 @@ type ClientWithResponsesInterface interface {
 
 	// StartJobRunWithBodyWithResponse Run a job
 	//
-	// Starts a run of the job. Config given here overrides the job's, key by key.
+	// Starts a run of the job. Config in the request overrides the job's config, key by key.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12344,16 +12430,16 @@ type ClientWithResponsesInterface interface {
 
 	// StartJobRunWithResponse Run a job
 	//
-	// Starts a run of the job. Config given here overrides the job's, key by key.
+	// Starts a run of the job. Config in the request overrides the job's config, key by key.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /jobs/{job}/runs (the `StartJobRun` operationId).
 	StartJobRunWithResponse(ctx context.Context, job JobName, params *StartJobRunParams, body StartJobRunJSONRequestBody, reqEditors ...RequestEditorFn) (*StartJobRunResponse, error)
 
-	// ListKeysWithResponse List the API keys
+	// ListKeysWithResponse List API keys
 	//
-	// All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+	// Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored and cannot be shown.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12362,7 +12448,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithBodyWithResponse Create an API key
 	//
-	// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+	// Creates a key. The response is the only one that shows it: the server stores only a hash.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12371,7 +12457,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithResponse Create an API key
 	//
-	// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+	// Creates a key. The response is the only one that shows it: the server stores only a hash.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12380,25 +12466,25 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeKeyWithResponse Revoke an API key
 	//
-	// Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+	// Revokes a key and ends the sessions that were started with it, on every server within two seconds. Revoking a revoked key has no effect.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /keys/{key_id} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
 
-	// GetMetricsWithResponse Give metrics
+	// GetMetricsWithResponse Retrieve metrics
 	//
-	// Metrics in Prometheus' text format.
+	// Returns metrics in the Prometheus text format.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /metrics (the `GetMetrics` operationId).
 	GetMetricsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMetricsResponse, error)
 
-	// GetContractWithResponse Give this contract
+	// GetContractWithResponse Retrieve the contract
 	//
-	// The OpenAPI description of this server, as JSON.
+	// Returns the OpenAPI description of this server, as JSON.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12407,25 +12493,29 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoliticiansWithResponse List politicians
 	//
-	// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /politicians (the `ListPoliticians` operationId).
 	ListPoliticiansWithResponse(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*ListPoliticiansResponse, error)
 
-	// GetPoliticianWithResponse Show a politician
+	// GetPoliticianWithResponse Retrieve a politician
 	//
-	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
+	// Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
 	GetPoliticianWithResponse(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*GetPoliticianResponse, error)
 
-	// GetReadinessWithResponse Say whether the server can do its work
+	// GetReadinessWithResponse Check readiness
 	//
-	// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
+	// Checks that the database responds and accepts writes, that its migrations are applied, whether a worker is
+	// alive, and whether the read replica is used if one is configured. For readiness probes.
+	//
+	// A server is ready without a worker and without its replica: it accepts commands, which workers carry out later,
+	// and the primary answers reads.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12434,7 +12524,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListRunsWithResponse List runs
 	//
-	// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12443,8 +12533,8 @@ type ClientWithResponsesInterface interface {
 
 	// StartRunWithBodyWithResponse Materialize several assets
 	//
-	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-	// not added, unless the selection says so: `+fetch_latest_bills`.
+	// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+	// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12453,17 +12543,17 @@ type ClientWithResponsesInterface interface {
 
 	// StartRunWithResponse Materialize several assets
 	//
-	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-	// not added, unless the selection says so: `+fetch_latest_bills`.
+	// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+	// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /runs (the `StartRun` operationId).
 	StartRunWithResponse(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*StartRunResponse, error)
 
-	// GetRunWithResponse Show a run
+	// GetRunWithResponse Retrieve a run
 	//
-	// One run with its steps and what they materialized.
+	// Returns a run with its steps and materializations.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12472,7 +12562,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelRunWithResponse Cancel a run
 	//
-	// Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
+	// Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they have stopped. Canceling a run that is already `canceling` has no effect.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12481,11 +12571,12 @@ type ClientWithResponsesInterface interface {
 
 	// ListRunEventsWithResponse Read or follow a run's event log
 	//
-	// As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+	// As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 	//
-	// With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent events whose `id`
-	// is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on without loss or
-	// repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+	// With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent events. Their
+	// `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the last id
+	// received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after the last event
+	// of an ended run returns 204.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12494,7 +12585,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryRunWithBodyWithResponse Retry a run
 	//
-	// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+	// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12503,25 +12594,25 @@ type ClientWithResponsesInterface interface {
 
 	// RetryRunWithResponse Retry a run
 	//
-	// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+	// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /runs/{run_id}/retry (the `RetryRun` operationId).
 	RetryRunWithResponse(ctx context.Context, runID RunID, params *RetryRunParams, body RetryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryRunResponse, error)
 
-	// ListSchedulesWithResponse List the schedules
+	// ListSchedulesWithResponse List schedules
 	//
-	// All schedules with their state, next ticks and last tick.
+	// Returns all schedules with their state, next ticks and last tick.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /schedules (the `ListSchedules` operationId).
 	ListSchedulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSchedulesResponse, error)
 
-	// GetScheduleWithResponse Show a schedule
+	// GetScheduleWithResponse Retrieve a schedule
 	//
-	// One schedule with its state, the next five times it is due, and its last tick.
+	// Returns a schedule with its state, the next five times it is due, and its last tick.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12530,7 +12621,7 @@ type ClientWithResponsesInterface interface {
 
 	// RunScheduleWithResponse Run a schedule's job now
 	//
-	// Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+	// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12539,7 +12630,7 @@ type ClientWithResponsesInterface interface {
 
 	// StartScheduleWithResponse Start a schedule
 	//
-	// From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+	// Starts the schedule on all replicas. Starting a running schedule has no effect.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12548,7 +12639,7 @@ type ClientWithResponsesInterface interface {
 
 	// StopScheduleWithResponse Stop a schedule
 	//
-	// Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+	// Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that it started continue.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12557,7 +12648,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListScheduleTicksWithResponse List a schedule's ticks
 	//
-	// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12566,46 +12657,49 @@ type ClientWithResponsesInterface interface {
 
 	// SearchBillsWithResponse Search bills
 	//
-	// Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
-	// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+	// Searches bills in both languages by number, words, phrases in quotation marks and excluded words (`-word`).
+	// Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches by meaning:
+	// both results are fused, and `semantic` reports whether it was used. The best matches come first.
 	//
-	// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-	// - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
+	// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`,
+	//   or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+	// - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with that number
+	//   or title (`exact`), latest session first.
 	// - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-	// - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+	// - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
 	// - Alternatives: `firearms or guns`.
-	// - A session such as `44-1` beside words narrows the search to it.
+	// - Sessions: a session such as `44-1` beside words limits the search to it.
 	//
-	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are ignored.
 	//
-	// Where a read replica is configured, the answer may be a few seconds old.
+	// If a read replica is configured, the response may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /search (the `SearchBills` operationId).
 	SearchBillsWithResponse(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*SearchBillsResponse, error)
 
-	// ListSensorsWithResponse List the sensors
+	// ListSensorsWithResponse List sensors
 	//
-	// All sensors with their state, cursor and last tick.
+	// Returns all sensors with their state, cursor and last tick.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sensors (the `ListSensors` operationId).
 	ListSensorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSensorsResponse, error)
 
-	// GetSensorWithResponse Show a sensor
+	// GetSensorWithResponse Retrieve a sensor
 	//
-	// One sensor with its state, cursor and last tick.
+	// Returns a sensor with its state, cursor and last tick.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
 	GetSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*GetSensorResponse, error)
 
-	// GetSensorCursorWithResponse Read a sensor's cursor
+	// GetSensorCursorWithResponse Retrieve a sensor's cursor
 	//
-	// How far the sensor has come, in words of its own.
+	// Returns the position of the sensor, in a format of its own.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12614,7 +12708,7 @@ type ClientWithResponsesInterface interface {
 
 	// SetSensorCursorWithBodyWithResponse Set or reset a sensor's cursor
 	//
-	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12623,7 +12717,7 @@ type ClientWithResponsesInterface interface {
 
 	// SetSensorCursorWithResponse Set or reset a sensor's cursor
 	//
-	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12632,16 +12726,16 @@ type ClientWithResponsesInterface interface {
 
 	// EvaluateSensorWithResponse Evaluate a sensor now
 	//
-	// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+	// Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*EvaluateSensorResponse, error)
 
-	// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+	// ForgetSensorRunKeyWithResponse Delete a run key of a sensor
 	//
-	// The sensor may start a run by this key again. The run that it started stays as it is.
+	// Deletes the key, so that the sensor can start a run by it again. The run that it started is not changed.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12650,7 +12744,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSensorRunKeysWithResponse List a sensor's run keys
 	//
-	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	// Returns the keys by which the sensor started runs, newest first. A listed key does not start another run.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12659,7 +12753,7 @@ type ClientWithResponsesInterface interface {
 
 	// StartSensorWithResponse Start a sensor
 	//
-	// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+	// Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time sees only what happens from then on. A sensor that is started again resumes from its cursor.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12668,7 +12762,7 @@ type ClientWithResponsesInterface interface {
 
 	// StopSensorWithResponse Stop a sensor
 	//
-	// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+	// Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it started continue.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12677,7 +12771,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSensorTicksWithResponse List a sensor's ticks
 	//
-	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
+	// Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same reason are one tick. If a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12686,16 +12780,16 @@ type ClientWithResponsesInterface interface {
 
 	// SignOutWithResponse Sign out
 	//
-	// Ends the session, if there is one.
+	// Ends the current session, if any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /session (the `SignOut` operationId).
 	SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error)
 
-	// GetSessionWithResponse Say who asks
+	// GetSessionWithResponse Retrieve the current session
 	//
-	// Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+	// Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12704,7 +12798,7 @@ type ClientWithResponsesInterface interface {
 
 	// SignInWithBodyWithResponse Sign in with an API key
 	//
-	// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+	// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12713,7 +12807,7 @@ type ClientWithResponsesInterface interface {
 
 	// SignInWithResponse Sign in with an API key
 	//
-	// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+	// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12722,35 +12816,36 @@ type ClientWithResponsesInterface interface {
 
 	// BeginSignInWithResponse Sign in with the identity provider
 	//
-	// Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+	// Redirects the browser to the configured OpenID Connect provider. The provider redirects it to `/session/oidc/callback`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /session/oidc (the `BeginSignIn` operationId).
 	BeginSignInWithResponse(ctx context.Context, params *BeginSignInParams, reqEditors ...RequestEditorFn) (*BeginSignInResponse, error)
 
-	// CompleteSignInWithResponse Come back from the identity provider
+	// CompleteSignInWithResponse Complete the sign-in with the identity provider
 	//
-	// Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+	// The provider redirects the browser here with a code, and the server exchanges the code for an identity token. Starts a session. Unknown parameters are ignored.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignInWithResponse(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*CompleteSignInResponse, error)
 
-	// EndSessionsWithResponse End all sessions of somebody
+	// EndSessionsWithResponse End all sessions of a person or key
 	//
-	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
-	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	// Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required. Without `issuer`,
+	// `subject` matches at every identity provider. The sessions and their event streams end on every server within
+	// two seconds. A person who still has a role, or the key, can sign in again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
 	EndSessionsWithResponse(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*EndSessionsResponse, error)
 
-	// ListSessionsWithResponse List the sessions
+	// ListSessionsWithResponse List sessions
 	//
-	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	// Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are not included.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12759,50 +12854,52 @@ type ClientWithResponsesInterface interface {
 
 	// EndSessionWithResponse End a session
 	//
-	// Ends a session, on every server within two seconds, event streams too.
+	// Ends a session and its event streams on every server within two seconds.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
 
-	// GetStatusWithResponse Show how the deployment is
+	// GetStatusWithResponse Retrieve the status of the deployment
 	//
-	// The queues, the workers, the sources and the switches of the schedules, as they are now.
+	// Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 	//
-	// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
-	// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+	// With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events named
+	// `status` with the same JSON. These events have no ids: each replaces the one before.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatusResponse, error)
 
-	// GetVersionWithResponse Say which version runs
+	// GetVersionWithResponse Retrieve the version
 	//
-	// The version of the binary, of Go and of the contract.
+	// Returns the versions of the binary, of Go and of the contract.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
 
-	// ReceiveWebhookWithBodyWithResponse Post an event to a webhook sensor
+	// ReceiveWebhookWithBodyWithResponse Send an event to a webhook sensor
 	//
-	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+	// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+	// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+	// KiB.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
 	ReceiveWebhookWithBodyWithResponse(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveWebhookResponse, error)
 
-	// ReceiveWebhookWithResponse Post an event to a webhook sensor
+	// ReceiveWebhookWithResponse Send an event to a webhook sensor
 	//
-	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+	// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+	// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+	// KiB.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22080,9 +22177,9 @@ func (r ReceiveWebhookResponse) ContentType() string {
 	return ""
 }
 
-// ListAlertChannelsWithResponse List the channels that alerts go to
+// ListAlertChannelsWithResponse List alert channels
 //
-// The channels of the configuration, without anything secret.
+// Returns the configured channels, without secrets.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22095,9 +22192,9 @@ func (c *ClientWithResponses) ListAlertChannelsWithResponse(ctx context.Context,
 	return ParseListAlertChannelsResponse(rsp)
 }
 
-// TestAlertChannelWithResponse Send a test message to a channel
+// TestAlertChannelWithResponse Send a test message
 //
-// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+// Sends a message that is marked as a test. The response is sent before the message is delivered. The result is in the list of deliveries.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22110,9 +22207,9 @@ func (c *ClientWithResponses) TestAlertChannelWithResponse(ctx context.Context, 
 	return ParseTestAlertChannelResponse(rsp)
 }
 
-// ListAlertDeliveriesWithResponse List what was sent
+// ListAlertDeliveriesWithResponse List alert deliveries
 //
-// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns every message to every channel with its delivery status, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22127,7 +22224,7 @@ func (c *ClientWithResponses) ListAlertDeliveriesWithResponse(ctx context.Contex
 
 // ListAlertsWithResponse List alerts
 //
-// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+// Returns alerts with the messages sent about them, newest first. An alert lasts from the first occurrence of its cause until the cause has recovered.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22140,9 +22237,9 @@ func (c *ClientWithResponses) ListAlertsWithResponse(ctx context.Context, params
 	return ParseListAlertsResponse(rsp)
 }
 
-// ListAssetsWithResponse List the assets
+// ListAssetsWithResponse List assets
 //
-// All assets in dependency order, or those that a selection names, each with its latest materialization.
+// Returns all assets in dependency order, each with its latest materialization. With `selection`, returns the selected assets only.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22155,9 +22252,9 @@ func (c *ClientWithResponses) ListAssetsWithResponse(ctx context.Context, params
 	return ParseListAssetsResponse(rsp)
 }
 
-// GetAssetGraphWithResponse Show how assets depend on each other
+// GetAssetGraphWithResponse Retrieve the asset graph
 //
-// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
+// Returns every asset, or the selected ones, as a node with its status. Each dependency between them is an edge from the upstream asset to the downstream asset.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22170,9 +22267,9 @@ func (c *ClientWithResponses) GetAssetGraphWithResponse(ctx context.Context, par
 	return ParseGetAssetGraphResponse(rsp)
 }
 
-// GetAssetWithResponse Show an asset
+// GetAssetWithResponse Retrieve an asset
 //
-// One asset with the JSON Schema of its config and its latest materialization.
+// Returns an asset with the JSON Schema of its config and its latest materialization.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22185,9 +22282,9 @@ func (c *ClientWithResponses) GetAssetWithResponse(ctx context.Context, asset As
 	return ParseGetAssetResponse(rsp)
 }
 
-// ListAssetCheckResultsWithResponse List the results of an asset's checks
+// ListAssetCheckResultsWithResponse List an asset's check results
 //
-// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the results of the asset's checks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22202,7 +22299,7 @@ func (c *ClientWithResponses) ListAssetCheckResultsWithResponse(ctx context.Cont
 
 // ListAssetMaterializationsWithResponse List an asset's materializations
 //
-// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns what each materialization of the asset recorded, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22217,7 +22314,7 @@ func (c *ClientWithResponses) ListAssetMaterializationsWithResponse(ctx context.
 
 // MaterializeAssetWithBodyWithResponse Materialize an asset
 //
-// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22232,7 +22329,7 @@ func (c *ClientWithResponses) MaterializeAssetWithBodyWithResponse(ctx context.C
 
 // MaterializeAssetWithResponse Materialize an asset
 //
-// Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+// Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22245,9 +22342,9 @@ func (c *ClientWithResponses) MaterializeAssetWithResponse(ctx context.Context, 
 	return ParseMaterializeAssetResponse(rsp)
 }
 
-// ListAssetPartitionsWithResponse Show where an asset's partitions stand
+// ListAssetPartitionsWithResponse List an asset's partitions
 //
-// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+// Returns all partitions of the asset in one response, in the order of their set. Each has its status, and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22260,10 +22357,11 @@ func (c *ClientWithResponses) ListAssetPartitionsWithResponse(ctx context.Contex
 	return ParseListAssetPartitionsResponse(rsp)
 }
 
-// ListAuditLogWithResponse Read who did what
+// ListAuditLogWithResponse List audit log entries
 //
-// Every request that would change something, also those that were refused, and every sign-in, newest first.
-// An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+// Returns every request that would change something, including refused ones, and every sign-in, newest first. An
+// entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
+// carried out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22278,7 +22376,7 @@ func (c *ClientWithResponses) ListAuditLogWithResponse(ctx context.Context, para
 
 // ListBackfillsWithResponse List backfills
 //
-// Backfills with their progress, newest first.
+// Returns backfills with their progress, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22291,12 +22389,13 @@ func (c *ClientWithResponses) ListBackfillsWithResponse(ctx context.Context, par
 	return ParseListBackfillsResponse(rsp)
 }
 
-// StartBackfillWithBodyWithResponse Start a backfill, or see what it would do
+// StartBackfillWithBodyWithResponse Start or preview a backfill
 //
-// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+// missing or that failed. A failed partition does not stop the others.
 //
-// With `dry_run` nothing happens, and the answer is what would.
+// With `dry_run`, nothing is started and the response is the plan.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22309,12 +22408,13 @@ func (c *ClientWithResponses) StartBackfillWithBodyWithResponse(ctx context.Cont
 	return ParseStartBackfillResponse(rsp)
 }
 
-// StartBackfillWithResponse Start a backfill, or see what it would do
+// StartBackfillWithResponse Start or preview a backfill
 //
-// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
-// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+// Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+// Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+// missing or that failed. A failed partition does not stop the others.
 //
-// With `dry_run` nothing happens, and the answer is what would.
+// With `dry_run`, nothing is started and the response is the plan.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22327,9 +22427,9 @@ func (c *ClientWithResponses) StartBackfillWithResponse(ctx context.Context, par
 	return ParseStartBackfillResponse(rsp)
 }
 
-// GetBackfillWithResponse Show a backfill
+// GetBackfillWithResponse Retrieve a backfill
 //
-// One backfill with its progress.
+// Returns a backfill with its progress.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22344,7 +22444,7 @@ func (c *ClientWithResponses) GetBackfillWithResponse(ctx context.Context, backf
 
 // CancelBackfillWithResponse Cancel a backfill
 //
-// Cancels what is pending, and the runs that run. 409 if it has ended.
+// Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22357,9 +22457,9 @@ func (c *ClientWithResponses) CancelBackfillWithResponse(ctx context.Context, ba
 	return ParseCancelBackfillResponse(rsp)
 }
 
-// ListBackfillPartitionsWithResponse List the partitions of a backfill
+// ListBackfillPartitionsWithResponse List a backfill's partitions
 //
-// The partitions in their order, each with its status and run.
+// Returns the partitions in the order of their set, each with its status and run.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22374,7 +22474,7 @@ func (c *ClientWithResponses) ListBackfillPartitionsWithResponse(ctx context.Con
 
 // PauseBackfillWithResponse Pause a backfill
 //
-// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+// Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect. Returns 409 if the backfill has ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22389,7 +22489,7 @@ func (c *ClientWithResponses) PauseBackfillWithResponse(ctx context.Context, bac
 
 // ResumeBackfillWithResponse Resume a backfill
 //
-// Goes on with a paused backfill. 409 if it has ended.
+// Resumes a paused backfill. Returns 409 if the backfill has ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22402,9 +22502,9 @@ func (c *ClientWithResponses) ResumeBackfillWithResponse(ctx context.Context, ba
 	return ParseResumeBackfillResponse(rsp)
 }
 
-// RetryBackfillWithResponse Retry what failed in a backfill
+// RetryBackfillWithResponse Retry a backfill
 //
-// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+// Retries the failed and canceled partitions of a backfill that has ended, as part of the same backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22419,13 +22519,14 @@ func (c *ClientWithResponses) RetryBackfillWithResponse(ctx context.Context, bac
 
 // ListBillsWithResponse List bills
 //
-// Bills, latest introduced first, then by number. Filters narrow the list together.
+// Returns bills, latest introduced first, then by number. Filters are combined with AND.
 //
-// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
-// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
-// sort and order that it came from.
+// `sort` and `order` select another order: by day of introduction, by time of the last version, or by latest
+// activity. Bills introduced on the same day follow by number and then by id, and bills with the same time follow
+// by id, in both directions. Bills without a day or an activity come last in both directions. A cursor is valid
+// only for the sort and order that it came from.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22440,11 +22541,13 @@ func (c *ClientWithResponses) ListBillsWithResponse(ctx context.Context, params 
 
 // ListBillChangesWithResponse List changes of all bills
 //
-// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
-// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
+// Returns every version of every bill in the order in which it was stored: new bills (version 1) and changes. Use
+// it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the `next_cursor`
+// of each response in the next request; it is always present. No version is left out or repeated, even while
+// several fetches run at the same time. Filters apply to bills as they are now. A cursor works with any filters;
+// repeat the filters in each request.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22457,9 +22560,9 @@ func (c *ClientWithResponses) ListBillChangesWithResponse(ctx context.Context, p
 	return ParseListBillChangesResponse(rsp)
 }
 
-// GetBillWithResponse Show a bill
+// GetBillWithResponse Retrieve a bill
 //
-// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
+// Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions, debates, meetings, the outcome and publications about it. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22474,7 +22577,7 @@ func (c *ClientWithResponses) GetBillWithResponse(ctx context.Context, session S
 
 // ListBillStagesWithResponse List a bill's stages
 //
-// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22489,7 +22592,7 @@ func (c *ClientWithResponses) ListBillStagesWithResponse(ctx context.Context, se
 
 // ListBillVersionsWithResponse List a bill's versions
 //
-// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
+// Returns each version with its changes (old value and new value), its time and its run, newest first. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22504,7 +22607,7 @@ func (c *ClientWithResponses) ListBillVersionsWithResponse(ctx context.Context, 
 
 // ListBillVotesWithResponse List a bill's votes
 //
-// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+// Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22519,7 +22622,7 @@ func (c *ClientWithResponses) ListBillVotesWithResponse(ctx context.Context, ses
 
 // StreamEventsWithResponse Follow the events of all runs
 //
-// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
+// Streams the events of all runs as server-sent events, in the order in which they became visible. The stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22532,9 +22635,9 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 	return ParseStreamEventsResponse(rsp)
 }
 
-// ListExportsWithResponse List the exports
+// ListExportsWithResponse List exports
 //
-// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the available downloads with their fields and the sources' terms of use. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22549,10 +22652,17 @@ func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, reqEd
 
 // GetExportWithResponse Download an export
 //
-// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one bill of the
+// API per line) or `bills.parquet`. The file is streamed, whatever its size.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE, instants are
+// TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is UTF-8; Excel
+// recognizes it only with `bom=true`. An export without bills still has the columns.
+//
+// Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's data with
+// attribution. See `GET /exports`.
+//
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22565,9 +22675,9 @@ func (c *ClientWithResponses) GetExportWithResponse(ctx context.Context, export 
 	return ParseGetExportResponse(rsp)
 }
 
-// ListFeedsWithResponse List the feeds
+// ListFeedsWithResponse List feeds
 //
-// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
+// Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed describes their names. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22580,14 +22690,19 @@ func (c *ClientWithResponses) ListFeedsWithResponse(ctx context.Context, reqEdit
 	return ParseListFeedsResponse(rsp)
 }
 
-// GetFeedWithResponse Read a feed
+// GetFeedWithResponse Retrieve a feed
 //
-// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
-// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
-// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+// Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English
+// or French. Each change is one item, and its id never changes.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a status, by
+// code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and `search` with `q`
+// (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use the spelling
+// above. Committees of both chambers with the same acronym share a feed.
+//
+// Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+//
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22602,7 +22717,7 @@ func (c *ClientWithResponses) GetFeedWithResponse(ctx context.Context, feed stri
 
 // ListFetchLogsWithResponse List fetch logs
 //
-// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the record of every fetch from the sources, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22615,9 +22730,9 @@ func (c *ClientWithResponses) ListFetchLogsWithResponse(ctx context.Context, par
 	return ParseListFetchLogsResponse(rsp)
 }
 
-// GetHealthWithResponse Say that the process lives
+// GetHealthWithResponse Check liveness
 //
-// Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+// Responds if the process is running. It checks nothing else. For liveness probes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22630,9 +22745,9 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
-// ListJobsWithResponse List the jobs
+// ListJobsWithResponse List jobs
 //
-// All jobs in the order of declaration.
+// Returns all jobs in the order in which they are declared.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22645,9 +22760,9 @@ func (c *ClientWithResponses) ListJobsWithResponse(ctx context.Context, reqEdito
 	return ParseListJobsResponse(rsp)
 }
 
-// GetJobWithResponse Show a job
+// GetJobWithResponse Retrieve a job
 //
-// One job with its assets and config.
+// Returns a job with its assets and config.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22662,7 +22777,7 @@ func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobNam
 
 // StartJobRunWithBodyWithResponse Run a job
 //
-// Starts a run of the job. Config given here overrides the job's, key by key.
+// Starts a run of the job. Config in the request overrides the job's config, key by key.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22677,7 +22792,7 @@ func (c *ClientWithResponses) StartJobRunWithBodyWithResponse(ctx context.Contex
 
 // StartJobRunWithResponse Run a job
 //
-// Starts a run of the job. Config given here overrides the job's, key by key.
+// Starts a run of the job. Config in the request overrides the job's config, key by key.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22690,9 +22805,9 @@ func (c *ClientWithResponses) StartJobRunWithResponse(ctx context.Context, job J
 	return ParseStartJobRunResponse(rsp)
 }
 
-// ListKeysWithResponse List the API keys
+// ListKeysWithResponse List API keys
 //
-// All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+// Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored and cannot be shown.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22707,7 +22822,7 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, reqEdito
 
 // CreateKeyWithBodyWithResponse Create an API key
 //
-// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+// Creates a key. The response is the only one that shows it: the server stores only a hash.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22722,7 +22837,7 @@ func (c *ClientWithResponses) CreateKeyWithBodyWithResponse(ctx context.Context,
 
 // CreateKeyWithResponse Create an API key
 //
-// Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+// Creates a key. The response is the only one that shows it: the server stores only a hash.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22737,7 +22852,7 @@ func (c *ClientWithResponses) CreateKeyWithResponse(ctx context.Context, body Cr
 
 // RevokeKeyWithResponse Revoke an API key
 //
-// Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+// Revokes a key and ends the sessions that were started with it, on every server within two seconds. Revoking a revoked key has no effect.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22750,9 +22865,9 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, keyID o
 	return ParseRevokeKeyResponse(rsp)
 }
 
-// GetMetricsWithResponse Give metrics
+// GetMetricsWithResponse Retrieve metrics
 //
-// Metrics in Prometheus' text format.
+// Returns metrics in the Prometheus text format.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22765,9 +22880,9 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, reqEdi
 	return ParseGetMetricsResponse(rsp)
 }
 
-// GetContractWithResponse Give this contract
+// GetContractWithResponse Retrieve the contract
 //
-// The OpenAPI description of this server, as JSON.
+// Returns the OpenAPI description of this server, as JSON.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22782,7 +22897,7 @@ func (c *ClientWithResponses) GetContractWithResponse(ctx context.Context, reqEd
 
 // ListPoliticiansWithResponse List politicians
 //
-// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
+// Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22795,9 +22910,9 @@ func (c *ClientWithResponses) ListPoliticiansWithResponse(ctx context.Context, p
 	return ParseListPoliticiansResponse(rsp)
 }
 
-// GetPoliticianWithResponse Show a politician
+// GetPoliticianWithResponse Retrieve a politician
 //
-// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
+// Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22810,9 +22925,13 @@ func (c *ClientWithResponses) GetPoliticianWithResponse(ctx context.Context, slu
 	return ParseGetPoliticianResponse(rsp)
 }
 
-// GetReadinessWithResponse Say whether the server can do its work
+// GetReadinessWithResponse Check readiness
 //
-// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
+// Checks that the database responds and accepts writes, that its migrations are applied, whether a worker is
+// alive, and whether the read replica is used if one is configured. For readiness probes.
+//
+// A server is ready without a worker and without its replica: it accepts commands, which workers carry out later,
+// and the primary answers reads.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22827,7 +22946,7 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 
 // ListRunsWithResponse List runs
 //
-// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22842,8 +22961,8 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 
 // StartRunWithBodyWithResponse Materialize several assets
 //
-// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-// not added, unless the selection says so: `+fetch_latest_bills`.
+// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22858,8 +22977,8 @@ func (c *ClientWithResponses) StartRunWithBodyWithResponse(ctx context.Context, 
 
 // StartRunWithResponse Materialize several assets
 //
-// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
-// not added, unless the selection says so: `+fetch_latest_bills`.
+// Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+// of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22872,9 +22991,9 @@ func (c *ClientWithResponses) StartRunWithResponse(ctx context.Context, params *
 	return ParseStartRunResponse(rsp)
 }
 
-// GetRunWithResponse Show a run
+// GetRunWithResponse Retrieve a run
 //
-// One run with its steps and what they materialized.
+// Returns a run with its steps and materializations.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22889,7 +23008,7 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, runID RunI
 
 // CancelRunWithResponse Cancel a run
 //
-// Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
+// Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they have stopped. Canceling a run that is already `canceling` has no effect.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22904,11 +23023,12 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, runID R
 
 // ListRunEventsWithResponse Read or follow a run's event log
 //
-// As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+// As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 //
-// With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent events whose `id`
-// is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on without loss or
-// repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+// With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent events. Their
+// `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the last id
+// received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after the last event
+// of an ended run returns 204.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22923,7 +23043,7 @@ func (c *ClientWithResponses) ListRunEventsWithResponse(ctx context.Context, run
 
 // RetryRunWithBodyWithResponse Retry a run
 //
-// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22938,7 +23058,7 @@ func (c *ClientWithResponses) RetryRunWithBodyWithResponse(ctx context.Context, 
 
 // RetryRunWithResponse Retry a run
 //
-// Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+// Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22951,9 +23071,9 @@ func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, runID Ru
 	return ParseRetryRunResponse(rsp)
 }
 
-// ListSchedulesWithResponse List the schedules
+// ListSchedulesWithResponse List schedules
 //
-// All schedules with their state, next ticks and last tick.
+// Returns all schedules with their state, next ticks and last tick.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22966,9 +23086,9 @@ func (c *ClientWithResponses) ListSchedulesWithResponse(ctx context.Context, req
 	return ParseListSchedulesResponse(rsp)
 }
 
-// GetScheduleWithResponse Show a schedule
+// GetScheduleWithResponse Retrieve a schedule
 //
-// One schedule with its state, the next five times it is due, and its last tick.
+// Returns a schedule with its state, the next five times it is due, and its last tick.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22983,7 +23103,7 @@ func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, sched
 
 // RunScheduleWithResponse Run a schedule's job now
 //
-// Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22998,7 +23118,7 @@ func (c *ClientWithResponses) RunScheduleWithResponse(ctx context.Context, sched
 
 // StartScheduleWithResponse Start a schedule
 //
-// From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+// Starts the schedule on all replicas. Starting a running schedule has no effect.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23013,7 +23133,7 @@ func (c *ClientWithResponses) StartScheduleWithResponse(ctx context.Context, sch
 
 // StopScheduleWithResponse Stop a schedule
 //
-// Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+// Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that it started continue.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23028,7 +23148,7 @@ func (c *ClientWithResponses) StopScheduleWithResponse(ctx context.Context, sche
 
 // ListScheduleTicksWithResponse List a schedule's ticks
 //
-// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23043,19 +23163,22 @@ func (c *ClientWithResponses) ListScheduleTicksWithResponse(ctx context.Context,
 
 // SearchBillsWithResponse Search bills
 //
-// Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
-// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+// Searches bills in both languages by number, words, phrases in quotation marks and excluded words (`-word`).
+// Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches by meaning:
+// both results are fused, and `semantic` reports whether it was used. The best matches come first.
 //
-// - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-// - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
-// - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-// - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
-// - Alternatives: `firearms or guns`.
-// - A session such as `44-1` beside words narrows the search to it.
+//   - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`,
+//     or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+//   - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with that number
+//     or title (`exact`), latest session first.
+//   - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+//   - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
+//   - Alternatives: `firearms or guns`.
+//   - Sessions: a session such as `44-1` beside words limits the search to it.
 //
-// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are ignored.
 //
-// Where a read replica is configured, the answer may be a few seconds old.
+// If a read replica is configured, the response may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23068,9 +23191,9 @@ func (c *ClientWithResponses) SearchBillsWithResponse(ctx context.Context, param
 	return ParseSearchBillsResponse(rsp)
 }
 
-// ListSensorsWithResponse List the sensors
+// ListSensorsWithResponse List sensors
 //
-// All sensors with their state, cursor and last tick.
+// Returns all sensors with their state, cursor and last tick.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23083,9 +23206,9 @@ func (c *ClientWithResponses) ListSensorsWithResponse(ctx context.Context, reqEd
 	return ParseListSensorsResponse(rsp)
 }
 
-// GetSensorWithResponse Show a sensor
+// GetSensorWithResponse Retrieve a sensor
 //
-// One sensor with its state, cursor and last tick.
+// Returns a sensor with its state, cursor and last tick.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23098,9 +23221,9 @@ func (c *ClientWithResponses) GetSensorWithResponse(ctx context.Context, sensor 
 	return ParseGetSensorResponse(rsp)
 }
 
-// GetSensorCursorWithResponse Read a sensor's cursor
+// GetSensorCursorWithResponse Retrieve a sensor's cursor
 //
-// How far the sensor has come, in words of its own.
+// Returns the position of the sensor, in a format of its own.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23115,7 +23238,7 @@ func (c *ClientWithResponses) GetSensorCursorWithResponse(ctx context.Context, s
 
 // SetSensorCursorWithBodyWithResponse Set or reset a sensor's cursor
 //
-// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23130,7 +23253,7 @@ func (c *ClientWithResponses) SetSensorCursorWithBodyWithResponse(ctx context.Co
 
 // SetSensorCursorWithResponse Set or reset a sensor's cursor
 //
-// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+// Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23145,7 +23268,7 @@ func (c *ClientWithResponses) SetSensorCursorWithResponse(ctx context.Context, s
 
 // EvaluateSensorWithResponse Evaluate a sensor now
 //
-// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+// Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23158,9 +23281,9 @@ func (c *ClientWithResponses) EvaluateSensorWithResponse(ctx context.Context, se
 	return ParseEvaluateSensorResponse(rsp)
 }
 
-// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+// ForgetSensorRunKeyWithResponse Delete a run key of a sensor
 //
-// The sensor may start a run by this key again. The run that it started stays as it is.
+// Deletes the key, so that the sensor can start a run by it again. The run that it started is not changed.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23175,7 +23298,7 @@ func (c *ClientWithResponses) ForgetSensorRunKeyWithResponse(ctx context.Context
 
 // ListSensorRunKeysWithResponse List a sensor's run keys
 //
-// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+// Returns the keys by which the sensor started runs, newest first. A listed key does not start another run.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23190,7 +23313,7 @@ func (c *ClientWithResponses) ListSensorRunKeysWithResponse(ctx context.Context,
 
 // StartSensorWithResponse Start a sensor
 //
-// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+// Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time sees only what happens from then on. A sensor that is started again resumes from its cursor.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23205,7 +23328,7 @@ func (c *ClientWithResponses) StartSensorWithResponse(ctx context.Context, senso
 
 // StopSensorWithResponse Stop a sensor
 //
-// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+// Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it started continue.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23220,7 +23343,7 @@ func (c *ClientWithResponses) StopSensorWithResponse(ctx context.Context, sensor
 
 // ListSensorTicksWithResponse List a sensor's ticks
 //
-// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
+// Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same reason are one tick. If a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23235,7 +23358,7 @@ func (c *ClientWithResponses) ListSensorTicksWithResponse(ctx context.Context, s
 
 // SignOutWithResponse Sign out
 //
-// Ends the session, if there is one.
+// Ends the current session, if any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23248,9 +23371,9 @@ func (c *ClientWithResponses) SignOutWithResponse(ctx context.Context, reqEditor
 	return ParseSignOutResponse(rsp)
 }
 
-// GetSessionWithResponse Say who asks
+// GetSessionWithResponse Retrieve the current session
 //
-// Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+// Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23265,7 +23388,7 @@ func (c *ClientWithResponses) GetSessionWithResponse(ctx context.Context, reqEdi
 
 // SignInWithBodyWithResponse Sign in with an API key
 //
-// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23280,7 +23403,7 @@ func (c *ClientWithResponses) SignInWithBodyWithResponse(ctx context.Context, co
 
 // SignInWithResponse Sign in with an API key
 //
-// Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+// Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23295,7 +23418,7 @@ func (c *ClientWithResponses) SignInWithResponse(ctx context.Context, body SignI
 
 // BeginSignInWithResponse Sign in with the identity provider
 //
-// Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+// Redirects the browser to the configured OpenID Connect provider. The provider redirects it to `/session/oidc/callback`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23308,9 +23431,9 @@ func (c *ClientWithResponses) BeginSignInWithResponse(ctx context.Context, param
 	return ParseBeginSignInResponse(rsp)
 }
 
-// CompleteSignInWithResponse Come back from the identity provider
+// CompleteSignInWithResponse Complete the sign-in with the identity provider
 //
-// Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+// The provider redirects the browser here with a code, and the server exchanges the code for an identity token. Starts a session. Unknown parameters are ignored.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23323,10 +23446,11 @@ func (c *ClientWithResponses) CompleteSignInWithResponse(ctx context.Context, pa
 	return ParseCompleteSignInResponse(rsp)
 }
 
-// EndSessionsWithResponse End all sessions of somebody
+// EndSessionsWithResponse End all sessions of a person or key
 //
-// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
-// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+// Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required. Without `issuer`,
+// `subject` matches at every identity provider. The sessions and their event streams end on every server within
+// two seconds. A person who still has a role, or the key, can sign in again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23339,9 +23463,9 @@ func (c *ClientWithResponses) EndSessionsWithResponse(ctx context.Context, param
 	return ParseEndSessionsResponse(rsp)
 }
 
-// ListSessionsWithResponse List the sessions
+// ListSessionsWithResponse List sessions
 //
-// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+// Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are not included.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23356,7 +23480,7 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 
 // EndSessionWithResponse End a session
 //
-// Ends a session, on every server within two seconds, event streams too.
+// Ends a session and its event streams on every server within two seconds.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23369,12 +23493,12 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 	return ParseEndSessionResponse(rsp)
 }
 
-// GetStatusWithResponse Show how the deployment is
+// GetStatusWithResponse Retrieve the status of the deployment
 //
-// The queues, the workers, the sources and the switches of the schedules, as they are now.
+// Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 //
-// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
-// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+// With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events named
+// `status` with the same JSON. These events have no ids: each replaces the one before.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23387,9 +23511,9 @@ func (c *ClientWithResponses) GetStatusWithResponse(ctx context.Context, reqEdit
 	return ParseGetStatusResponse(rsp)
 }
 
-// GetVersionWithResponse Say which version runs
+// GetVersionWithResponse Retrieve the version
 //
-// The version of the binary, of Go and of the contract.
+// Returns the versions of the binary, of Go and of the contract.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23402,11 +23526,12 @@ func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, reqEdi
 	return ParseGetVersionResponse(rsp)
 }
 
-// ReceiveWebhookWithBodyWithResponse Post an event to a webhook sensor
+// ReceiveWebhookWithBodyWithResponse Send an event to a webhook sensor
 //
-// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+// KiB.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23419,11 +23544,12 @@ func (c *ClientWithResponses) ReceiveWebhookWithBodyWithResponse(ctx context.Con
 	return ParseReceiveWebhookResponse(rsp)
 }
 
-// ReceiveWebhookWithResponse Post an event to a webhook sensor
+// ReceiveWebhookWithResponse Send an event to a webhook sensor
 //
-// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
-// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
-// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+// Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+// stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+// configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+// KiB.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -33512,28 +33638,28 @@ func ParseReceiveWebhookResponse(rsp *http.Response) (*ReceiveWebhookResponse, e
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListAlertChannels List the channels that alerts go to
+	// ListAlertChannels List alert channels
 	// (GET /alert-channels)
 	ListAlertChannels(ctx echo.Context) error
-	// TestAlertChannel Send a test message to a channel
+	// TestAlertChannel Send a test message
 	// (POST /alert-channels/{channel}/test)
 	TestAlertChannel(ctx echo.Context, channel string) error
-	// ListAlertDeliveries List what was sent
+	// ListAlertDeliveries List alert deliveries
 	// (GET /alert-deliveries)
 	ListAlertDeliveries(ctx echo.Context, params ListAlertDeliveriesParams) error
 	// ListAlerts List alerts
 	// (GET /alerts)
 	ListAlerts(ctx echo.Context, params ListAlertsParams) error
-	// ListAssets List the assets
+	// ListAssets List assets
 	// (GET /assets)
 	ListAssets(ctx echo.Context, params ListAssetsParams) error
-	// GetAssetGraph Show how assets depend on each other
+	// GetAssetGraph Retrieve the asset graph
 	// (GET /assets/graph)
 	GetAssetGraph(ctx echo.Context, params GetAssetGraphParams) error
-	// GetAsset Show an asset
+	// GetAsset Retrieve an asset
 	// (GET /assets/{asset})
 	GetAsset(ctx echo.Context, asset AssetName) error
-	// ListAssetCheckResults List the results of an asset's checks
+	// ListAssetCheckResults List an asset's check results
 	// (GET /assets/{asset}/check-results)
 	ListAssetCheckResults(ctx echo.Context, asset AssetName, params ListAssetCheckResultsParams) error
 	// ListAssetMaterializations List an asset's materializations
@@ -33542,25 +33668,25 @@ type ServerInterface interface {
 	// MaterializeAsset Materialize an asset
 	// (POST /assets/{asset}/materialize)
 	MaterializeAsset(ctx echo.Context, asset AssetName, params MaterializeAssetParams) error
-	// ListAssetPartitions Show where an asset's partitions stand
+	// ListAssetPartitions List an asset's partitions
 	// (GET /assets/{asset}/partitions)
 	ListAssetPartitions(ctx echo.Context, asset AssetName) error
-	// ListAuditLog Read who did what
+	// ListAuditLog List audit log entries
 	// (GET /audit-log)
 	ListAuditLog(ctx echo.Context, params ListAuditLogParams) error
 	// ListBackfills List backfills
 	// (GET /backfills)
 	ListBackfills(ctx echo.Context, params ListBackfillsParams) error
-	// StartBackfill Start a backfill, or see what it would do
+	// StartBackfill Start or preview a backfill
 	// (POST /backfills)
 	StartBackfill(ctx echo.Context, params StartBackfillParams) error
-	// GetBackfill Show a backfill
+	// GetBackfill Retrieve a backfill
 	// (GET /backfills/{backfill_id})
 	GetBackfill(ctx echo.Context, backfillID BackfillID) error
 	// CancelBackfill Cancel a backfill
 	// (POST /backfills/{backfill_id}/cancel)
 	CancelBackfill(ctx echo.Context, backfillID BackfillID) error
-	// ListBackfillPartitions List the partitions of a backfill
+	// ListBackfillPartitions List a backfill's partitions
 	// (GET /backfills/{backfill_id}/partitions)
 	ListBackfillPartitions(ctx echo.Context, backfillID BackfillID, params ListBackfillPartitionsParams) error
 	// PauseBackfill Pause a backfill
@@ -33569,7 +33695,7 @@ type ServerInterface interface {
 	// ResumeBackfill Resume a backfill
 	// (POST /backfills/{backfill_id}/resume)
 	ResumeBackfill(ctx echo.Context, backfillID BackfillID) error
-	// RetryBackfill Retry what failed in a backfill
+	// RetryBackfill Retry a backfill
 	// (POST /backfills/{backfill_id}/retry)
 	RetryBackfill(ctx echo.Context, backfillID BackfillID) error
 	// ListBills List bills
@@ -33578,7 +33704,7 @@ type ServerInterface interface {
 	// ListBillChanges List changes of all bills
 	// (GET /bills/changes)
 	ListBillChanges(ctx echo.Context, params ListBillChangesParams) error
-	// GetBill Show a bill
+	// GetBill Retrieve a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx echo.Context, session Session, number Number, params GetBillParams) error
 	// ListBillStages List a bill's stages
@@ -33593,34 +33719,34 @@ type ServerInterface interface {
 	// StreamEvents Follow the events of all runs
 	// (GET /events)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
-	// ListExports List the exports
+	// ListExports List exports
 	// (GET /exports)
 	ListExports(ctx echo.Context) error
 	// GetExport Download an export
 	// (GET /exports/{export})
 	GetExport(ctx echo.Context, export string, params GetExportParams) error
-	// ListFeeds List the feeds
+	// ListFeeds List feeds
 	// (GET /feeds)
 	ListFeeds(ctx echo.Context) error
-	// GetFeed Read a feed
+	// GetFeed Retrieve a feed
 	// (GET /feeds/{feed})
 	GetFeed(ctx echo.Context, feed string, params GetFeedParams) error
 	// ListFetchLogs List fetch logs
 	// (GET /fetch-logs)
 	ListFetchLogs(ctx echo.Context, params ListFetchLogsParams) error
-	// GetHealth Say that the process lives
+	// GetHealth Check liveness
 	// (GET /healthz)
 	GetHealth(ctx echo.Context) error
-	// ListJobs List the jobs
+	// ListJobs List jobs
 	// (GET /jobs)
 	ListJobs(ctx echo.Context) error
-	// GetJob Show a job
+	// GetJob Retrieve a job
 	// (GET /jobs/{job})
 	GetJob(ctx echo.Context, job JobName) error
 	// StartJobRun Run a job
 	// (POST /jobs/{job}/runs)
 	StartJobRun(ctx echo.Context, job JobName, params StartJobRunParams) error
-	// ListKeys List the API keys
+	// ListKeys List API keys
 	// (GET /keys)
 	ListKeys(ctx echo.Context) error
 	// CreateKey Create an API key
@@ -33629,19 +33755,19 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /keys/{key_id})
 	RevokeKey(ctx echo.Context, keyID openapi_types.UUID) error
-	// GetMetrics Give metrics
+	// GetMetrics Retrieve metrics
 	// (GET /metrics)
 	GetMetrics(ctx echo.Context) error
-	// GetContract Give this contract
+	// GetContract Retrieve the contract
 	// (GET /openapi.json)
 	GetContract(ctx echo.Context) error
 	// ListPoliticians List politicians
 	// (GET /politicians)
 	ListPoliticians(ctx echo.Context, params ListPoliticiansParams) error
-	// GetPolitician Show a politician
+	// GetPolitician Retrieve a politician
 	// (GET /politicians/{slug})
 	GetPolitician(ctx echo.Context, slug string, params GetPoliticianParams) error
-	// GetReadiness Say whether the server can do its work
+	// GetReadiness Check readiness
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
 	// ListRuns List runs
@@ -33650,7 +33776,7 @@ type ServerInterface interface {
 	// StartRun Materialize several assets
 	// (POST /runs)
 	StartRun(ctx echo.Context, params StartRunParams) error
-	// GetRun Show a run
+	// GetRun Retrieve a run
 	// (GET /runs/{run_id})
 	GetRun(ctx echo.Context, runID RunID, params GetRunParams) error
 	// CancelRun Cancel a run
@@ -33662,10 +33788,10 @@ type ServerInterface interface {
 	// RetryRun Retry a run
 	// (POST /runs/{run_id}/retry)
 	RetryRun(ctx echo.Context, runID RunID, params RetryRunParams) error
-	// ListSchedules List the schedules
+	// ListSchedules List schedules
 	// (GET /schedules)
 	ListSchedules(ctx echo.Context) error
-	// GetSchedule Show a schedule
+	// GetSchedule Retrieve a schedule
 	// (GET /schedules/{schedule})
 	GetSchedule(ctx echo.Context, schedule ScheduleName) error
 	// RunSchedule Run a schedule's job now
@@ -33683,13 +33809,13 @@ type ServerInterface interface {
 	// SearchBills Search bills
 	// (GET /search)
 	SearchBills(ctx echo.Context, params SearchBillsParams) error
-	// ListSensors List the sensors
+	// ListSensors List sensors
 	// (GET /sensors)
 	ListSensors(ctx echo.Context) error
-	// GetSensor Show a sensor
+	// GetSensor Retrieve a sensor
 	// (GET /sensors/{sensor})
 	GetSensor(ctx echo.Context, sensor SensorName) error
-	// GetSensorCursor Read a sensor's cursor
+	// GetSensorCursor Retrieve a sensor's cursor
 	// (GET /sensors/{sensor}/cursor)
 	GetSensorCursor(ctx echo.Context, sensor SensorName) error
 	// SetSensorCursor Set or reset a sensor's cursor
@@ -33698,7 +33824,7 @@ type ServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx echo.Context, sensor SensorName) error
-	// ForgetSensorRunKey Forget a run key of a sensor
+	// ForgetSensorRunKey Delete a run key of a sensor
 	// (DELETE /sensors/{sensor}/run-keys)
 	ForgetSensorRunKey(ctx echo.Context, sensor SensorName, params ForgetSensorRunKeyParams) error
 	// ListSensorRunKeys List a sensor's run keys
@@ -33716,7 +33842,7 @@ type ServerInterface interface {
 	// SignOut Sign out
 	// (DELETE /session)
 	SignOut(ctx echo.Context) error
-	// GetSession Say who asks
+	// GetSession Retrieve the current session
 	// (GET /session)
 	GetSession(ctx echo.Context) error
 	// SignIn Sign in with an API key
@@ -33725,25 +33851,25 @@ type ServerInterface interface {
 	// BeginSignIn Sign in with the identity provider
 	// (GET /session/oidc)
 	BeginSignIn(ctx echo.Context, params BeginSignInParams) error
-	// CompleteSignIn Come back from the identity provider
+	// CompleteSignIn Complete the sign-in with the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx echo.Context, params CompleteSignInParams) error
-	// EndSessions End all sessions of somebody
+	// EndSessions End all sessions of a person or key
 	// (DELETE /sessions)
 	EndSessions(ctx echo.Context, params EndSessionsParams) error
-	// ListSessions List the sessions
+	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
 	// EndSession End a session
 	// (DELETE /sessions/{session_id})
 	EndSession(ctx echo.Context, sessionID openapi_types.UUID) error
-	// GetStatus Show how the deployment is
+	// GetStatus Retrieve the status of the deployment
 	// (GET /status)
 	GetStatus(ctx echo.Context) error
-	// GetVersion Say which version runs
+	// GetVersion Retrieve the version
 	// (GET /version)
 	GetVersion(ctx echo.Context) error
-	// ReceiveWebhook Post an event to a webhook sensor
+	// ReceiveWebhook Send an event to a webhook sensor
 	// (POST /webhooks/{sensor})
 	ReceiveWebhook(ctx echo.Context, sensor SensorName, params ReceiveWebhookParams) error
 }
@@ -49406,28 +49532,28 @@ func (response ReceiveWebhookdefaultApplicationProblemPlusJSONResponse) VisitRec
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListAlertChannels List the channels that alerts go to
+	// ListAlertChannels List alert channels
 	// (GET /alert-channels)
 	ListAlertChannels(ctx context.Context, request ListAlertChannelsRequestObject) (ListAlertChannelsResponseObject, error)
-	// TestAlertChannel Send a test message to a channel
+	// TestAlertChannel Send a test message
 	// (POST /alert-channels/{channel}/test)
 	TestAlertChannel(ctx context.Context, request TestAlertChannelRequestObject) (TestAlertChannelResponseObject, error)
-	// ListAlertDeliveries List what was sent
+	// ListAlertDeliveries List alert deliveries
 	// (GET /alert-deliveries)
 	ListAlertDeliveries(ctx context.Context, request ListAlertDeliveriesRequestObject) (ListAlertDeliveriesResponseObject, error)
 	// ListAlerts List alerts
 	// (GET /alerts)
 	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
-	// ListAssets List the assets
+	// ListAssets List assets
 	// (GET /assets)
 	ListAssets(ctx context.Context, request ListAssetsRequestObject) (ListAssetsResponseObject, error)
-	// GetAssetGraph Show how assets depend on each other
+	// GetAssetGraph Retrieve the asset graph
 	// (GET /assets/graph)
 	GetAssetGraph(ctx context.Context, request GetAssetGraphRequestObject) (GetAssetGraphResponseObject, error)
-	// GetAsset Show an asset
+	// GetAsset Retrieve an asset
 	// (GET /assets/{asset})
 	GetAsset(ctx context.Context, request GetAssetRequestObject) (GetAssetResponseObject, error)
-	// ListAssetCheckResults List the results of an asset's checks
+	// ListAssetCheckResults List an asset's check results
 	// (GET /assets/{asset}/check-results)
 	ListAssetCheckResults(ctx context.Context, request ListAssetCheckResultsRequestObject) (ListAssetCheckResultsResponseObject, error)
 	// ListAssetMaterializations List an asset's materializations
@@ -49436,25 +49562,25 @@ type StrictServerInterface interface {
 	// MaterializeAsset Materialize an asset
 	// (POST /assets/{asset}/materialize)
 	MaterializeAsset(ctx context.Context, request MaterializeAssetRequestObject) (MaterializeAssetResponseObject, error)
-	// ListAssetPartitions Show where an asset's partitions stand
+	// ListAssetPartitions List an asset's partitions
 	// (GET /assets/{asset}/partitions)
 	ListAssetPartitions(ctx context.Context, request ListAssetPartitionsRequestObject) (ListAssetPartitionsResponseObject, error)
-	// ListAuditLog Read who did what
+	// ListAuditLog List audit log entries
 	// (GET /audit-log)
 	ListAuditLog(ctx context.Context, request ListAuditLogRequestObject) (ListAuditLogResponseObject, error)
 	// ListBackfills List backfills
 	// (GET /backfills)
 	ListBackfills(ctx context.Context, request ListBackfillsRequestObject) (ListBackfillsResponseObject, error)
-	// StartBackfill Start a backfill, or see what it would do
+	// StartBackfill Start or preview a backfill
 	// (POST /backfills)
 	StartBackfill(ctx context.Context, request StartBackfillRequestObject) (StartBackfillResponseObject, error)
-	// GetBackfill Show a backfill
+	// GetBackfill Retrieve a backfill
 	// (GET /backfills/{backfill_id})
 	GetBackfill(ctx context.Context, request GetBackfillRequestObject) (GetBackfillResponseObject, error)
 	// CancelBackfill Cancel a backfill
 	// (POST /backfills/{backfill_id}/cancel)
 	CancelBackfill(ctx context.Context, request CancelBackfillRequestObject) (CancelBackfillResponseObject, error)
-	// ListBackfillPartitions List the partitions of a backfill
+	// ListBackfillPartitions List a backfill's partitions
 	// (GET /backfills/{backfill_id}/partitions)
 	ListBackfillPartitions(ctx context.Context, request ListBackfillPartitionsRequestObject) (ListBackfillPartitionsResponseObject, error)
 	// PauseBackfill Pause a backfill
@@ -49463,7 +49589,7 @@ type StrictServerInterface interface {
 	// ResumeBackfill Resume a backfill
 	// (POST /backfills/{backfill_id}/resume)
 	ResumeBackfill(ctx context.Context, request ResumeBackfillRequestObject) (ResumeBackfillResponseObject, error)
-	// RetryBackfill Retry what failed in a backfill
+	// RetryBackfill Retry a backfill
 	// (POST /backfills/{backfill_id}/retry)
 	RetryBackfill(ctx context.Context, request RetryBackfillRequestObject) (RetryBackfillResponseObject, error)
 	// ListBills List bills
@@ -49472,7 +49598,7 @@ type StrictServerInterface interface {
 	// ListBillChanges List changes of all bills
 	// (GET /bills/changes)
 	ListBillChanges(ctx context.Context, request ListBillChangesRequestObject) (ListBillChangesResponseObject, error)
-	// GetBill Show a bill
+	// GetBill Retrieve a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx context.Context, request GetBillRequestObject) (GetBillResponseObject, error)
 	// ListBillStages List a bill's stages
@@ -49487,34 +49613,34 @@ type StrictServerInterface interface {
 	// StreamEvents Follow the events of all runs
 	// (GET /events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
-	// ListExports List the exports
+	// ListExports List exports
 	// (GET /exports)
 	ListExports(ctx context.Context, request ListExportsRequestObject) (ListExportsResponseObject, error)
 	// GetExport Download an export
 	// (GET /exports/{export})
 	GetExport(ctx context.Context, request GetExportRequestObject) (GetExportResponseObject, error)
-	// ListFeeds List the feeds
+	// ListFeeds List feeds
 	// (GET /feeds)
 	ListFeeds(ctx context.Context, request ListFeedsRequestObject) (ListFeedsResponseObject, error)
-	// GetFeed Read a feed
+	// GetFeed Retrieve a feed
 	// (GET /feeds/{feed})
 	GetFeed(ctx context.Context, request GetFeedRequestObject) (GetFeedResponseObject, error)
 	// ListFetchLogs List fetch logs
 	// (GET /fetch-logs)
 	ListFetchLogs(ctx context.Context, request ListFetchLogsRequestObject) (ListFetchLogsResponseObject, error)
-	// GetHealth Say that the process lives
+	// GetHealth Check liveness
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// ListJobs List the jobs
+	// ListJobs List jobs
 	// (GET /jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
-	// GetJob Show a job
+	// GetJob Retrieve a job
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 	// StartJobRun Run a job
 	// (POST /jobs/{job}/runs)
 	StartJobRun(ctx context.Context, request StartJobRunRequestObject) (StartJobRunResponseObject, error)
-	// ListKeys List the API keys
+	// ListKeys List API keys
 	// (GET /keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
 	// CreateKey Create an API key
@@ -49523,19 +49649,19 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /keys/{key_id})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
-	// GetMetrics Give metrics
+	// GetMetrics Retrieve metrics
 	// (GET /metrics)
 	GetMetrics(ctx context.Context, request GetMetricsRequestObject) (GetMetricsResponseObject, error)
-	// GetContract Give this contract
+	// GetContract Retrieve the contract
 	// (GET /openapi.json)
 	GetContract(ctx context.Context, request GetContractRequestObject) (GetContractResponseObject, error)
 	// ListPoliticians List politicians
 	// (GET /politicians)
 	ListPoliticians(ctx context.Context, request ListPoliticiansRequestObject) (ListPoliticiansResponseObject, error)
-	// GetPolitician Show a politician
+	// GetPolitician Retrieve a politician
 	// (GET /politicians/{slug})
 	GetPolitician(ctx context.Context, request GetPoliticianRequestObject) (GetPoliticianResponseObject, error)
-	// GetReadiness Say whether the server can do its work
+	// GetReadiness Check readiness
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 	// ListRuns List runs
@@ -49544,7 +49670,7 @@ type StrictServerInterface interface {
 	// StartRun Materialize several assets
 	// (POST /runs)
 	StartRun(ctx context.Context, request StartRunRequestObject) (StartRunResponseObject, error)
-	// GetRun Show a run
+	// GetRun Retrieve a run
 	// (GET /runs/{run_id})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
 	// CancelRun Cancel a run
@@ -49556,10 +49682,10 @@ type StrictServerInterface interface {
 	// RetryRun Retry a run
 	// (POST /runs/{run_id}/retry)
 	RetryRun(ctx context.Context, request RetryRunRequestObject) (RetryRunResponseObject, error)
-	// ListSchedules List the schedules
+	// ListSchedules List schedules
 	// (GET /schedules)
 	ListSchedules(ctx context.Context, request ListSchedulesRequestObject) (ListSchedulesResponseObject, error)
-	// GetSchedule Show a schedule
+	// GetSchedule Retrieve a schedule
 	// (GET /schedules/{schedule})
 	GetSchedule(ctx context.Context, request GetScheduleRequestObject) (GetScheduleResponseObject, error)
 	// RunSchedule Run a schedule's job now
@@ -49577,13 +49703,13 @@ type StrictServerInterface interface {
 	// SearchBills Search bills
 	// (GET /search)
 	SearchBills(ctx context.Context, request SearchBillsRequestObject) (SearchBillsResponseObject, error)
-	// ListSensors List the sensors
+	// ListSensors List sensors
 	// (GET /sensors)
 	ListSensors(ctx context.Context, request ListSensorsRequestObject) (ListSensorsResponseObject, error)
-	// GetSensor Show a sensor
+	// GetSensor Retrieve a sensor
 	// (GET /sensors/{sensor})
 	GetSensor(ctx context.Context, request GetSensorRequestObject) (GetSensorResponseObject, error)
-	// GetSensorCursor Read a sensor's cursor
+	// GetSensorCursor Retrieve a sensor's cursor
 	// (GET /sensors/{sensor}/cursor)
 	GetSensorCursor(ctx context.Context, request GetSensorCursorRequestObject) (GetSensorCursorResponseObject, error)
 	// SetSensorCursor Set or reset a sensor's cursor
@@ -49592,7 +49718,7 @@ type StrictServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx context.Context, request EvaluateSensorRequestObject) (EvaluateSensorResponseObject, error)
-	// ForgetSensorRunKey Forget a run key of a sensor
+	// ForgetSensorRunKey Delete a run key of a sensor
 	// (DELETE /sensors/{sensor}/run-keys)
 	ForgetSensorRunKey(ctx context.Context, request ForgetSensorRunKeyRequestObject) (ForgetSensorRunKeyResponseObject, error)
 	// ListSensorRunKeys List a sensor's run keys
@@ -49610,7 +49736,7 @@ type StrictServerInterface interface {
 	// SignOut Sign out
 	// (DELETE /session)
 	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
-	// GetSession Say who asks
+	// GetSession Retrieve the current session
 	// (GET /session)
 	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
 	// SignIn Sign in with an API key
@@ -49619,25 +49745,25 @@ type StrictServerInterface interface {
 	// BeginSignIn Sign in with the identity provider
 	// (GET /session/oidc)
 	BeginSignIn(ctx context.Context, request BeginSignInRequestObject) (BeginSignInResponseObject, error)
-	// CompleteSignIn Come back from the identity provider
+	// CompleteSignIn Complete the sign-in with the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx context.Context, request CompleteSignInRequestObject) (CompleteSignInResponseObject, error)
-	// EndSessions End all sessions of somebody
+	// EndSessions End all sessions of a person or key
 	// (DELETE /sessions)
 	EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error)
-	// ListSessions List the sessions
+	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
 	// EndSession End a session
 	// (DELETE /sessions/{session_id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// GetStatus Show how the deployment is
+	// GetStatus Retrieve the status of the deployment
 	// (GET /status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
-	// GetVersion Say which version runs
+	// GetVersion Retrieve the version
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
-	// ReceiveWebhook Post an event to a webhook sensor
+	// ReceiveWebhook Send an event to a webhook sensor
 	// (POST /webhooks/{sensor})
 	ReceiveWebhook(ctx context.Context, request ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error)
 }
@@ -51836,627 +51962,643 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37ciM3kj+OvgqCZyPanilJpKT2hYqN78pq97jH3e3+ttrj2LV6SbAKJGEVAbqAEpvjUMT597zF+fM3",
-	"z+EX+wUyARSqiCKLknwdzW64RbIuQCKRyOsnf+qlcrGUggmtesOfenNGM1bAn1++ozPzb8ZUWvCl5lL0",
-	"hr2LORUzpshqzgTRc0YKpmRZpIxkkqlD8kITrsiK0eshkYKRqSwIzXOSyoyLmTrsJT32gS6WOesNe98d",
-	"XfVOrnq9pKfSOVtQ8zq9XpqflC64mPVub5Pei4wtllIzka7fsmVO1yzbHNdYFyUbEz6FQQW3HHzN1mRF",
-	"FVGMCTJhU1kwQkWGgy+FGa75k9Ei56wwg64N0jw3Mr6JlDmjAgb4UqYUh9Ec1XdzVjD/JlnAnxOaXk95",
-	"nhPeIMdRUQp11B98/ulnp4P04Jj2+wefUkoPPuv3+wf96n+DHRR7SzV7yRdcx0ZEYYVyNtVDUpCC/Vgy",
-	"pVWCNCGKpVJkipRC8xxWTgJJF4TiTAz1ZpSL+tCvehmb0jLXV72z4j8Hg8/6Z/o/Ow/zjcx5ut4c7Fdy",
-	"RRZUrP0oyUc/fmwHsaBrMmGEC0KJ5gtGPlolbvQftw/ux/8cHPf7Z6v//KS/a3RMF+vzqWbF5sAuLZW0",
-	"JCvKde11x5HHcqHZjBXw3O++++681HMmNE+pZvFZa0kUXZPVXBKqrht88gWjBSu2Dv826S1pQRdM2918",
-	"rhTTr+ki8r5zQaj59Ykigi7q3N+bMp3ORznVTOnRhOe56iU9bm5bUj3vJT0Bz+zBE3pJz6wUL8wObW6c",
-	"Bf3wkomZnveGn5wkEYJ/YffFi2eRMfpd80QRntXH2NgxWZZFd0xk1O6hI551Hfug348N/kKWIrrdmGFX",
-	"s56puQIEANdsocy+MttrSWdMJUTPpWJOPI3TslCyGBMt5ZCMtdQ0H8MGxb9HKV0uWTY+JN9xPZelJlwP",
-	"iZARwQWT/rFkxbqaNYykt0OoXcAQNmf0bs7IWLAPeuQGiQICJmInUF8etv67evGD5Kn4R5mu//55r2VU",
-	"+MIWsj+Nkz0Q9F+zdYxvNPugzRDXsiyIXJlDi2pgdCP3uXKy5YwUbMmMcNQoC6XI13CE2UNCaVpo1mC9",
-	"p+mn9Hg6YAewT9zM8BStptY4jtrmeGzmuODCs1p0xtPXUrBX1Lwuujjm3AbmEv5Mo0KtWJGYA0ixG1bQ",
-	"nChm5INmGZmsSSoXC6rOSClSON6zBFYUbzNzP+mftp3c8QlPD8woD3CYLdM9Of70k89iU/y7nLRIKvKD",
-	"nGwRUyCfRj/ISXy34w/3kFAvqdJf3jChYyLK0J5nbjfkVGnCzLWgeJzBl0oXjC7ITDJFpCDUHC6kcXz0",
-	"Bv3T4za6mgEcwAgOXjxro+snp9Gxx/UBf8SiUKKaLKSqj+hpP75hc3hiOAh7zOItC/qBL8qF3boLLvBT",
-	"xdThofi6XExiB+05maDMF3BBAue9WJOUKmZInTNtTrg6BS8OBi3yHp/SXdTHCPm2FPETqijF7sOpTZ2L",
-	"DLYoxf3Ppct0zrIyZ20bStnfd+6quSyLfB0fqXvI/XbXJctZ2qZH83SOWooaovBOyIrnWUqLTCVkPCtk",
-	"uRzCSMcJGf+V2uOS/nXsTRBtVd9yafehLEgmVwI/JWR8bG4zV+uVJMbOKFRiZOOEC5STVGRGiCZESA3P",
-	"X9KCCT1nijVYMBhPy3Gn/GzbF7TDcXDJhJJF6+rCr9G1FWxlVxYvallZ99u91lWp6Kqa8cFPZie/MWcV",
-	"XTDREIenpweDtrHhc++xm2/xXqb0FzLjDDTlS3POvy1hvKkUmqFeR5fLnKOdd/SDwunYUcJtE1rAEqhy",
-	"saDF2h4IqRRTjsexlQ+gVjht+YbmJbMvmnIwt1GqDp/2YXRyqeoP/WLrzfbyiNLe+o7bpKfpDC4oGIWJ",
-	"gVqcSyDQbUjN/yjYtDfs/X+OKqfBEf6qjhzZ3iI9YeVDmq3pIg9odv9x32Nkt0nTq4HLBCYwnSl3iBel",
-	"OEMbGC6k+WEPWUYtpVC47s5qOU9TttTomujGNvAziLTe8Hs796XfBSPL3pYO7xPz1LQsCqNFgpXp6XKb",
-	"oEqP1KIiZbkZRz/pTSnPS8OX/aQnpB5ZHRY+L5nIzC4wfxelEPD3IOmpMk2ZUr3hwDy3YEZJHFHdG/aO",
-	"+8efHPQ/ORh89m5wPOz3h/3+//SqayaGP6/ZmpjVTHpMZPZGUeZ50uNZd1NtWXBZcL3uDU+SntJUlwoP",
-	"RBil51jDu8Ye6g2PO3ODW68YG7wLvDO9JHSGhRp86ISKvcnedhTzWzW8Rdtu99fdhsbxpbY+g0ce+xPw",
-	"GDgOxDTnqd6ypstCTnK2+GtkbTOmKc9x3KSLqknmVBEgG6F5wWi2TghVxC1I0mNFIQ3Pf/++ospp//Ok",
-	"p7lG7doN2B+nZSGGFVMdsA/LXBasGKbuys6Ee4MzbaObnnMxMyqc0b/A82dGyFCzo3kuV2jTmxc+l8WE",
-	"ZxkT9yQs+AgEYxm6iVUql4zIJTPGM1p1hh0zquYTSYsM6Gvo2krKk4qU1Rh30nLqL30IYn43l+yGFeBb",
-	"BE+qIWgmPfFeiBua8+yepBuQKWd5ZhaM4wOH5AglyhEc5UNijcQhmUlNnvYHCVlRYf7qh/QLnrn1hqU0",
-	"NmXRG/Zqr+ndhgtwfFwtwLdiWUjD+HSSM/Kl0EYe7FwLO5kHWYlzSyNZEO+wdRxOFUyOZWfmI/D+iiqS",
-	"ScHMu1/RfCqLBbvDMqHGKrN1Xbk8J/BdoFoG24DBj25sQAHy98tvXg9JKdiHJUs1y4xkMcqT+Z5wsSx1",
-	"6zboV6vwBc2IU852En/hZ22IiUZVYxLO0orPwir8JKXCTGTCYLsOyRHc5hiTKzLjN0yQY4guKPLRVW9w",
-	"1UvIVe/4qvfxENmOayJFylp4dd9nBOwbjKXOvQ9Ct4eSx22k5FrhIiSEBmztDHAkil7xlBm+NxKTGgZn",
-	"hbG+F+YmdAaDx9I8DNjyNum9lvq5LMV9BRNoROSq8m+oqx7EL4G12Qeu2vn2tKL/a6kJDmcn9Y1iNIVL",
-	"H4j2BcOdaE7uOR6M5tHupvvRR8kFs/KGCU1WhRQz68FkxQ0rniiSyxksHNekFBnzgUTCM3IyHaQt9Hsa",
-	"8u8Lw+2C5uQSnkq+NDd0Eb9428PIX7EmyHow3ATpSRU5HZyi54gsqZ4bobaQEAGlgpySr/kXltw3PGPF",
-	"+Yqu70lznjE4fsjSPpPMtV6q4dFRLmdcHNp7DmUxq1jVeuhxHdRclnl2RnSxxhCtUZGeEtW6FIEmYlbA",
-	"bMdvBb2hPDfH4e6FKIOLH0qkbJJh22QTF1NHvjRbAq8yvEtVI3iMd6ZUnBEI7h5AdJcounb5DBBtReLV",
-	"7b/g+l12WxA3vrX+4j18A92I+LYUrTK5FL8z09W5oO9guqbUCOhy6Rx7NjwVMxVPTodPP0FTEWjRJ3/B",
-	"/+s1qfTlDSvWZA7xQMxhMX8f9hIIEMViSTlVeqR5eu3sTOuBjPrHITZqLgaTOxzkibNn3wfWME7M6Aej",
-	"fxrFbtg7X7CCp/TonSyk0LL71nKEbmMN76b3fuO7LEn7ElTWuo0d9z49GZDT04PBkQ3JNLIoNC20Ma5W",
-	"FbV9YlHBIONEsBWEgMC/DpL/huYjm+fRGz6FRQNK1x5jSHzNjaLQW8o8R4u+bRkjrnBYxJYpPjVTjKyf",
-	"LHU1sE/63ZcNX9q2aPbXpPdOype0mLF7G7SVJp9LMUPFTJABecW/aFN7BsFZYVVOay6Rd1ISHNfOA0NL",
-	"Ocrh0oc6LmIT4domB53hnFxSGBrtXIrqSFHUnv4rrpil8Ssq1naK6p6krjSGwXG/HxxEZMFFqdlZddyY",
-	"s/q49aw+PQ4cMIbgZpDEj7IT4c1ZOHJDeJgFkLJxwqJPZi4LDRYPHM8U7Zs7nLlhFtvWE9dfGCaVHVRZ",
-	"ZZ1utpe7zK+7HfbfClrquSz4P1n2cI4nKsj5mxfkmqGz7ty+Ap41JJgORpbsw+jw8BBpTqrgWNyMGYRO",
-	"kGDMXZS+6uqH2sZWfTP2MCTVXQu58slvSZWuaSVPff9abqqMFrAz/TWYd/WR4VOzHz+uM9l333130EzH",
-	"27bgzew9t+peEb6/cN5Xl/X6/h9K0d9vlgm4ATKq6YQqFjgcSsXQCliZRV9Rc881y2ouiVQWGcuMcIKs",
-	"pjLj2tivm1415LRf0Tb4VqhyuZSFZtkrlnH6DtbhwY73q55mH/TRMqdcXPWsv2lDv2s78p+GIsKPk8BA",
-	"CYy0A+P4+0YLc98Ibnjo09+sNLgcjQG/8jnX1YGv6TVTkNn33+evXvYqBxjmxuasAFovC3OLtokAKS1V",
-	"JKviNaQOrqwvy/pGqHkExI2lMOxZKlRfzSdMpeYaOPHGZis1MhGSnuHtXeR4xTSF64AaOb9hhR0rZG/t",
-	"uv0Z3gJnnH0/LQq6xsch//y0OTKMA0xlsQCFuCx5FpsAaNc0ngMLSpnZZQumITXOkMA/MaOaHRh9IfZY",
-	"mdqAJE50M3tNTnXt+QF1fYZZ0pNLJqzV8lPHN9vl2n6XMSRQ7ltDoPkUSLiEMOMuK8Bed+u3XWQttMyz",
-	"diIbpjf2mWC5IivYBjLPzogZpNGCObDsnOUZhCATMmHIqnrO1tUNLv3BsrFV6FZznocJvnchx22Yq/N9",
-	"DxgJt1lAKDd/z5R2c9R5IVzSivkaq1YRrLZh3vuByckPDAOUIAQukHibsgBtyZ96TJQLM/IVm8ylvDbD",
-	"zmlq/mULM9T3zSknvQ8H5qaDG1pA3pq5O3zX11xk3/mnNX+5tE9vfv8lvu3W2bAxVjGGlm6rSTFHIKMZ",
-	"pNFhCjkVazwNFUuL2jZqWT14szWz/et2kfYlVxFR68VXJzlWW6qILAuy082j9uRJGEH9Ia2TerDZ3H8a",
-	"Pk1h+9vewUXualtI0OmmC7z0zvSCrLUNWtFSy8VWp6Knk3nAeXX5bdJL5wzcbNEip1zKa0ho5tpmWjOa",
-	"zsmCalZwmlvzCdxKnZbJvP7CvDC2VhhuHnXTaoyqcolXwskLSdOjKs1t272YqYb3LZnImEh57GSE4Sob",
-	"cgOxv6AZI9NCLmpT3uSiDcUAX6N3vIRCTZZ9hU1q3+ctwXMj108LpuYCUoY6LNNzf/Vtgqm40Yei5zCW",
-	"x29+wWnN6Q3bezZwGjUYbdfAX1KlXzVu2Sbel7TQ3Fy1kyRv3JWXDHbiUsq8bdNwbSwqO3fwjCkCCoKU",
-	"ZwTC0cpV3immrf98T44qjBG0M8JhLqpcMhv+1ebov0HNm2rNFsuGeinLmpVriwBajjNklzpHNjZbbVM0",
-	"9/7GhnYT3pyE5cAWfqktsZd14VZIQunp1rVV9p7XJG2L9oiRcZAWbjSY+s61Yvm0UiWF0dYOIxpfw4aS",
-	"IuPunUFJGJ2xIq5zUxUf4Npa+ZCrFLWgrKc8uqHxNyupUg3lN3zbY0bewb9ZHZf0VrLMM3PJloo/zP7G",
-	"2ZO5zDNjp66CV4bVdiEjVjQLX+Rpk1RJ+Y2hti49HlsbZ+8kl+m1nWN8ElzbkRtzAW1eZH3lQmfAMInz",
-	"rSi6gAhkgj4THrjhllSp2OR3y37YHQVTUFm0W4jCZN/i5dsE6P6GWVxg1AVFYMV48tan0LpKX2YY26kv",
-	"kjlO28u4rSDKCGoyEZ2w5d5gGXkHXR9GAY9rHf7z8IiOmOl5FkgYc4bMmK205KpmotrfCFVwE/oAc36N",
-	"NTY75E0Rkx7PGM1yLpgC9/mU3zDMuos+MMJ/mm11bBgresGIuQ6FFLcy0roX50ZzFuquRjOU0o3ojIWn",
-	"3+bp1vIUd9qZ8yFeZf9CkJUsskYFk60EJMefzPuLPixFVFrqLU5zt4U8a2C8+bYW746c5IZPMrdmh3u7",
-	"FexEN+lmkwPC17sZVMvcyuB/K+hyvrlBWTbbwwdX7fSYxSezfR/1WmaRRzUlFTw3sUNtneCDWLNg5v1m",
-	"RrknycY02s2AhvZ1T38finos3YyqIoKtmNJQVW4tjMyK4KaLdee72s82TXPWfqxXoTJfCwmxxhWqdJtH",
-	"NDxvBJ66NsvB+gyx2ARO/uCEsQ/HCnTzLKtP7mc4uNBEBw68xEt36PjRlffvqa+lI2qDGK1c+KZmnzWc",
-	"Hs4XsjHlqsamk0V3gZffJnvu0sok9AK5SWum97MrG5R2RYr4XzstN8xWol36FY75LKkFKiE2LdO+3rAe",
-	"14avRKbOsNbSFiUlTp8AM37CmGgYNhVchXXsLrhSqLOFF/awzAn+2NS2t7p6q2m98o8Ov6y/JfjluXth",
-	"8N1b925DsDLj+kthbenGGSqqYDkIGbAjCOZuVdv/kBiBxMwzMJbFtQ5Bkta+4KaKjhpGyJlmWQUBVeFE",
-	"XAu5EodXYkxTLYtxQsbXbD3imfmLK1Uy+E6VsOq2RLtgC2lO3iwrmFJjcCQtC3nDxBkZpzlnwl2Z5pQv",
-	"WDYyxMXrwCIJMwNsOuhmFqmia3V4BWZyfSuagcYYTqKuSF3CKVd2VEOYFA6JayytTshY8iwd+0wFO0V0",
-	"PyqCc09gPtVFpWIFZDlgJAPVHhviBlE5pktOkASEAhWIJVNdV6tVIMW0tH3CXiGVW2R9O4mR2wAOhhUK",
-	"RX9K85xlDhqMEnjBEIrsl0wuc1btUGdDNlTRjP5XkP7c5WREom0ZvmOYatA2gqgMsSfrBP2Y428VKw7O",
-	"Z4YJE3Lc75s9VNBUs6ICy2jOjIo1RKbNtBRd+43UgMWxQfKDNOdHg8M++YjmPGX/ldOllsuPu8yyEZnl",
-	"Qn9yGo1+Iv+1YZY0FxLIcSPLdM4U4iFUHF2fg0tR51mYn35UMJov1JHSdDrtMg8UEvHhGd7WLrdDWXiA",
-	"vTUlI/BkFj1yF7JgW3BRpmUBOpPPSbGKDrg6FIPaB4icFmxaqirNBH7HND8Qs5bDhQR5y5l7EAdUohpZ",
-	"B8cnpy0x7KLFgXcugmwHeLDZeFJow6sJGRf8hhUlH6NYKWTO1Eup9HjoEsWCnWszc9Cv4F1/UfcCADJE",
-	"l838UiVuQTGQGZfP0skYHCJn5GnLnrowg5d57Tcj8e0ZRRVhKqVLFs+mqB8qUXq9eOOEaULGpYCjy9In",
-	"lynNEQrEDxgL8q5ZRuSNde8JpleyuG4ZALCLZeuo2Vy2qdKQxQRnqhGb/aETTRM2KwUSdS5X5ltcIzc8",
-	"l+kUz4CwG7hluVBaO9kO4qK+1Y9PPzv+7PNPPxlg9fQdAv2gW+N567d8yNR+lyYO6MMr4o3lrJE3qkwa",
-	"3eilnN3bmq10rD9/gLZKa+RSvLJGdANlU06n4yFhN6zAI85oLwWjcFIEssOcfJnE66qjz6rYEg4FP8T3",
-	"EUr5Avq46VRfwJ12Yw3UoB1jsgQh6AoPbNpyfC/tG6vtZta5WVdWXQiN0Fl/C6ASImqtFWJTWbQFQCpQ",
-	"hbv6QDpmjFUIDD/F5FUnaz/ExShVL0Cz2bpfzDXhjmzhiSoCB6EQqmLsEJV1yKaBCAuZMJi65yU78Nr6",
-	"1RggWBg3cM9Ysf3c4KaWU9rPD8xmD007WRMcudFdJGKtmf095YXS6EGHTVLhwx5umFYVSsjmq80jV/Df",
-	"ohRwgLmrndIglcV1AOXK/epsU40KVebgejfZx8OSxHirhlPS4oCuBhQMBsKe8GLAc6odkVGdzSOgxIax",
-	"GWOsndcWI+WnXRzn3pEE6CUVoIcjRFItSJ0A25jnIVzCXwRoJ3/uI9TN1HvGItECqHGOxbeNaWA2Qwqu",
-	"mgkLAUe7WFDRo7ByRO9tMu0nf2sexYjn9RphT71C55yqSI9OxHxIXqxW6N+PKSsnq9PI9hYg3XyfLW9+",
-	"49/WcsFbP4iWCy792FoueO6H3HLBhZ9JSKGcil9E44wcC244o7ZIQD2/q/urtytVRsndpQNz5y4GAZR4",
-	"GH9In/TD6qAJeSWoPttGYhMMqVU/2sbRm4xcse+Sloplnmfxy+AA3GTv/Xi6jVMti7u317++CMYS+yVy",
-	"yyar1zkc+JebZ5YxTdbiX3NBJhJQLKY85TQnOTU3zJjLvPBFMw5XBNWqxtklOonD6R0CvACBNW0RYFFD",
-	"cMLzHKuJdol8Tx3YmIsF15rtEWa/cLfEdhvowyPFmNjLRpvJG1YIgOCb2NltBl3ncsFG6Zw6ZGTH5HPp",
-	"CiYE1SxqP+ORXwdRdTX4mxcLXcisTFk2iibP0LXT/h2eOFoBBaNGjoc5gRyzxqBSrwmVftw/Pj7om//v",
-	"on38UBZcZTzdzB1M6cGUZawA+2f/8LuPu0OyMvhJb1ihrETbW0uyYKU01fyG63U0T+jt8wtycnLyOaTJ",
-	"faM1XdEnCgqkNyh0ctA/PTj+9N3gFNEUDvrmj24DWcXZKGczrriYSkuSlicFh0R1R1nknba8jZqOFBdp",
-	"xG10ab7GeKHjEds0JudKo+fI7APiinS9VOI51tCFzWWu2VLfPZdKeKTxDcDwzdqzJRMBWmZXalS31F5z",
-	"GjcQC35DNRstmBnXFnFQsBz9Ag4Xt5HFlYENr/iC57RAzIyE0FxJ+Lrm5QdgDamhEmzP3G25pvnIHOxC",
-	"j5o7s+LfboVxHha6inxEHddzWeiRr4nrLOuRxVSHe/JLe6m5ayldGvHWrFB7WXdDqeakgnt2J85d2svA",
-	"HWAB7vaggDn7HddGfRwovciynORczVkG2kIng3P/5SiXWeDLjOafV7IYizlpxroXito7Nx8+cP08GEJ4",
-	"eV0W0yG6uvRqJ1JtkycBFLnvMOBqGEPubZzpSaDEbOoEcdHQPK5r2UobRxEeC5vbtmLAiuFrylFT3FT8",
-	"1zhQmqdFVGgGnNg8K6ptWq1gU62q8U79iG/TF7FNWSSbmrM8i6nJFoVz6s+i+tHsiRzRdmP52S+0IgA/",
-	"GaQYfTiYyQN7/w9KisO3dPWKKUUBOsf/eqCu+fLAIY4feFBIsxFbMrqrtwFRH+plzRxwoF2yIxe8or7P",
-	"TdpU3OOq2STe3mmr8op7OHIefrlY6jXsdSdSBp1r/QIOihn3dwjK3MMPF8i1HWLKCohqGzniBP62YPDb",
-	"V+9BvG0NXogQM559ERTRoEEKgtsCVsdTVBtOu2gfPklmkkiRECFXRBZw/BVnNruL5ivMBWIFa6ml+L24",
-	"+SzZ2hbwGUu5aqnzMtofsQcQyVjKAQlcI5T2LGL0BwZorCeLa5fY3TbNok3v3kHu27qykGLG49ODQSfj",
-	"MeM3LQTAPkNOzrvrEmNppHPggoUEBCFGbqRmQWEKsiKmWiCmUG2En32edLCsqjQkmuffTAEuuKMC9T7Z",
-	"dNqBQfnyy7+9uDTn7xOFdRw1lw6voyXVxowend4Xa1IKKvhClpAzpFCnmRbG+C/dN8yc5vZCBly6kM44",
-	"v/9kfN7LQt40HAd2lCdF5jwObnAnjOQs1WXBXFsOWyLWrFLG4KZZUJserDmr8p0ul4xes4JMCnnNEpdT",
-	"CjVSsD1C/qazgrFspCXsyBnV/AZBs7jheptFFGV7xbWO1trVWdJeVuf+T/sdAzao8tx/OaBk0jwu1Iia",
-	"fGWBdzDnN7Ji2CSzuWjPWPmB//z/LMK1axZAev0Yp+RZza9xkCrk97qVLBWl28Wjg7rpTCgj0aOyNNx8",
-	"mH6FGaWhIklegpPDGN0MlBKKeIU2sXhus7cgOx2SM86IYoyM8XnjTZE84ZOcy1lBl/NYy8NC8zRnCoye",
-	"CYIgTLBH5Ia8kEWGeV6dj/PXUvM0rhY562G0YMwsQEQpe2V/MfSprI1gfDLPGCQYFErvNS775Di2AB6H",
-	"aks6sGU5FR6JXCvcBCqB5l/+uMAaP0RNgbz4O4/an9SRYUPzwLYxY0mhMdjl/egGzQSjnm1ZLB5GmLxl",
-	"szKnRULo0vBxwW2WakGWhQTEdxo/yGJCxT7MSZNviowLyu0JYC1goNzuUmFzbY0EYMnmINNH1tx13pOt",
-	"Thq89CUX1woPeTCzWlJuHKc9IeyDrcdA9jfmcmYOWXWvbYAmXrS4UNuA5r1XNFwpeKyrBjfyDvvJUME1",
-	"VywjX7179TK2kFdlv3+SZvwG/mDv5lyRL7ArNvAEK3LMvzKyAn64ODh9eoi3Hfn7HCM0HncBNSQ/MHOI",
-	"k1xyMqVcUa4xfslIVjZ+jz8cWrCVOpWLLr6u/Bt76W3SA5caplJGGOEfaKIpLF1S4Ha746q/qV4UB9uA",
-	"07eFGd2vvgJiSRUCKoZDwfT1qv+3MarBLeSlIIpJoqV0qjReHfQ0Nuxx8qmeNxr9debst1aNiM7RHJTd",
-	"HgJXwj1T1oYq9wYmUx1KriXAsmDKHPM5o8qer6lUmjCl+cKIkwc4X9+6ccUnygWUK2cjqnYjqNiLF1a8",
-	"BXc7p9V+95d5y6lOf5AFsT8DWfx9XhOySvaDnPVv4U3xqkVjdo6WBRspXWYdsB3M9W8KdglXV2q6igWx",
-	"8BejGlhzURMo/C+X95iMfWx0NkvG0nnbQWL9tk8UwesCK97XXbhA7TLnsD3vR/dLeE9LZW70wHuhjUVZ",
-	"Fop5iBDYEuaDp6ED5+w8lkvdcsTduCOuqYBYBFinwDVO2GHVHjaiz8+pqktA8pUsMSP2Qi4WUqgntlgs",
-	"IuLIHghj/5B6dym/pbSba+Og8bKwOrY2931Tjlhdz2kIwZkR6s7B1vC6aUPjCjg2ag4EqlElTWqiOKnb",
-	"NpEN3a6lbZp7NjfGKni7FenQ9d/IAfO62ZbkqeoirDrOWFhC6jkLnUfKJ017xagf8xjtl0/QzOZxPDzj",
-	"N7ZAI6NrQnPntYv4194Nng77p8P+0+6pB1tchNZV4Kg8JOAgTAiuK1RbxUfc6rTyLsbdw/KJO5s2clpI",
-	"sV54oFN3ZaOP+FdvLjq+CEqi1ci7YNoxoVBAQ8a7r6SGIrvau6c0VywKlvQreE/ZlFGtRvFATTgXyNnA",
-	"ar4phBX2mYmrL34g56FjsZit4VO4zFEoCw2aHBNQxM71PNi5zpx4U/z8L3OF7RdRkoICjrUxF1K54Prn",
-	"fxF6w1KSGUXQ3I7qDshrI0d/GUMr6r41i4B6uyE/KFuwu9rnFho+NJNLM5slLUjOyOXP/xJGkWibGxJw",
-	"lxfTbyg4Rs0dtZGfdPGV433OAH8YnyY+E+QmZAC4NMima7NCj9cyj7KUq3xerVaHsixS1AQOU3r0TKal",
-	"odc/OFux4oiJIwxgfvXm4gjff3By5NYifIyQyjymFCz2nGkRPge50Tzo9tG3fD/fsoNxQ+cxRbiSukBv",
-	"yMTwaPE7osaw1ZIkvdoGBNHQ5ph+qJDrv0FNQ+DxjSRzWI0TYz1+razpuUXLQ63gF1cX2tSld3XJuWdc",
-	"tabu3H+bvjaW7dYJu62oKdRzkOqUlYJcUEEzTgX5ihXcbiLYoxf29FyyYkHNcMAXR3XBF5JD7wRzI0NY",
-	"zF9B26nyQbeJTstR9RednPy5RWfSi+YOvqvo8USRZXV8OqgQVD+eqDhWyH4npn3RwcnJkcDQ077YA5sS",
-	"P5Tebs8HmXv2JIjblE72oJs9InuUZku/b3b7+iNS6I9t8UmipbwmXP+qtt6vISge1l5xPYfi9opQPAvg",
-	"XKxCv6nL//z/02XGmpq6EamoyP9K6uGDKulGovwmKjpw25Elw8Gn/aM5FQoRte6orMM+KdiRYlSkzDwy",
-	"YxMKplSrlIroo5UyuU0o2dB8DOuGYk4AAudNzP7cqQtBk7f4Bl8VUrOmnd+7TOcLrv+ZkIuCK81FN5gu",
-	"qhSf8rQF1siww0s+KSiiB1V+1SeKLChC71Qj+PvLAfnq6dO7y4vv5kwA50XwcJ+zSVGacZwkxAiObjU5",
-	"yLut+feafdBDwiAYPi0iJ7nti47CM3qqY+nczqFIkXOxwzUVpbTr8o0P6ObaCXzSW5yCxgSgRbNMDJac",
-	"rtbQZfwZ5dhTt3M5wmb8AX6qv+OcFAyb4TvJKr1zTpeK/FhKF644PRZZQI3/0yljV+ZlDDvvH/A9BGeW",
-	"NteyGtNnnw8Hp3srN66uwG7XOun9SLw0aey3gEM9h7RJl2+qMHjkNLMQ2G1qKcRW6hLbBYptNwnXJM2H",
-	"XXjlID0MnOc5o06xsYuFwCVQPaYcUpZFn1eu7gmBsoZYYmJ7+tnMHyZ82r+7OOM2rwYBI3d1OIgCJXEx",
-	"WhZyBpCWZ2SM9BnldGU+OXep+VtIba5MGctYNlpxPR+Tj8w/WUFXIBiKMmcZkaX+2NxaSGM5QyRnBLG0",
-	"0ZIuWTEmH4Wqt7m0ivKMyUcbxLDQ6xpb/EtAVBvXAkPjj8+uxDjjUGjSeNfG41yYnzt4N0ijMsNYFnIE",
-	"ST5wm5Eja4BxLWzhnz35nihS8NlcG8pnLOcTo/6wj3EJnBkcULWX9Cqieg+NBzepk9T83kK4WjgM8gk3",
-	"5ouHI07C7I9q08YvjgjfVt30kHzj+ReTTjlCzqDmKqs46cb6+ZzlSclzTbiwISygEF2Qj7CyZhiX6x93",
-	"thuNnvz0oD846H+yv/FldgcQoE2uuLyOiCllTdQqU3dSubr3SFS3Z6192p5eFXzbaMsKdrIuYo1OspbW",
-	"G5G0eghTw0CN7W6eN+dFDDqtVauszP1qRu1L4vJpIpHOEnkO2MRwVC3dZSWc+G5UUjVlJgr2dnWkApZy",
-	"DzRSxUzC4UNRjcVOtQHkXGF/SVvblx2S76CGGPkbFZYqDSBoLKxc03Bi69O6aTpTptM529GS0c5A254d",
-	"12yJiSNB5bwULCxtrnFRo/384H8epvmiX4TaLNp5wuUlRTbqks52e1ddC8X7G4kvOuaKvoF8rbeYrxX4",
-	"Hxel4D+WP/+LZAxzutDZ5XXI+4/QipwNLc8O7LyWCHueakU+uiyXy3wNmY7qYzfYlxJ6vJC0+PlfmTkC",
-	"PsKsReWid8FvH4ceuwcgslYOH/WMGMvXqCJgAe+ytZcTeZAtJ8YsZiIa6QqumBZHm8awaylpldttRq/N",
-	"BYsFAYKsNNt3wBaxgMboqj52GsJ/bHecOUzsVPeOKPwKTrVH19QfyTW1v0/qsm19z92aVumUXsOzSZV3",
-	"qUX8PfL4r+g4fmaWELBrVTzK8/O/JlSTn///JH/y8780XTI4SCjJouGfXzeRZVD5tzErBctwgsI/osJI",
-	"4iBwefs0ls2pNaoEu8X7/i1TJR6F5UMKy0Z+STO8CHtrh/CsAGwilsXKmhNzC1wBVLawSkZGWKU+NDJc",
-	"O5dNyepBPO4O+lzH/bjrcxrkbDw0QBtppxpmqbdqhDZbPqhY+oMqfbRMS/WAgsZpiVAjtTYqM/TJim3J",
-	"l+Cey72Zwic//8t8vu2UDRxi+/y+jupf30a9bFRxePnMFRROYHZMUVCOGTHxrjzB+tWn/4ZOckneyqzg",
-	"s5L9swsNsBVEFD/P7MTDlAJGiz8pI689fnr6dNAlx3Mpc655yqnYOidDnbycJXaLRVyUSzPPg2Kfef4K",
-	"SZMVlFhre11uYxkNNjjD5tsrrnwkEMp41t3cUo86yKMOEuog1qFSQX1Vm9wrKMFe9IfLnUw+D4fXJVBW",
-	"P+BRuJgrg5QyjPOxACwBAYnrW/KtXNP8HBDO/sZvugXFWUTsRKX2L4J5a2Mju6Bv/1HhP21Yw4/QV5aW",
-	"98W8skR+qAxst2Z//kTsAg7oSx3VzcZmd48tjCscc2ieTCnPlW39TXI21YFybPXBNJeIoG0eEVUHW5ra",
-	"Zx7dpXu7XHkdg1yN946V1xBshpfEKBK2n9+j8WvYi3/zPE/dXFu7/eyzIzu251m0Jbl6N9RUlsIG5Hyf",
-	"tBUVutaCrNaEj2ZU012M+cpdF8Lgd0TeVYplLfi5rXIoAk1rm/jvLB+317X3AOq5xQvkUTUnP+LgnQEv",
-	"VGsQEG+nPAs48CHkWcjQf3p5dhEWUbRWh2wLwOxh0Dp51FHBbXZX8JnrjdzR+LxcwzKaZRzRPt8E08PF",
-	"ajg8oBmNuW/oY/GleKKqFB4NeYkT+wEyiH666smluuoNyU9XFpQFfkRAFfs9PhU+HB4e3t7e3o4DgWFH",
-	"/VCAqRewW75m67fYM7CdCNacajQ9+LDkBVPtEX5sw6jObG8oPg0MopnRRLtDGLe13JXeCnQdKa36u6Af",
-	"XjIx0/PecNDvJ70FF/4zdFHUrDCP+N/v//fq6kO/f3B19WEwff+X/4hKvVTu7qZwCRe1nI34hBj/PWM5",
-	"v2ExOFias0JHvQ2vnQFAiWbqbn1fDQUWS33Pfnb2KSreU8VonILlD3Y8Z0irB+nBt2kRr9hkLuX1AXpw",
-	"qPsco26reyxIS7Jtg1gqYcgA9ax0x2Yqjiu+5iJ77p4Vfvk2eG74/Tt4x04dxfpimbmPKMqzxG8gyHpc",
-	"FRI9O3s0w9rsmeTXq+oSv9/0m22R6t8/Cx5f/8V2iH8f1z7cvqoYtPIDODRrz9ihplHrOVjbQA3e3LbR",
-	"H0Lz8ELjT692fCkyll3aHg2RpnHm5y3II767A/RKhKub9fY77Gd8Q3RoDjylxZLpIDy7iz7Lbd3alDhT",
-	"ortG84yZXevR6swjmwC/QfOjlhE8sHoSk9N/K+QKwdW4qBpNdujznrMbPIiclMrYpJxB04Cp7CW9FS1E",
-	"pOle1Obbw5HT0jZkwy91ODs0kxkx8WPJSpYlUC3pGlEmxOV2JySXs4QsqGYFpzn/JyTKJXCvbdxVd/7l",
-	"ctbr1IPa22DYRRU7LyDVKoPNcWEoFIHZWvfHQ0i7ViTOP5mo++AARCKdGfagFjzmObQkaEEvpY2ufd61",
-	"pG7MODOzZ9Ea/7FkOrodNpbCKugV57n2GJu7Ra5a9EXNij3YApMA3sE9u8DBrBruJm8HkTjaule3L8vz",
-	"tvYYqczLBeR7X1z+Axw+b5BszvtjZOfrZ3+//OY1+OjB2UcX7JB8Z9MUfHzIqGC+4pd94Ap+fv3ty5eE",
-	"i/CxFi05ZUY+C/9ilNfCvu3Md5TqE2FsBXcb9L1Tmhp5b5tdQylJw4eubuLnKsX32gljDVxd5vz3f//3",
-	"fx+8enXw7NkhQY977BCJaPfBq0JO6tBnDbLE433WWm3J6gXNxjGbt+CW2KAHrKo9t7AwisC5lHMBUUFc",
-	"CWjP5eMzfOoTVGghSyw1MnQpm61VjnaPy0u81nIBTBxc0DWZ0xvmqe/fUhOVYaWi3fzxysH1ktV4EnK6",
-	"52vFU5pDPyFbP4DqRC5n7of6DF+8fndyTJ6dv/uy+1k5Nis7xsBvRtceaZVCxklCxuYfpeliOTY8DwVM",
-	"tiWBFXPe8nCiJ/ET92E9/5BGWZP9det5aoWNPUPD0QcrluyWtk0Z9CBnKR4y9z5M73jGPacp0/+gecli",
-	"YdBS6PjBcOPu2D4KvMz2fo+/n+FZ3kLCFisCfjfbVM3lSsW7qu9xAN63Q9gDZI85FrV1BG75gve0Ue8h",
-	"mBBW4TdjQabT+Zeu2Xh9GtuU/FbEF8xpe+KLQg73Xg3b/su+vHXQL+Vsn8DZnTxsJUJrjDBLWtXvlCVK",
-	"LnubTdy8tWZTCxovHtWadYd7DVYowiQdDa0lLSi+apsVvEFoXEw18t6dlm7R9jLr1dp6DdhlLGu97B6N",
-	"6EEDjtR1Ch9QlgWB+BnNyQ+SC0RCpGSZl4ooPmski9VzTv5apZTeuQs+rGVL5/uG3WltTDupsCX+xprE",
-	"iLuxKBFu9mzhWXZnzNDtvIeRe3YX/+lt2XDZW6wIyMK2Ljni+o8PEeigxDaX7tszqzEbs0UWLLOYCKBf",
-	"Kk3XCm0tIScyW2PHMlboen+iqq05BJlpPor18UfmG5WC3lDuFbWguX/Q+NDfvrE2YCy2HDFVFsbDpA54",
-	"r9lW28SXwBsKYWyS5XJFxkc/lqxYjxMyPlpSPR+bn8ZHc0YzVowPd6q67u1bEz+eF0zNBVOqLRnGdoca",
-	"D22ksHJv1ddwah5ksbW3NZWKxhTqo3huH1X/9iU+uP7lt+41t0nvK0ZzPd9c1SAKUgnT653ks7fFiPYV",
-	"n81zPpvrLa06PW/XOqn6/qq2L2nMfTPXi5g2wz5ArPqrd69eJgiSa3gGkv2MuYdR6wUtrjFoXT88mr9+",
-	"A7AptnNI9fXGUy51weiCi9nmpeep7u1AD9reycZe19awMwB5AYrEFuJFxoS2KS97BsAN8a7Z2mPoVCgV",
-	"6u5tul2ocdvE3Zi/Nte2hs9tLfY1Q4lgXSyYAHv4wHFwG1+rhcOTkILbSP+1nXJ9+F+sK6yaAjMYPP7C",
-	"0Jj+529e4OSoINw+iiwLecOzCjhq3kC+uGbrXtKTPEuNTiKkWC9kbYtW5DAS9hJmvV+w5ZyAbMZbyUdZ",
-	"QaeaHPeP+weD44/3Tfcw45CTFrugrprsdOKmPhdma9oTXrXpseueVmgelZV5awMP97NFs9C00M02GDsn",
-	"o+lsp0L2zlxzi94eWerQ6tnYKpSs5jKHTJ8tobFNY6llQzvjKW6Y151Gdi39AtnJbY47pGxsQ/1dTh5C",
-	"jzUM91uZ71+zdRTIz2925w90wpdrxfJppGT6Duaxu2eyjrJg/UC4T3bKTvMWWn2XqgVg5R0qewsuSs3u",
-	"ftTsnXW1qZ0WbMo/xE0At0ATNuNCHcaxgG7k9T3Tfe5xaNWKQHAm1dkV8EIjMyRgg8ZC1WbUwt0PsUHN",
-	"Jtm9QRt7CLs8uzDEL7N7X9ZwH6cUcsGx0MMdwJtVH9VavqRKN9LIN08PwVYMgkPmkhZRTdZMH+5EsHtM",
-	"Sn9MSv/Fk9INT7+q53Ns5etG7scvxOC/KKP+0nzVmXe28UG47J4X9lvWSyaULN5xFAatK6p5en2vZbyT",
-	"KtN2DEzBX6Q7JX/eNVxwQ/OyrQPoK+yJSQUZDImSEIFLMKYMQ4NWeQj9qzFftWBEXfPlkmUeaF/RBeAa",
-	"1i3ZwOveYI/2xLEu5na1zs7ghlOfthxQAMNn+5sGpOieDb9F1K8djIClyJ3zegu2RKa6ZutY58BSGOXN",
-	"WmhzmhGbq4ZZeRb0dD+LDXdZW0PWUmAIFl9Te3LHrLtaN0zL/HcMa5i13hbVsC/YzCt2c2wSuJZmjFsz",
-	"Gr8It05D7XQ81yaNfp9y6EE3YrgFt22SxBajOJ4V0qWS3uNs6WCJoG2+1SWSjabImd3I90Ds6kZWMWxt",
-	"OBsM3JYWH+e9ej/xuIIadIGkeY55cthDk0APzYoxuSbg1G9NR37sUPnYofKxQ+Vjh8rHDpWPHSofO1Q+",
-	"dqj8pTtUvuQLrltyG85Jbn7FdgVUoxlDzecU4ZeoIZ0srlmhiJYzENCbwQouRubkjCaQXWNEJID8kjIf",
-	"bs3dWtAP8WetKI9z46VmS2vsmWts9fEypymLGdjN6C8EVc1bEzeV6l0xkkYcYo+eq1/Jc9Wg/UPEI5rL",
-	"+afPf3vFoL3hnC9balZHHRkipxOW75UrDhiV+91RyBtuGxjs5lDuunN0fr61skfNup7j/mBgVNv+8d7x",
-	"JpykH00wB0ey2muTiujx1ar2dfc0Dl9I3/DIWzOIZRZBHwPQZ3ApGq4ZVNu6YlvYtndI+3jNVjYY/mcK",
-	"bF/H4vvvMFR8FqgXai5XgtAZ5fFcpWaA/H4R8C2B7X+voDUuUGwTvXGnzgX4SCJpi1ty5cOMz5YrsPlM",
-	"aw69aPmxQR33mMYrPT5F9aytc/y6gfehjLWZ2oyc0YqLTELrrbWgC/h+Ueaad8xUrb3l0j259u07vmDf",
-	"ubfUfnnmX1n7+hW+P5zDW8Ay3IX5U9+I/mZFpoVcQFhGy6oZo+0NCF2/rI3AC2LkGznXJGcQ+cDayLF5",
-	"wBii0WMtoaDPLdQwKOorzCgTUJOX1ctpwciC2bq+BpsVMtKo/BkmGwxheFCS0kAJOu4PmihBEZ1jx4PN",
-	"vtn7ubfbGO2StTlMM37DM+sZhCNkE888k0ztdpB2cazXGX+bYKw2W3tJKuT3+xX2y4osMC1VLSFhB+qg",
-	"9Vf7X7ZuW2+kNSjA4sdeKCLuJc4rtT4a2Kr6uNnOjVwROb0TrFO3eMC54ZeWgADaahF/f4MYUULXUKsb",
-	"aklZFC3uf8cXC9CaiZCr2PobGb3g+XrkeG839qzZ5yPFmNhLGQJssu5v4Qs6Y87X1Vmj2IZEvqODgHtX",
-	"rOZtX9W/A6R5QiZr24gGSlpBiXWSHXGT74hxHtgdFTn+bye//V3MkLycNRwlG9jom1Wfuytvd5R45AAz",
-	"Y6VVwFp1dq4DT7u9kmw1dCrGi3JIk/93lvdWu/eZL1Lq5jMM9v1tsllU62zhPRwGlf0cC98j1xk9Fmqs",
-	"9wEg3gkVEg5381WbdHtfo9xDeEtq1PyTO0reFFy63L14c9JSBH7HhGjIPrbu51xC4gJmFpGZRM1uSAZG",
-	"KT09JDXl7Ac5McKM5YqR4zPbHZmm11Oe5+TEqm18YRT6U1DZ8O9BTHS9KeQkZxE90/5AsBxOkY/ePr8g",
-	"n58+/fTjTU11aykgV5is48qwrHps4R43LfSWCmzs/4UwN6A1U02AJpACQcW6e1V2VdQY25IttZ5Gw/nq",
-	"3bs3VrOJJ2O19Chv3FtrP98RLOQ1+Fsg05xjO+slLlA9kFIWYlhJzwP2YZnLghVDLm5o3sH9aqE+fOWd",
-	"U57sCvvlie6Aekv4huDIaifWYPD05LjfP9kGQNEdVAK1iCA6HzaixNM/EhFzY+jmk7aHW1tbhP9bsjKy",
-	"bH+XE2hfbkzFt4BRCbBooIlAt8pIYyJfsLu5BzDQYGMWGGzZDuKxqYDlGVN65F8Sze27hK67K1f5h/fA",
-	"HIzoUhvvv6MtwXSx3j1R1M8EVHRi3Xx8yltcJ0EWUJd3mQl0iAVZjggLrN0YwsmFL4/Tv5Wf3uQ0ZfuE",
-	"jJZS8Xje9QDcjexDC/FgXV3CViTRky+4tqcX1xUXVIBV4bc13uiaNdmEvnYhIDejcIwxgr1lNHvLlkYC",
-	"taGb0Awa7PCU+mA0K24gjYRqQoVasUKdue7QNg7s+jZjxVpZxPqS53TWXnH3lVyZHeQr/zENikPwFJzu",
-	"UmEyAFbl2eeE6Yt0Syi638U+WdAPo05j5K5Fdu0dT5MuudCYpNyaymtn4HwiHXo3RTtR23JkLKbUjEzY",
-	"jIpd/bT7/9M5I1m1VfYrlo3PMAc5nI9rL74s+IIWa8dFQ3vJOKezGRezMZmWhU1ZosLSOSHjUhSMpnND",
-	"iTEkoo2t32h8JSYspaWqMhGazGtfiZh3zn9bYlWHfS1gC/g3gFiCp9cBIOw9uyv88QkUYb6Uj1LNgrTe",
-	"Jqu1bVUumIp1EJqz9HrPxgXbtThHGLP915j8MMK/33cENUjcqOJzAVw2bDvdUgRMFzZLjQvnYPYl9E4Q",
-	"mWveeMVtD8jaOv3i6XIvtCI8a6S3KD+GVuHSOz05GBxdHBz3B1227DyKLFnvhIa4J92S83zmR9StE6al",
-	"IdJ5I+lv0P9k8Nmnn3TK86peFUXHMgTEDvhBfm8jIzSic/qnGnXTLM0REDTtStC2RrZmOPhbI1e064Pt",
-	"ysefbH/c5IT93Lb3T9Iyp9KUBlmeDexMx79zmpFULhhi7lgba1UdFBVaRTwz87zZS9lFf76SJZroF5hZ",
-	"51K8fv7/RhsqQ2diSi6wixtkLrpcus0cMJvE5VYi6B5bY/sma9pdlmxDXHlrdM83MufpOgbbk9N1uybw",
-	"BZS7WOUIaGKV7jOCR39mK2Iwd9Gdaq2gARtqgjkgwmYL9ddf+LR0C7eGcTnZQR2vPThpzLOVTG9Lcbem",
-	"IdNCLkYObyksAo6GG78R+boKcFlNOuMZZgAg9FdilQmpjO1l/usKMgkcQP76JVWqJa60OcmynqtS4Wl8",
-	"3wPgqhHWJlReQedJAqFr9nuFGwVZFfYrj7ABtkFv+LTfSFlr08MwgcVcgU9CpHL7wbyz1x98/ulnp4P0",
-	"4Jj2+wefUkoPPuv3+wf96n9GFv0gJ72hnQSMfmS+AU8zE3rkQlX44CB7zX7h/XXHVYZNNSonx3oIYw4b",
-	"ji0VyDNrf8XoF+Db921BbY1sWycPLkZ7f30oOwdXLhWAD/WG3783gtRihhiOKPhshocIxkd7dMmdPwOe",
-	"d3ubPADkSo1tYmqQ91A6K5JjG+K7BghrTBmBdiBUXdtCyo5FoPuixtwlP6ligLuGYJmDY9s2yLel8B5O",
-	"HoX7/vbbF89uPu3UE+YHhOVpbd1TlKDHpkZmCSvhOhG8sVN3BJW5gtOgYLrgTN2JZ/as6m916Q/ITDKF",
-	"R1RCTn26RMTxFGzeO+dQdQqFvy2FC4R7YdUVgF6z5b2Rhyo5s/Vye1nUx4ry24MEhem/3hZz79nEEKpl",
-	"gQV0DzZdXWq4vdRkxGDl63LN0fV9/KB91hIGOfd5It4JtAEM+ODns9EYRggdYh72/nd9ZDcST+2A73CQ",
-	"/4hueHP345n+eKZv7IOHaYj5qCj8yorCpnx4uHqNfwMl5Md4cPI77wlEmQOtmhR2VCFcQPOPzlH1IGAV",
-	"98c+qkF/NjUosi+bAtfxXovG5KGld8Bx5FRFnEW6oEJxJnRClqxYUAF/WijJxINuJ2RSzhKSS6VHGJck",
-	"skCXSt3H6R/S27NtmtI0hkgC+yuxsm9SznajUONEt3dQeFuKOHQkYhC6DEdKELqlDmeTQL3mLgzJFgRg",
-	"h2YeINc8UNRtW61M4tNlqqitmdgTRTbiFZjW+enJgGCZ8sFg0LtrFnOFqpJYkmJolMzMATBZu+ze6u0d",
-	"leD9CiIxi9lvyR0lj8gcD5G7Z9nsT5+397YUD0SufwtaXW4EVgNjCnYLALZvNiRAaYwx6bAPwQYJLgNw",
-	"oYaQosY2K5fb8UAAlEzz9BoSOVhmbJIFzRgplw101xrQJRWzbfLPgpHBw51EBeEqDUXvngSVFrEw3HN+",
-	"w2yu49CC3yZkLssiAYQVOSULKfQ8cf/YL1eMXXfpSNemuMdrD7WF29oOUG9hubblngF7maepNvSuD5pM",
-	"zdShaZm1J7OSxTHStp4oEUg20QpzCrVu/5SCRQGZX5y/PodSgcOuDdPqoNeozsFCh69KKn4OE8cCTqxR",
-	"LFyM2N502+YhhJnfgr8VNrYbwOWK63QeSxP5jbarX4NRC9zb7lSD9oKzdhaNs1kL09TGGKeuXLbB6xrd",
-	"xug5mRySccFoNia5lNeQrcZuWLHGgrxJqRE10eU/0TLjGnv6js1KQWtDoDxeYyivCNysiJYyIWOaLbgY",
-	"I8gWtS0jg2QdrAUpLCKKuTZ+XDBapHNox7cNFy2AebH4wdhGEqLY0G4v8dl4ZAoJ6kKjbX1WNd82M1kz",
-	"WtRQ3XwR5gaPuuyNbmnpVUfBKNCjz9h4iKf5U/wBHuYS1h/gUYa2D/KoZiaXz7KoDGjMdK+geODd0e0C",
-	"HPYVj4hVl27VpVYHmM46NjcaFvvkDzB0oFyH5bnDYqaNOu72Y27umu2oNndP1QcH/Dyd/TtVG58YP6Wy",
-	"YLEm58ZYgS62E6Y1K84Ab44WRkK65ufYZFWtIIskr+Ps9Q+DEoGWRhMukQaGUKNAQPP2da0A2Js9cWi6",
-	"tcbT1upgujOk7kLVBJw73k2dECWroliUPhZo9gYyO6GSxTvQrWjqlh439TJvO6RvIB/NXeU//7neokFL",
-	"SXKu3URQUiKGG4zSMg/mqii5cBVMCzhe+YLnFLKBFMIZm7MDKRHXu/fUS/xOjErIBRWap90ecumuDo2u",
-	"lrMDlw3mY5HnB0m/3zdHojkuOuQmOb0H3+SXLrFc5lYlmEQ7w14G86yz7LYMbCG7xUtKta3ivUkJMlkT",
-	"K54aWVptqovNNbZDjc9SUM3eFOxSl1mLWwiveWJkWJmtbQUcD7aR0jbfNpbG18yuXdGu6bX3RvN8/fz5",
-	"604YM2K0LOSsYErtyqilGqotiBS/Aerla+olQMuUHVaeOWwMm1hYyAoNUwrymmLSHXnOBcWscsizvLAg",
-	"lwrwIGXBaV55eiG/coo3KCLsI2KpliEx67B5QIgWJlSxpoe/nZ+gBeXe5chybMyeygWrO0y59n7SDqCr",
-	"290E0CLxhubt6aNQLMTQA7Ng5tRfMSaIXskQIN5BhKa5RB98h7zRH+REtVWYYtUKkHs/oPbumPg1PPyu",
-	"HpGgbcJOv8g2juIeXp9l6CUJCegwwDn0GxUWXPPO+B7b3SS7mosZba5a6U5r28WHYsFRNhgw1jkMOKXV",
-	"OvaY9I7qOx0rsIgXfv/tkSNcbdoAR2fQ7/f3RYnb5iqp2LN1d/jKvGHINc3gXQL9HI3MKErzacUmc2P6",
-	"Q10SLbVcICqcoTP3jR6cBbOUzl5xpXtFKUbe3LIPMz/7J3VEkapm+Ma/o/ru3L6t+qbyUofffucHENwb",
-	"DMWT8kEcaHh8/GbuM3j9o/PsF3Ge1VrhPLaveWxf89i+5rF9Tdf2NQ0OjbUCDk5oVwG8ap7jvtEAQlrh",
-	"0Ybd0NfglZnIbP1Ekbn18Hl0xwCJAJqR1E7mBRXGytvnVHYzuQweXP/lS/ua+rfN09h9/8oOoUaqhzuR",
-	"nSr+5w7TX6K3uwUjkJZ6zoQOkFq2AuzVrn4lM4ZSu2ol3s2J4JuPR3wIlTMmbH/tS5KJlmTCCBVr5Oot",
-	"YrOiwYLpucz24A8+Ey/EK7hrNzhFnYTV2wLKxBem6u/otuSKFsKn4HXdeviY7/BW9xGT6WDrhJMJ3hW0",
-	"BI+G0uC2u5VDXm/vZryBJdrfjSXazIKKUlSWRRrtVrAENCJA+OApw+MR3Ze0YATS/I2eUsjFIXmhlYM4",
-	"MT/KacdmBpOC0evdyZ5f4GW4H28Td9uorojfTaeeszwblULH6k4AfAAIZAMSuJFyNtXYfonAjWbjibtr",
-	"9VyMphgY2lROkJUUkaVugGGGtffmvPTJ6rGWr15jcpgpoLnZ3KLDzqaHveFe9IYH2fymez1oQT+MtpDu",
-	"nYtFF46GttfGnnhP7vbRkhVWfdnyMvSHY57jGekPiZC4MTo66eJ4nnEDDKvZY+NrEifksRrH+63Ui26q",
-	"zdXaZIQa+7VLmHesWETgSpQXPyEKqkPxgJADFTSjUV3YPXIzBtOFivbV7jntyGSXCPwYr6eZFLKczavo",
-	"JOEi6KsMQhPhPMGWcYJie5BkLoUs+BQjVPcPMXx5ODskX8loBx77NQQLXj6Zm0+3wW7YuQnldMrTh2wA",
-	"BjYvEtxQLCHMjJ6SBRdcaWMre3BgOSUhqxSYsU11A4TWzvSVfYDnKU4F+cqc+2irAAnwLQUjWUneUF3w",
-	"heSCkRSuZ+gK6QKUa/FUAGQILj/s5JxZ1kCTN0VM9fsTRVRezhILRuORZ/ZAy32gHlC4Vk8UwSfb0KAx",
-	"sexiqBa+k8XP/zp4xYqUg/gB+je/3ohEhdC4VgxWu8WzYwiSW5E0urddR6zW1COn+rmGhdjzMKr+3SG4",
-	"mZhTidY6rUGzqvu1MHQNVuLtBaEBFU/nzsHi77pPu8G9MSfrrWBaRoquJQQysb24zEYHyzs22uODwSdd",
-	"K6F2N9UwC+F1Trhl1AKqttG5kSiLAGno7ODcAYZKyS3YVHejfmtzNLtDHPJYOIVGU5wa54Sc3LppHsSn",
-	"oG0Dm9/GyV+tb5hIhvBmxrgBsLMRTTW/wRqujTg40syCooWfSwEiOW4lGsJ/YcvBuhqLjSOdQ/7CGEvc",
-	"xoB7p1jOUvN7rYFGBB7V1zHHjl8ZVtbXfJOB9fnJSVwff4HXPrXGqf04iNb/IrB5uq5B/xwnbSlEFvzZ",
-	"7BeLXex0eQ/VPLCv3QLWvG/dcVasR0UpdsMTXdK1dU7LMs+MkZhhWl5GMum6cMQzuKTI2zGvg0YnWPTr",
-	"YK8dgiMkkWGFXJWkWxUGO66umt3Y7jYdHSURVv1G5OtX/nFtVzy3rwnLdVtBqasr2jgOeqdsYbnjfn8n",
-	"04WFwFtB1911Rq64zjidWqJgHx1wy9u92Gmb+WY5ai00/eBWMdzRS1rQBbPqa86VPvdLvBEZ39W6pnMx",
-	"7m1caBb6zphf++6/WqV3RB/2/WIacouc2+p4ouhaVerOnKrdjrS9Ksq7MtIDUP3SscO/7Znxb8o7v6Y0",
-	"qTTQv0aRXH51aaNLzToUuM/pUrMijl3uiiJ25BjDZYl/VFxlZMt94MQ97k0UL3qqq1yRIBq8OYEQMifG",
-	"y8iuiHGIYWyZZwrAZVArwTaTyvWZVJotO3kLfgMMlQ28ny05fbrgLKs6P94ZFeNXQtYw3FNBa1ToRNGw",
-	"AyCJwN7FtMRa+PoBcOH964OYvmPXdtiL5upU0BcBj7btnM3SZ9f4OYkVQZfL0VQWI2gE0FITbXNDdlZE",
-	"l4sFLdYvuWirnH3JJwUt1nWf4hNFADs2p5rfMKLwKZX5ziGoolnH3HcWgwsW5Esxy7max8GQc7n0YMiK",
-	"a6aOsEnId2xiPh5Zq+SIidHF+dFbpqDCIWgkoo5eVlNAOnCmjk5PBxeDwZddeHtaRIf93Fhv9xz1tPiF",
-	"Rt3geSbQwRhlzLXSbFGxZiNAaS2bKNt4OwxqkYTUFUJytyZU9uExDwhGUzt7UoLG85GHySUTI5qzYmuF",
-	"J15QTaZgqbxhRduhBDu2+wixv0ssWYrRbFRUjSe2HhRBj4qgKcn+hdk2tbM1o2rfvJgtz4Mw0x7Pw7BU",
-	"5Ek2nL6VEyGHkOZGXNnqQB/tzWj3Dk/fwat2niWWBaqhVdMNF6ciqufrJNhZdf6M7dF3VomMWzs/bejk",
-	"2+syeu/YBw0lFNdsfUgQ9mdOFfYKG/T7JJ3TgqaaFViwLCRJZS7FGdaCiBwggjQjaklTdOqaP5Sv1sDe",
-	"VGT84eCarQ+W5rwsxBjtCZfUeUgwGTBnVluDSA40U6EzTKOAFoGN6IkrUQP65dJZUSE9nvZjDcSDkfSG",
-	"vf/9/n+HV1fq/V8/In91f378l/8AYj9YZu6DpqaGSanb0kZdMYfL4hTSaE+H+/Vm3b/ZaoC50vpj5voD",
-	"de+k8gAJnG5kVQpnbTjRBq9VBud2tKQwDzOWIhkAdLTlRtqnPEQ44d8jOTFY8JDqXjuudGKnJ0dpvqNk",
-	"F0YTONylsI23Z0wlZNAP63fPrEzkek7GqSyF/k9D2XG9mcgnn53UnfU1d30/JhdCcm2DLLJjXEhAY8SB",
-	"U0HGsDTjTsNrLfV8V+ERxptlRxwyTvZYzLchoUuekDTnCXG7I7EgbEkFASsLQMWEIylI4xynOR87oWZO",
-	"ECXPgp5WZFlIBIut9PBgz7cGaqPhBncjwfA9jM8WIlQZDeGApW/NaRE9s0PyzZRQN4EhWc2leZQmXCeE",
-	"KjKmqZbF2DmpPOxJfQYhwvFclkW+3lvpt9KutUL1W8WKy7Y2Lpc2BRyGbw54PhMsI+hnaHh/sqy1yhjh",
-	"Ita2lN/Ci1azHHx+fNg/PD78NLZQ0JhrK57guj6sB4ISTHPe0pwb03N4QSaFXClWOIXGIRfXB/FK/pPn",
-	"OT16ethvKdvZ3gQ8zGYGDxkkMfoWqM2IeesGZh+WvGBqqy8JnGMTI/UUy6ctxPz8HVByL2LyLUWFXKG9",
-	"SCbrMyIksFtKBSmVax+DbXdgzo3K9CZUYpqmd4FKTHpcqZK1NC10qdgEOk1nrLCuD0ALsDnJMeN/xsWh",
-	"/f5QFrMu+tM1W7cCSl6zdfjiKqGqlRqMsU7U2D2sLjVTjcT3uIC1E3mCPdOrYiYdo3OwsaoUMuihSPO8",
-	"madDM/pfdWpHFFCLV7XdNDYXgQXMdskdL88IIrRqidhPALS3TRadnO7XTLBEcd0qjCK0MzRSId2msiAz",
-	"KbOt3Ht8+tnxZ59/+smg36UBWEzRDs+bauR+h3ked8sRSPiK5jVxlfizxUvlSm7uONJ26NMRh7OF6Ors",
-	"IwjPz91KdxuSEhTjQ2e4CZtxDy0iK8fF4f7L0VGT/gcrVLTXciqFLix60QZPzmRLnvgNj+sSTrcCz0ji",
-	"e70qMil5rqGCglCM3sgy3tP7phrp9qm7C4PxwIiTak5RSkgdrQEpWCoLc0RlHJ8WUX8mSpstGE3vuLQp",
-	"oKBGmSspFyw7i4LKgAtmIxEuahfEhNPb5xfk5OTk86RKwnuiAERjSMJOhwCrYdVWNyuHT8xV1bPZpxtC",
-	"mWBbct67gVUJDvpGsnVrqHCX3NIs2lX1GfU5P3a898nhXEgXZH6I3GAwDiHAzgVRc1noM+y4b8YRywk+",
-	"DvoHUvh7yoqC5uZ08QmJ5IDYbFhIGD6uegcyTQombiQnTJjrAfjGXo057WvVaKEezRFr6xn5TZ1nzKx4",
-	"S7PHzz6PZndT3KUbdeKQzm73yKxgDJvUaUlupGZYMW7OMEBaVDyrb5DjaCtvj8nmWAwfPNIS5OIMAiug",
-	"EHK2I13RMla9RuPTfsew6Iw9YK65eZxLea+thZGmUhDqOA4bxu/gt8tay0rHUc+aTSmBeQJF5IEKHcyQ",
-	"zfpmJF6ZEe4GOSVfGIP74mAwSMi5IOcp8AddMIse+kUhaZZSBSLrHBHRGvsjK42O9APTJGMkl9w+7aXk",
-	"ZCEzPuVUaJJT+EKVhfmzoBk3P01LPOXbod7OfXPRRWITFw2zO0wzP7mT4+iei/aMfReusFX3NpHIcKmd",
-	"FERwrJBHLFxWzpVWsGEN0VV761lzSuOzD1N6hKUm6oiJI7jv6PT0aHD02eexQ3rNaF3AHPc/290D3+FW",
-	"VlnbylakWHEc6pKZBXMFldHuS/tiK+C8mElqJ3OFnGdFQ3u5k9EFHsIbCzrFb5Xbbcvjv5AIgBcPHOEL",
-	"N/cmRmF8nwRSiowVkGsbdg0NYiszeWC//MGYpm/p6pX1oFdDectSxpc6BjqI8AnbPCEcKopS6IPt8Sg2",
-	"XR0WicBa0tspGVxbQTjEaYnBwM20p5zfsG2jtlKuYKkt19gc8YTReJYPVBSjgUkLbS7rjioylyquukfp",
-	"kvSWte/36z3YwTCE4eBbGok1bvaJpeUm9cEcT8uC6/Wl2VeW8kv+9fZy8QQR+ydrMmYflrksWIEoJxjQ",
-	"GQ/J+LzUc1lY7Koh+YJRc9GSfRgdHh6Ccxx2MiwY/FbN1sjLrV2wA4PSSGYVelNrPkturk6lvOYeTXDY",
-	"cyMeVajDTojgxKEszOjzzliztpq937w9qAz80hEAjr/Uyb5K7M+4npeTw1Qujpb+tgM3ith3mzHlrxlb",
-	"KkKJLkqlV7LQ83VCyuWBlgeGXUgql+uqnPWJIlOWMaPc2pJ6kZGcaXgCowtigbvxKOVLlnNhI/yZZOrw",
-	"SlyJv/zlQoobK+AP//IX8vfLb14brXSsBL1mo5QqNk5cJwBBnIFEPvr23QUpRc6UeR00SUCHE4ARrbhi",
-	"Hx+Sl3BeanrNyBhi9mPy0YBoeSWe9vsJsRk85Gn/Yxg7FUQu6Y8lI2OUyuPEfg+4xOOfrlB0X/WG5PvD",
-	"w8P3CbkKhbj5/vDw8HacEMFWFSg4CXIbzGCuRBjBITRX0r1j3iV0NXRBIRzeOAzejauSLB9NgjiSWQSM",
-	"eF0JGIn5GYbBskPQRMzR4MZx3D92bmpGxi8lZjSNw1AJ+u4rYDBbcn1IIAsSg//LQk5ytiAZ9MRU5COz",
-	"fp+fPv30Y0LVlRjT5dJlSx3Za/9qTp/xmVV+3NIiwiksV0LGkK6nxkFuMyDgAO8sJcADDsn4CJOtj+zK",
-	"21iN2cLJlRgf/ViyYt34Eb47JF/IjDPly1MKDZsfMe9t+5//Pn/1kgwOj8lHtUms6SIfn5Hadx8O4Fuz",
-	"VldirNkHfWS/cC3W6YJ9TLhQmlEIUJmJDEEjzGRaLqChlVkNWWpCRTqXhUoIzTlVzGLv05k6JF/esGJN",
-	"3nxz+S4YurIQUIbxzMVk/CJji6XUTKTrg6/Zejwk7uR06TaUZHSdVAxgBnglbBwjIVxDVkejQfsTzPBE",
-	"mH94sasYwo3+1bt3b8wOx1H+7ct3ltcU+erL82f1l5kD06grZ2bAUChJMNHT38O1L58i37x59+Kb15fw",
-	"auhOQE77T8FFbR54JSwui/W8Uz0HAXOe53I1PiTnuOpIspQKY7ZOAK4sIx9RotiCQ+JMgm77FAbDZ7Y/",
-	"FDr8iJCEqZQu2cdwmUtNt1uNK0yDIXqFKCSynLl0fFhm23oAhA1BYRJER3VlHHAFRgCwzqmRYQjK7bge",
-	"JmZ3x+GVOLfEklMyIF/zL+AFIBJw8y+WBYPmOFSR8XmasqU++FKk0thrY7JifDZX5J9KZ3Dj7J98mUDP",
-	"h6krX7WrYnjvnUv4WTF6fXYlxi+mB6+lYAevqE7nY8t/yqwPza3g+guQH7YtnKxQsoUugmu2htU9I5RM",
-	"1poRWWSsIAtaXFvt0UafbKaAZbJzSCAwbHYOoC8AJ08oyaVcQia5dUbjOQXMAm+2rtoFTecctl3Q5uKQ",
-	"nIs1nitkRYU5USQUq6OzQ12rIaHiSlitBYm5VS/x8WinXqDysEXLIF8aouCBam5ASnFxJcYfDpyydgA+",
-	"+bEHCgOSuwYeYUeOj6ynUKR5mTFlr/i46sbRvGAi9dz8bAZEjSE+Jh/RK2HHZ7Xwj6EaR0jBxofEg74E",
-	"x0zlAIJo2PgtNUYayF9gB//54I3MeboeE83y3E5HAWKNXea3ZnPadEuz2JUr3i663VhJRTJlcycMuWh2",
-	"YG8eO3mOcsViARGuh/Zymq/oWo0T5AcvBM/szznVrBjBqTx2VY12Szod4pC4OM8apIB/I5myFbFYckTm",
-	"GWYWhJmk5ry9EmMjK48wwQnPPLNrFBeznGEvlZqsQEh2X5VdYe87Jl8WfEHNMTe+oOmcHVxIoQuZD4mQ",
-	"B6n5xh2HfrZATiNxa0QKn3UlIC0yZUKxQIl99eLdhqIql8YgLYsUIn1H9qajhcXz57qJn+JU314QQugN",
-	"Dk8P+y4tmC55b9g7OewfnoDvQM/BwjiCbMwDo5gIhtnPM9aCsuMuqsANjO5gEf/C09e2vlEsLRiYc57D",
-	"XmS9Yc+onOfmtRfureCtWEqh0Ow57vedwm8zB0Jd4QcL3R840qyf4nvf5bmC6rNUltCFU9MCZucJDbC9",
-	"tRj27fuG5wKaRFsbaWfecjgt8K2ABdNOSrM6pzjb2GM9VY5e0dyYpSzDOwa77/hWUCtg3U0nu296LosJ",
-	"zzIGNvvp8fHuO16IG5pzfMPx57uvfyflKyrWTvaZ+552Gdm3gt5Qjh4kIKmt0t513xtUma1zFwo7LAsi",
-	"DzueRn0fM+NnkoD/HGvavu9VGcvNg6Q3xA5M5umNrXT0k/3r9kjbIk6v8yCvNoNw9nqbOlD3XCL/cgSf",
-	"0fOKse1NvdAfgf6uimO3V2cajl9aT8pGVM+YO8SmiVqNuZ4LBIYsGnC+O00qF5AkHaggGcs51BhgTBAU",
-	"NDl1X4MlwYx9bIw7jkBmm4LjHasLjk25cbyf3IAVG8X68rdlltiSKOsr2kzAGpz+T3UV1re6FXKLGGZY",
-	"Rx5w8j+A6W7JtfU1sYFPp9PowK1gnPLC9UqyqdVG2pJvvu4FjfX923udBd8zvGXdJvAy//vvWeD1T3ff",
-	"8Vrq50Z9+JNLSLP37d6u9r+E/AW39zqJR9eZLpCQ1aZvVTfQAA7eizarfbc16VZoXKa2swrXZw2f0nfW",
-	"P1IEqjBkV1nFhWUJeosCoG601dv0zy3KzLNqVklT0scWoLoEi7p6t8nOC21vhS5XGnMCLmwEt0W+dsgi",
-	"Eo1lS9TW8wZM/9iBs88B81D63aPE3iWx76W/OjG+TXcNtu+j9vrbaa8rF3ZTtg9/VBpXZnxv2Ass8V4X",
-	"XbZdPjfQZhN0WXiTF4UoZGDZFLgF0xZD135R8NlcY0l/KM59AjidGFtyQ6a3y98/jNitFRLXam+9xEMF",
-	"PiZ9jSlfE71NuKqNnh4PKHwBY98VbQw3YUOGUEUP8TpIYaABaEYvgjJy68Um6AKP4r2beMdIUW/YEy4m",
-	"1vLqNpr5Xh+1eZxWs5WpRW0zy3KCDqQdBPKMDFeZQyfpKY/i7sDbnetqkxnAf6YLAExGeRAyk5b5ttc/",
-	"gNNm24lnheHjaffbnXbUifh9fTIe0Cp6jp3nuQXRI1xY9Bwm0jWGUmwMwkttSjy2EkYX7LlnC3eU63Pd",
-	"6BfWcmjhyPY9tDw4WO9B1eqqv5fdu5Cmbn587xC5RtVu2kgdsks8qrC75rIs1GhC0+ve8PgULrHERVn/",
-	"vvpG+8/h0sBRauOn0IPA+50xXcg8HyGtmZoLKMzDkc8KWS57w95CCq6lla7YFPF79+XoBzkxvAOSsLFc",
-	"7jn2xHV3oMiqYiW9OuAh3rOUMrezQTgb4Licrqt+U08RtL06kU5iDQM/6d9Tphnu2irTkP0eZdpv63+m",
-	"Tgp4uYZfdJNrR7OCLuc7vCgIGkYVoUTIjHUQalYdZ+i9xYTIM+uCCWSk71k6Zwt4viAsmzE0A1xE0l7v",
-	"sp/rcvBvDMXg32Aav6UoNAO3G9cQCd/vJInDxGtIi1aNCCvf4GoHNdFUzSilUdXMCp0oJJ/SNCiAhU8j",
-	"UMntwL26GA6xd/t+P6GBa9EiNZDfHoXGb+OSncsVBEisxoJbi0iBWghkX9xZkvwE/962ypJvhIMf9FlI",
-	"kJQC2arUIbjj+Q+pCvvoQ04O3DsQ/KjH/P70mL2kz1Z15TF49EeSVNTC6+4nkvZVAoBrXhsWh4OuIc6O",
-	"YPsfYC3MDnemV8eeKCzSVZgnlPxWUSUzlgszkLd2+H8MB6dLwgQa1qNKoEKCPjOaUzWiI/QHtQWaWHr9",
-	"W4WZ2p2WFgEVKiWtKoYj3TK9Lh7GmJbYhvZR+QppnqMzWQqG7RWpdbzWkbGtWDfz8gki++qmgTsPwWDv",
-	"Z6IGrL3NUHV791H2/8FMW7twkFIuGpK19Uy4S7zqgY+MZrf/HUEwLHxD9ATQwyHs5Q8TuGBZyKxM2W97",
-	"lLxqzuuPdZx4YVY/Uk5PDwYtB0gl/loOkRiG6K92itz1TJhMJi1nghf96LAY2datveHTfuww2E/830/W",
-	"N3hvm7zf2H6Pgv+PFKepJP1iU978AWQ+iyTq7vHs1lTasM7MiTTpfCqR7FmqiJLSUNNXE/LqpDkjU5nn",
-	"mCuLcHZYbKQ25X+19Zjzsew3vaAWDmpy3/tetK7qPs4t7hLOoAEcdBOymCUbKbvb+e1tKbDyym3TP400",
-	"6HfY3RdSTHOO/qnTwUkncfCSFghKcDp42mXmqlwuZaFZ9oplnL5bI0Dcn1hYBbtib0dFPaW1LkjqPdBa",
-	"Y85Bu7ewlZurscVCPvyFF0QxDWhX2GnOCIlm4Bld/1gy6Oujg8roqQUVgssOyWn/c1sD7d6LdVF+WGyb",
-	"IvmmmuO9/bU1DakqwHeIAJW2BF5UQGfAhnPDflKPcwwHie9+Z/4uSiHgb6P8BAVCbF1pjR1iOTa7ZV9T",
-	"OR6KSfz7n8bfX9fMbBaNf5adnZHAthGRTSLK1oIuoDFupfo2KFkrEAG/xe1+ntlg1Vs0t4D3/82l9J/c",
-	"s2txBypVLxBnEC3+lV2+Zcb1QS5nOwLhrlJTV/07EZChgi5IEGlCNxptFGxaKmOMV+Xzis/EARcNi/5K",
-	"nAvChC7WgDFYcK2ZcJVQvjCSK+gaOsQgeVhPb/0IXFV1pE/7J7Y5hYa7sI40IpoNFV7K2e/erLdwuFb/",
-	"zXgDc/GarUlG1XwiaZG1WPYALd5m1T+NWfVtHgYzCkfKBra6UVn/LidGa23NxcUbfysnNVBhk2KRg+zk",
-	"dPj0k/8BeFnKFywb4RRsiNQCgXs8noM050eDwz75iOY8Zf+V06WWy4+tQ2LwaYUmjQ9woM5d808RbKI3",
-	"7L355vIdAKAViABaUbRJfyh6HPaOfpATdRSCxv8gJ0dFaVWRhdRs5HHaa7DrdvPjOE+mgzQ4pY/7xwHy",
-	"Hzg27pd85bZiy0FpBMRj+cRvdoYBMsJqLo3sAWkUHlfYXSN+XAHyA6r9tX5h0TPHNf1SPmGCAzIVdBVP",
-	"OlQ1fBE0Tvp9S3RPDO/ZsIZGTaA6hTwuTH1zmm5bzBHHd8R5aLctcMMOs+R9o8H5cdC89ja0WXzTQiPk",
-	"XLcW87eQeuQaIZrPSyYyNFoCA2ZQ9UQcDm53eY4x+cxdM1nbAwJLHao+nyi5Y1I7y7Ko1K462p4ERkm1",
-	"qrYDbIUdenw/KeqWeJuzuNqGj7L0t3P6hi3enCCtvtuh+kfdpYF7RrU5SxQiJhelqEBz/KUJUdJ2O9SE",
-	"QkzukHxnEUrG1RMtrA60fx8b7T+/EsH7vAvljIylyNdjcg34f2H+bMGItcxtai2gsPEcWuQ4NL8pYLtl",
-	"kqGjRWm5dEFSBOz5DrBysmI9KkoxdrhgZE6XSyasZ0dXTmJAMHdmTMwkqPXr/wV8vt0EK3btc16ZnwLG",
-	"8firXDny9ZIegHyFjci7yGBLNJfWYNYp9JaE3f2r958T/DJ4Z02WnwZ3TQu58KL26QFIQy2Db04Gjfbd",
-	"NgLHhbaR39FkPcqohUfoJv9qK+hawZvbm2B6MZ9a9+PL5jkCyB8YT7ebJLznkG+b4CS3D+I3vOMR7bf3",
-	"CH2PUV9Z6Mf93rkLwWv3vnESgvExPN77WHuTQ3nmbdLSNQgdFJk01O8UJXEPfgyVPIZKHtTlB+ie1J/y",
-	"CTaNYx5Dz3Nq99O/FkLxFx/95P4c8Wx7KrrvTedDIM60imaXBwdhTPB021i+7fJjOsIfJgfZM8pdVNO9",
-	"VCbHJS+eWbd0C1sfoTG4f5pB7QVtivMFPFz58itrUFb6ozmuUCUtSuEjgRZn1bc1r28gfGj7Hno8nB4j",
-	"RH7fIbPcbed1ORa6hNjr0UgbVeeFq+qOxc6xE1EptvviaqHv37dTrmk1t3jlnDfqQb1ynky/hHsOc8+r",
-	"0EMVzr9zlN651x7GYeVnv81z9acNlv8bZLbXt9bvUcdYIlLPL6JiXDrkejItC0D8LkpxFrrEilKQmSRS",
-	"HJJzAkPJwFWnNLa17qh2vDF3Pmodj1pHh70JvPILKh0FU+Xil9pRf5MM2tq5RgW4Y9z7O+6WtzDCx+3y",
-	"uF06hcANs/yi+8VWjf8C2+WZdH1VIMoCmruLsLaezQ53z/Vit8iDFMNLiF/Q3GlCarwaXF586qMyNrwT",
-	"2YO6WD9uwcct2GkL6sImw1k+hq5C996Q25NSzK+Jw+WowlOYhwIdPQWZrAl2qzwkz3lu9iURtCjkqoJu",
-	"13IGzf8gdDlWsnD9ScDCHmMTDyqwIQx8NzSPhV6u2MrYvRuDtZM1NmSmxLavgLJJAMhYUItZZO+3Y6ep",
-	"5jdcrw+hY6qPDENnpIWEphhYInMlJmvCsyQsJ7TXmaH4yToPGczfXL8KO0TCHNy7fKcLnEwBqbB2PFC+",
-	"gyPnAprC4L3QkMS2LeJuuFfCkA7ejCn/DlcfMK2nhVxgbLhDmWgQG26tDW3JHP3ij5FkVE8winRj3lYL",
-	"WkX2Klt+SbVmhbn4f78fHHz+/vv+wefvf+onx7cH1ef/8x+9rtmkOMIVsJl1KgGoJYAhyEY7595buab5",
-	"uVJM6L/xGya6e2DCDNPT/QbnMxZyuoJNJRvAtOY3IXVHNNqcrmoj2wCf7bKUuP1gNEg7ux/NviKAoADF",
-	"L4yDMMmpmJXQHtrTFhp0D0lKFUsITVPDVgm55gL7mc3XyzmmUBh1opDLue0I92MpNbaKWtDiWpFMwom/",
-	"ALY4JK9LbNdNC9vpjCpi+wwxWqTzMXwLmshiSMYXB4PBOCHjFP+5IPgv/LfW0itIB7RcqUAP4QIfQgwb",
-	"j6FR1MXBcUIuDk7GVam4oR1M/YfSeiMc/ZxyAr2wbRO0ZkN77EXWnoX349ZS6QUX7vNgP75za23uGZLx",
-	"TN6wQhghbUi0LPgN1YxgD+YnapyYhV8vmSHJtASITjIGWA3z7di1WooxhSwgmd/hUa1kkamEqDKdw0Ow",
-	"8T5ZlpOcp+NDclHnGcsq2GQu4JY6Z9QoWk2lhaRAphaqDu5HVdddjwp0cSOYvyHikIznslQM2QhnjS3V",
-	"DFWg7V+Mep5Ozfbb+JzLn/8lqB43emqbS9t7Bbhe1/FM/fvMPtBe3OzXjNaX57h/fPz/svemy20cy574",
-	"q1Tg/4+QdNwAAZLawDhxh6aWo9WySNvXNnSJAroAlNCoaldVE4QVijgPcmc+Ttwb8wQz8+2eNzlPMlGZ",
-	"Vb0A3Vi4iKKNOMchAuiltszKzMr8/cqbZi+dbxefJJNae9evdfzYepSrJ8ixe6+aF6f2JxNuDAOyLM1D",
-	"pljYRnNBSTGbpCx36YV3lkwPaA6rJn0e27GhcLwH04TvkcIta1zEuLKXLeCjv707qpo+/9SqCdy7Gq0A",
-	"hrJUbSBpjLjhfU7FHU10lAwD659FjT69A9TYznyLmdLWboQ9wrYWtggqZlnpZCr+B7AzrDscMe1Fsq5k",
-	"qPgwYb9X7crY4uvTlkguWDSHgenZryxAGZEKzOG5LuRSgiEf2KUEl/UjiUNIE9Zc9IuzvB4JdjmQliRg",
-	"1vZmB+lS5QaM/G4mtHNqxKFjeDO6atylMoVmMmFl9Nda9txa4HsFGJzFp36Y74N1qOwz6mdUAfqpfVhq",
-	"FL+ztqk+lsq8yD+/5Pcf0leW/PgaWnGYNqJk4Lr2Y7ed93CcS0Z1bhAPSJem1zGqIl4oIsiG0z6uqmzJ",
-	"SkjpILqbqO5fbKC+s09+gg8p++nQPvgKzwIvd1q3KrV8m1Z+02nl8ynl+RhIATQEGUhXcZrA/TtY8rmK",
-	"esrrXTlw9Z49yHwr1Odz4dQ08JZal71NBJs6JX7XP6KFzOnuvQ3yTLo6IDpxpsKYsZhQoI5vE6rHwOoL",
-	"Ut8RXVDNaLtlesDTCzv63QMMXEBMEzc6+CtjJ8+JSUpQ7qIFWJwauK5wTXAwMfW9Qd7KtGY1YgND7Pul",
-	"ynM1Bx0BRbNykAKcpqeADlYRoi2Yg+8jSv2RtL6eY8XXOIbofU4PMobnoWSugMpu7gO82Wcz2QcgvaCR",
-	"eODoLlXMkchE0nFrf4EQypFbWLei/hZ4doxULKywKOzEp2E+fzKFk1JubTRbK62Nq7IyblU8aOv6bl3f",
-	"reu7dX23ru81QCDYwXSKfueo3rLaPrXvfv1UG3AWhWmcGsu4PE+adKVIH9aDYtw0tzClYYcqWEQ4cK8u",
-	"+Cw1NnupX3yU/Ofd0ag3CaP+7OXj2kZeDBoeq+jGh1vAgRv1ZtwcQFZCFF2Tc/PJ2TWfdz7hscCKKhqO",
-	"FgYcU2qZqL7d8eGyHoOYDRp+Pn3i9dPnL465GMg7HooQ6cBB57SJNnTIdEBCfsbduUbIetTY7yaMGS6G",
-	"Olik7cVTEVew4DFzPP/jeiC565jupXVBFyqOHbyVgr2hpj+6KPPM+sL9BMn+lgQpakFtxGgIjf9Ue3pC",
-	"h1XPdZftwDXwxD3M4Cg+2Fr+uFpDAiZ7fnhdGk2I2xc+aZu/fKsqouaySy6heDZnbEKvaw0XFk9ffZpz",
-	"hXLbQY2ztA7E3nvHaotEwSG3kslwhBrP2eh4/JrqtlQBatCA5SEfboihY7jkwOk9og3kmUlMAaFWaU2k",
-	"GMIBcYM8ncRmZl8U2e8KL/S5Zj1mFZ8es/AatZ4PVxwbh7F7ZeywzuPJ/KLMiPZIU9LeZk0tmB7rotSb",
-	"9v+pefmpxuwvzwDk3PYdY88D+9h3ik34P/5DMRKxvkkUyIRDTyl5oIZyzXb2Uv+dO+0oXH65yg8Yy2UG",
-	"mFunW015m6CsverQXlL+ECrTOSYraA38/p8yGgQ5Wj8j4d/A5eyJEPP3rF6EUpDNSQ4upcl+9D36eiKv",
-	"H65UrX59/uzljt3chC1TmOkq3arM26gyzzKR/GMoTWnYckTvFLs1dX6JRMuxx5e4zyOqA6vdUn15kJ2E",
-	"2Zvno9F3vj5D8kcYmyuE3+tpew/uUc0MznS33rxfb+2etNwpU7253242MeI3Z3iGaPllNwHIKM6WszB3",
-	"RejtSyz9ZgOmFPX2uwsp14mLEYMBuptanoRZ61ScSU6YsNdz84//9Fd/tsbsTNfarVYrqOESqrUfPbar",
-	"GDGQdmG0QNpqdKgYC0+NtOYpNwaQsmoPm2itDjOb+BgmY94ofsKSc/6P/5gUjWKPZVrSWTmALHZyVG+1",
-	"AnIoyGEfdnQ6YQ4i4lsladin2jbF/lrS/TAhsZIfmSEhI5Hk7mmvJScTGfIBp8KQiMIXOlH2T0VDbn8a",
-	"JE40PUzg3m4rqCUqsvNnTKzbOzvT6bQhE9XHNd/o0x08INM7TKAs7uzv77R2Hj2uBbUZo4Dh+uhyG5Nd",
-	"xkt3JFjm2+3oVm5HTkXdpr0I+Vwq95xjps6YqkOaA17qI8sqEdpZ60JO7S4kleMP676m2tSf2svrL550",
-	"l+azuAit3cx6EUOGGh5iOryM6W8Ja5SADipGJ0+x5Rtb41QbuPXFk6rUhayj6ZH6gd+xFIvB6i2caf0K",
-	"dq7HuPiw5jG124tWYXkDAe4LvPZ+dlBKlQKgv9U+gGHnBue5jon5hT2xxsM2ebjXqrea+7sdAde17eye",
-	"MvFbwhIWdkRIDW2TT50aDzu1tr3wc0d0RFlRRnr8Vg5JjXO2PSC6EW31DMmcTDoReVnO6S34uIrQm53H",
-	"Uq0iu+1TYYUmlFMRSQoFsZpQMh3JyJ+2c6MJOJw6BY8yTE00SYTVFqmqSA+OoOiPX7fH/9R17+oMTuwk",
-	"Otv6rNau/fzzzz/X37ypP3nirW0ky1EMiXIEqL65omQsa8zycpVjanR21wHcB0XELrmBaxJ6heU0UQ4v",
-	"FHKTRIgNr+0s/JJEuPhcdVZM1W8JwFm+eHuyt0ueHJ48zRKVwB62CgnzrWAt2a6mb8ge8CFtjD+hVHJq",
-	"bdkHj6wGtAug1v71w+VsLZzDZdaWX8RbhXSzUDcslTavg/w3Fz+qdk/Y+YR/fF7qV/ewYhlyhdIqReRB",
-	"xUTSiNEzBic4Vr4GPGJtzJjTjb4+6wb+A670Lrkr/cG3E9fDdy8IJREX7B6keuHlTh66DfICzqUxn1S7",
-	"fFPbmVyFMMCI8d+dleSUpnXaj38E3fkOH+a8+rQbWE3ohqPbERHXRgf5AkErvy4Vt23tM/eggIR0hqaY",
-	"FXRrx2lD7b5hvzp58ebp8cnhm3f2jh9OjoLsgL2gxOD0XZO3P7x+fWAvta3F7lFBGOi9PouiBv6gyQ8n",
-	"z+qPDsjT8z6L0tMvyESG3kApKbS925OTv1q91G1YBxM7aN8mpEt/Gjlaw76MkonQxEjZICdWubRdkbih",
-	"fn7epfi8MKRU0JC6Pcj+fBwzOmbqjiYxU4BYDNlRMRMZsG+jT10mgzGK9xK7vg4Aw7Q4BdedKvycue1r",
-	"0TjeVjxvK563Fc/biudt2vc27Xub9r1N+95WPN+OiufvnJUfAaFjjw15iuPXmxkfWrXbbZBlSaAJPRZy",
-	"qr0vw8CQBhM7I6qxm7yQa5omPTlZaZpcX2brmQgbNKb9EWuksYh8MPPd4ftW+XD3uKDQj4WxLrzgvO6j",
-	"IfnH+tAn6WRFAJ3a56UB0AADrxDrKcZbg8xlCJylEqCx0RHp44P9/aAVwIsuEGi1U33lGbs/CJevsz2f",
-	"uiUBlicu8AqutncJrybEssK1TEMjAckHRgBhLR/5KGrY9C6vVoGQM9U9aReKPD9LrKCFoqDPQW1nwFi4",
-	"PJsXrkiDQMjNFZBe4uMQDuJNczGMmA8eub1LB5nRgRYvujUMihLAD6MThu4P7DxJbE1Dnw4MlbJDZp6x",
-	"a0+reAbjcHURbvcXGN9z0V1wN9NEgcNcZQqc+Z/IRJOIaXfcr915v11lfietzjK7XJDYDsKyEDEulm2A",
-	"+GYDxAO3VL3uws8XDw7D/Tuf7D/VgeGjrJbKiTiEBXJppxBfeH98THYbTXK321Bad+8F5NDIif1IjZx0",
-	"Idz78vi7t8QuNfs1RIjvgWX9VAwjrsH5eKaY6I8a5CntjzxjuGOvtoLllQcPiYBocIr0YFcpqJR2R2BY",
-	"uUvu0ii6F1gPFcyLOoQ+7GeIetXnY2RdcjfnYcGJvJGEumgbmJR9GTJ4Imq5+pw9DxEar/bq1vfxMXF4",
-	"dx2iOOSudR581t49DNt0fdTHIVH8VmwMdeqTDLgI9b0GeZtqT0PHTHj/BHwROSARs76HPkiXDfo3AH45",
-	"FcTRNiN4Q8yiyJ1J9uQZa2TuHk56vnqjI1xN0hnLwCact0n0COow4H0NcqjHLkL9YlC3pm4dbF309V8M",
-	"6m8gd4mF9WMHugG5zXbIo5DsNfcx4TkXRMf4k2DTLxA5tot0Vdz4hU/h8C70HNmHqlWFNSFAtp5ifu2e",
-	"vRQAyi0NqdJIXz6QeJBhk9iZyZYa+FFfNIK3iUsUlJkkkFPjVw4c3Iv0CBhn+oAk3kAP5kg895r7xd6e",
-	"jJKAtB6Rl4kgdlMlfjslz9+c+BFAtyAbgoWluzT8drl6bKs6vzmfY52sdZJmc6//L+eTyGuRv3ZqrUaz",
-	"UyNM9GXIxfCvnRq4t53av8DVDO+B+T+fREL/tQMJgC7/b7rXkGq4s9ts3t+xaruD72CNRgNvhK0Cv1vh",
-	"7uWbb2/6ptSPdO1GZ9JnItorQXfYtrgrdlqNVqcWkA7aVfaGXz983qANSuurHEGlde6WXXvL/FAprdcY",
-	"qUoz66IOa1ArCEdZLgoTzqYHyOSclLgdFtCVAUf6ACM/WUnKZoKzpNtXVAhr21rs79Ybvy1Y7NYT90v9",
-	"KkzZFfv0SWYCYSzXGhrWSA0I2KZ2KYE1WuaFK63LvXDX/rV88N0lTrjpj+qRHC73xF0BQwqQBrdh2mku",
-	"KSy4QDFYDNW0mLGK0VEFOPCbedCmP3pt+/C1w3F5zLRlJG1AakGjU89TdiVkbTBEKUHb8sa5abXNg3kt",
-	"Nq+YbPFNxIZcczGQlSCe9hEbmSjrDZ2j78satmZtW1kjXX1cacQ6SeCXa8O1uWTYBFf+8tCJlVUQ8W38",
-	"5ObiJ7lpWKc2Acyf09gVIy+NoowYjczo9+rMOrBhNPizKcdFrKTVLpAb7Iwc6+ZH0QGheqwL6RYIYxnx",
-	"MybsLbGSPVZOvfw3aMqlg5kpV6Mcr4+O5N5dIgUvDDT+out/w4V5scXC+gmyzFuFkIPxoLMsC9LPGXYm",
-	"W0V6pg2bVOSKCykcW8xH2Vte1mgvKFaJyAEJWT+iOMvlu+9L+9grrAicY/t3qM55hv8BB5ckgs27fb+5",
-	"MOHPUmhSRu43PcYyGlR5C8o+H749/Sh7Tv2HScRyr8efRzJRkd0w8l+GlEeIMg3z8OlzULOeikzMqTNZ",
-	"au29B83m5SLjL2VvmXaHSd3q9ZuNi39EEfDyCB9XVW7Yi3Y+fZS95ahdH2Uvq9BA2UCEYRCDUiX8Etby",
-	"5eTxDyiFGwjcEmHbuvm3CwALl9TakrmpA/lS9t7adYzedCbTO1C9tTElYva4FYS8FBC3XbrYR9lrkCOQ",
-	"SIfVDY63PGNK8dBJ4EfZu6MDMmZAgzZms7KKTqqs9nifiM1x8kI2iaVhoj97xWYuoQgWwLcynFVPor+E",
-	"M0BWUsa+/PNF2BTfJ2JLpIhEiq29taT0NVVDhjfcX6fnOoljqQwL37CQ0xPrEf/BQ4WJ2ESFFLgZx2y2",
-	"3Nq2F5SdZbtyBSlJdtTJzmP7JsiOZZCwfyYB8MPuSvZBkKavWXTmDmWFNGTMYuP5UhEohOiRnFaY8a/Y",
-	"7EoB4pbCEmHKpr+mZ8faKiYZawjp2M5quBWh5MqwixhjpfGdiGpzmmj3arzfmRoh1aOepApOVhUb8PNa",
-	"uxaz89PdX8yDs+8fD6D/MLK5m4sbxKVs+VdstsyWhyWzteVv1pY/fPcCJyITeYqB2HKhp+GEw+CU79dv",
-	"oHSOwoYL0podB4ObDQVKfMJSNlCuUUoPCCUjqkcONpdrkOdF2T0CIbJ77sKOu77c5kXOSuvDkgTrEiGa",
-	"t53Wk4K0xW7KURyKBxmLFkBrsx7dmP4Zs9mcVjl9EO31Tn5rjt8+0v863Z+9byUvH06O7o+e7saHj8Pn",
-	"g1/kq+tXXOvOzls2BQOuUkV95cbV1la6GQWKUk2o8Bp0QwXqbaadT2M2O+WYEBiyiBlWwtskQqdUU7gK",
-	"X2yIihSspB4bJsJHTwIihTu91ACnAz9wQcxU+iPGBjmEZxqHT+5kitDIytCMaENnmmhZRgZvr/Ra+DIm",
-	"1B/BcCq0ey9r98U00q1WR9uATJZ3YRfIxRXEqmxIn47nnr70cLhKBkryLFAbLc20WHlWbHXbhBnF+9Uu",
-	"4Rv8HYAflJwwM2KJvkMMO4dyhwk1pcFed1ttPfypOKJ8Lhnu/yMnP797SobydCiVTAwXTJMhTYasI4pf",
-	"7u9epAbK93vr19yI1D3nZ9kcrHlkmB1SyJgJGvOG36cqE4S+i5mwgpf7JQdmYbdbSA1+efzd29JlfCSF",
-	"UbRvLr19uhbX2rW9RrOxV9xlaBhyeyON3inbBMPtW1Cc3WKWCKZZxa3jm/lFTpK//mVWcWoNi85ViKfz",
-	"uuFpdVYqvUxnIoaFi4PPl/VDxcSATng085l3ugQsxuHTTK65zutdrkNfe57aJBtYIRegVOTAEYmuWazc",
-	"T5RCBImNsVQmxRmOqTIzX06AkRJlUkQBV8ZT3Plf8x5TNKrI/IIHXkF2mm/nQCqieMjFUKewDbGSZ1zM",
-	"59F9XwVL4C+vbtW6jcLZyqodSa5xEFZGridmL0IkEalgiLFGH7/KAw8soNBUgs/05WRCFzBnTnINAvRB",
-	"N3UGhWzCshg4lN7MNd8Kqmsyts5LrJA9Gc5SQbYX+Tg6oAEBVIx/r70RCVtclRKAVEwloVM6O/B56PYL",
-	"V8SEdSoYVof8qWHCtIYS0eKUroJV+O3r4NHz4ugkFhXkqWvj+1wfYDJONWNiKbsAHDn6+9/RXgS5oBM6",
-	"ZKeA9FxwJeF3kn9LUSGfFsGhF7R1fl/Ymat+20G9amZpiWsm/IMsVo/oGkCIsHt//34ryETOiSUKSfqU",
-	"v0kh1T/+s/6GqT6HUpzc03SUDEuBNa67ZDbbT5adKeS30a0JfnNHC3Fh9/e2UP7bi5fR5kXik12Py1OK",
-	"cK/CXdTtWyMeZ8CvBZQfNvMV9db4cTk8OWwip7DvN5uEGjKR+ppJ/LJVfxNUfvk43Y1o0dx8QZeZCB0f",
-	"Fv4e0R6L5tUfefMODJOlemwdxXkZNVmk7mq16s37KRfXn21rSCXKJdSB+7TGfrH51rCcUTLOC9OWV3Ib",
-	"xV07ra6wcq5uN1ujkg48gVI/fqq4YR460SEMML0W/lkx5Atyu25pXbOqtA6OjH5fAmvB+uNsmwUU3B4i",
-	"uWG5BmzHkD2AHQsgBXjCh7ghao/0ywBGj1rHZsywTENjxQaika8o2XjvL7r8yRX0yE0bqJ12zXeGC9Ii",
-	"E51PI8Du2iaNMzaztPIDRm99jZf1okTVvffPuv6QnZPIyw0aLAeuxz7qkS4NrgEwtHIUgR6uMIxCmtOr",
-	"HEqr1uF5iOyBrSeazsh0NLuW6he/wPGMFw5u+1SQUHoIxPHmsUWfnFsqmO8ToQsotobFC6WtzxwguaBK",
-	"OTKHCDKI5BCa++WKX98ntyCeaAd8ruiV3EVek4A40xDwWftM64A4DpfAznSfRcBkpdwHFt7DeOSAOFhz",
-	"Bz/cJl1/n7+y2yCHLkaF0PE6RdMhMjFt0q27d3YxOSvtzzzRDICuM5rHG4YVZJdU+1NuyVoHK63NPaNR",
-	"AjUOjpMGljo0tnjToZjlOrJ4Y9oh+wQHjzr3hCgCYDTbnux23ztY9ZvDb5fsbVawhrLuvnyfCF9TbH+A",
-	"oF9dMzuKJsvkWr0iPsreHHbNQlFIWeuzcpFF5PC9dYOk0JA8qBB3dTZlLSqUwZQ3Cu69omZlgW5Dh3B6",
-	"0R2zWRumt7tAhhQQae1s6+kBbAakHL5ijjvA3nxCh7qbnXcUyZN82U27pOSmikyJDldyKe3bRZTHov+3",
-	"dqejP3xzl3zj/7z3l/avnY7udI4//KUEjz5PvdRapF5aY31BSb3ZBFA/vaO2id23RlN6tD8e8Champ4Q",
-	"huHatev+gZsWsC9pq0svchAsZkTxIOPCMLxpSpPd6K4ChnehpR6CaVVbH6/dVjzg2ryxXwcuwPtkaVAY",
-	"7J9tNPjmosFLqL4uggKwoljM2km5cjFXRWoXfOhNqTxRjWYR69sndBHQEM4AQxYzETLRd0eBQPYCT7qj",
-	"sx85lp90oN6EhqF9QSIi64Ki/e6ebD0GTbRsk+43iztrtwwULy0Ou/rKtCsqiw1qEym4keoUf0zbP1cx",
-	"K2PQDCVPwLYsFNaCFLvyVjvjSBNmFX8kEXBsPa0AQ3js5yDLvi8Cls3oHFrZp0u3PZ33Wrs2VDKJ23jP",
-	"pVu+Rt3AtnJwmw3/5bX8G6u4OY3478y7dU7vrsfwWCgltNftfEKQouVHeyrLd9cYuCjQgc3IJGtX+fna",
-	"hTTs5Q/W1jZrlh9oqGR7krE9ydjoJAOXzNqkq5vKxvtEvHji4AEKcryDMZ3NMQL8E6uMviN4rkahn1LA",
-	"DTEYGoAjBRb5HzH0IYk2MsZ4rtUfXJNuGnfrkkQYHhFuVznUx9hLfH1MFp5bXSGDzUL1st2iL7FF/4FL",
-	"yGCJbCKT1dvkKkr1Q0xGDwiFKLz3jVQi7mjHyxwQGYV5kHmI01OBPzvCJkUoQRcdUcEBcByXapsscH53",
-	"gzzvc0pq4VNvBAbukP9tROOYOfI8vUgAj9mMXR52O8IVE/t24ZYPP8NXXSurVg+YWcwa5Ji5RB9A4eUh",
-	"0YwJiA8WGeOtahhKIkXKyBVJrYlUHaFYzFxEDeLm2DvCRKhT2HTQFCOqAVCOhdnTPGyoYvMA2bvN/TLX",
-	"zx1zXJRq/gufdfj5QV6oIcSTFOFFqsJWc7+CuW1JkIwL82C/liNvq2Bu24R7/8MVI7f5RKRl5YvUGDaJ",
-	"00tDami+YBHHJmJndnesOWzRCdOaDh1YJ/Gk+HYvQezOtfE/3YDlqfUvmYgJY+nCbcE6PP9fluN/t8yo",
-	"Pcnkk0AOmVdBRbIDfzRJndrZGre3CeRaKjKQUeTNXL+xkUgOb8bkVcyo2dVbvCkmlmDTzAVG3kkAxXJn",
-	"xc5Zcys+gHrRKMoj60nlaCi7dpM6dcev3QCrX4px0pCHUNwAZ6xOgNIrcPvtRbI/tnIEeRLpHTHVukHe",
-	"+SOmgNipCEisuFTcuJJ2PmEEwmg5InFnpMgo9PDH81XoRs1uOkaaH7k0KLdu6gm2f4PQ5JW+7fM2fLgN",
-	"H34d6tuo2YUdoRyA5hL8sfSqYrITNSwg1hgihvfH6EyAo2A/lqcgHafvu8IiJWr6o9Mk9smXLgKXw6bo",
-	"K+hKk/wF/1ebN4OeAtjHSCbKeh1Wcdq/bRc+yl5pkglAYNh+zhUtlYKQgsEIY2TnphTx4gOYpwISxiE3",
-	"D7FJT3+HtKHa4YQp3qc7J1JJYeQlzVA/C8sOfrOVsT39vVmYMZ2TmTR7Mf1uVV1+euXOJ//n8oMBf1X+",
-	"dAAkHfEHzw0ZQM02n7gMak3CxFGV2KuXaIDnLFUAFfK/fKD8zccGFNjWwbhN0XOdzfxmq3hTC9Wvkhza",
-	"bpkQWIdjcwdj7uEr/AyHpkuoLkgymcokCoM0YRmlyOl/64tpI+PY+h1WqJBRxzotEyoSGlUI1/tE5ITr",
-	"Coz6rXG7DbxX4Nz6hXwHEnKJkNMNpLrcAM1LJqR5X5tsPlNyYpvsTb1UKgdcMQ3gb0CWCQX8LsGqQUCi",
-	"IdCVCapgntTVh8EqkLK3u96fb9ez836xbW8dAZHxtcnHd5i4wDWiaMCRi6/DTmVF4wYnJETRqJiRiVQM",
-	"hMd+SMUGSmS48ZUbeK5TJiUy3grJn1BIZHxdMuL87QpP5ydfTJmu6JCHN8VK6BfvCTT56zm1/PAFQN5d",
-	"BKTR3G9Bon1Yaz8MamMu7OD4yQnzx3oYb9n0MC9dYxUxmvRVpwOpluCS+nLJtF7qUpEYO+PLojC4iLfq",
-	"7BaFbArWsXESXanWLpjDf2mHGHjVK7XjM271FaK7cIG8+p46XpPejIhk0mMq8Mhf8UhRzeDa3xJpQB+Q",
-	"CVVjHZBu3V4EKSJQWElkYpxjK5PhKJr59DNNJowKY71i0Lr2NqttJ1zrmEWZPhYdwSY9FiI8GRNhLLkw",
-	"84q5N4PnWUPdSNnGTiimk8hgmdsg0d7F7mo2ocLwfhfLDbJKYtcyLRvkWxgOOXBU+tbegTJru7BzkGSQ",
-	"3FMnb2GEdJt0j+qtVjcg3T7+c0Tg3yzVF1jwj+q7ATmq7+0c1fe7gU8JcUjV/qL9/XprBx5HpMIHE/td",
-	"F2ozQj6E80mEIMM7Wq1ug/wE4QOdYL5Q105rl/SY5iFDELQi9ppt/SGBXJM0fQ/n2z08wFwm+5w72qGz",
-	"GW4iFpABLJw5aCColuRIMJIniyR3u+yc9k33XuCSjAAyyHfaj2advMPl1SbdTq2v+IQLGpG+DFmnZkf0",
-	"v/4XOZIhI/gTi8h//V/79T///u///Pv//Off/zt++B/w4d/xw/+GD/+nC49/zQbGF/nCWrWLtlOjblnj",
-	"S+puGu1iBc8QeuDnHwctMkwJavgZtNW6k1RNtB2tYSJ0142s7186ITCFfkIQdA6LxX0pjJVVKz8cF9dR",
-	"EVkv4kNqEnBdPS7TGKZBDkpR94J5GYXbehEVY72wFDriqiCaygp1oGffupKYpXgeaK9JEkk5JgOJGLG0",
-	"J8/mOYdFxIXPMsMy5Cp8vbVAO1rN1YB7C8ld3dGsp3jYbVsl5FAERRgQPsjyYUs11QHpRuyc92lUuNcK",
-	"3UFOSbXzyg1+LQ4Cvr6i6xMZFosV000vu4+JZGK3q/QL1yp7n2sE8OitGoi/ySmZWH8QtYGH/co3drdZ",
-	"3kysCyptp71lQs8xsa3l5sd9Kk9zq2hVfkvyqZsuccKMZKJRnCjmVaCeL+tCRQ/kYDBf3512Ya4HzdWZ",
-	"eiXpgz2/ITnsZFAra9ctu+sL7csXX7fqjz/82qw//vCpGex+rmef/+X/X7vyFluIGS4OTAFLykECwrll",
-	"+17OaHSoNRPmOT9jonYRJIIH+5s1zg+fvacSGRbhgp/LM6bEhAkDtkBF8+Dll4eJze2fPTakIsWI7Y+o",
-	"3YvnJN42sKpOGW8otCkVcHefZsJ60x82a10O3M+3bsaompPv3Yr0VXvp/EChCOzuFoX6UbNMKC7tnYLx",
-	"kR63D2ifYRa4HzCEmHFiAk4suMXtvQw2A+QrD6PzazqE9i/oYvtXa3IPkt9/n6Uvy5Vupwo1X7EpJFlp",
-	"4taCmrVgPZZPUDPS0KjWXp+/FPff92ATl3mgP3nzd5AdhWwTAb54kAztP185nLqS6MJdHAtUM6GlWpH5",
-	"g9eU5P1guGOtnB/3nisMJuUyfCqJb1w4pvZwD50kcJwWMn/cQa1g0yy9J61LUB7KeZpxEVv9o85olFEG",
-	"3w+Q6bH9a63wGDs1Lo4VyyhCY7Qqbyi7E4fcZw1VdPH+L7VcwpCjJZjnMn5wST5xnLilSUJuarea4YZT",
-	"hFIRy7QDfvNhPSWw8wn/WJEaBNcsJAatpwqeM6cJLna+A7duT3duY+KPn/VN1ubGMU54ZiHCWVzYO14F",
-	"Vqxv6xQOqMqJE7gqfTlhgGqCrjgwbGpSSo2bLnB3znIFsNHpDlZvNfd3axtqbn/eU0FQ40+DtsJ0a8p0",
-	"vDDd0X76vqBUBbU4KUt1Yy7RDVt0QKyNQRSDKhlu2lneKLNeE8Yde2zIc9iZvnzWV5W5vIGMn9GnD/Rc",
-	"qjvyOTr2av8jHVIuAG0o9yYuSKzkUDGtSSgxU4eAI5dmLZSkI5SI8gVrXC5heeXldxV2zZ96C93WklyV",
-	"p2mA+MfK7iV0TTE3Y34fdrLJLpC/NKeNSrOXnrrH69xOvm6mLeiHqWPXtju/Jka2fa6TSoQOiKJcM01o",
-	"xJTRAZnIM5ZXfw2y33xMuCfi7jE47HJtgvAxhMkmEqDIFxSPb/1SS/mKGWIrHeUEG5Y5lM1Gs7kf1DLt",
-	"qiHiXp2zAd7uspfPJ3U4fNJToFWH8BjmecCqWyvTAyJqAntU4lQv5m9sppNPrOu+JFljm/n8R1WOXjRT",
-	"xTif9nwJnagSUcclX01kncVb4IxVu/xSawz1ZqhVwChCI8hX7RunzbyNhKg71FXuLCqgZ1INvfHzPhFI",
-	"U72SaWGBRBfPB+Y1StkpwNgRYa9DoPDwC5CfraMykbi/vI+b5aVtAtO6hNzaW8QmC9iroTTGi/3Wv/vq",
-	"1QsKXs67kYPNYyeplgmq+XetnoHcAshiyoU7vIpAO6eYCVsku3csiVkOuATjqhRoIDsBwCX89aPyeFV6",
-	"OY12YQ1W3iiYNX8azIXDTStpXiVVKHDx36RmXSMZ+Hp07GXxsV+x2QqIbJieraq9ZWm63r1NJ/CmQ9QX",
-	"rXtbxy9eqHpDpc915p0G6bZQUvrGQqCLyEocDIfIuCnE8qaY7wlwdIjehq88KAbp4L6h9bY9yBs3PsxQ",
-	"VUK3PTv6U5bPXdAAqpCvC5XNrSNeS4vmcvbVFZfMbYXiz1gud5UysW6ZHK7hkiK5p1k0MH9gM+ZxzEKo",
-	"kc6K49BP8PuIphNGMOUNznIAeI33x1+w8C6N6f3Zyu62AeCrKeDLVtC2jO+P6h8sFPEV1e0XKeFb9B1c",
-	"WnJ1wPipL8Vy17r6E4fb6opG5mwKPhTfJWbRoCjHhfUIsFmdmjNqLrrUt7l9VfSmfCiIhJnxq5Ci+lpG",
-	"YBpUbeoLPKlTCijjkoytvzYdSUL1WAdkBN4bAx5VbdtgfTcHGm6dNkc7DBjeOF52d6/IjfL1Jpfb3Kym",
-	"Y8K4K0Ci3NmB3YjsL466/TzmiukcDKDbnzA+l9Li6lFPUoWMeAtR1AkzI4mbD94medivfdhge4BOOzO7",
-	"KokWB+aLsA7fXgkAgl9cl5tKQbnL9i3GLWimH8csNphi1JdyzB16L94DFBbCcRoHYMPGTMYRFA1R0lNy",
-	"qplqkHdKDhWdaLt9uGJMNsPgCCD2ezHJscQu6uAX4jIpRxg6jdn56e4v5sHZ948Hpw+ivd7Jb83x20f6",
-	"X6f7s/et5OXDydH90dPd+PBx+Hzwi3y1wUk4tHAjaq2tjHvll2McOmamfgQLreq0F266o91ybCzHdv+6",
-	"zcstPvBXY0dwB3tOBTl894Lgot9Aoebszx2QlarowTFL0QBQPVoLw378LmbixRNyJIVgfUNiJc946PEW",
-	"CmaJJkN+xsRBlpHVo/2xfU630IadPo0i+1N3UaOCok/V6ooyc2vUIv8Ihha4OQDiFzPKVdraxhXP33YS",
-	"vuOoOsuO3xQziRKnRtaW1pnn6m937v76bzudTqfzofGXe6Ult/Nhgj0EaZzTIzjgfoSLCui19Aq2TP34",
-	"e+5oQsNQMa2vRwHdZsfznRujwymdXa+w2ln0W19+Oi8ht6nMLAn/gTjkFgOYNQWZTsFK+jJkCxLMzj1C",
-	"4gBKhLI+GDlmokHmrTBgO3ACmmYvpYnb4J5Q63cOhVRlxIRH0kqkYevKu2tu2j+rbnRgVUCPpa0vMvLU",
-	"juPoPPruW/bL99//3Pv5+MFP58e9F4dV5dfzeAsFxvPHD9bIAHCtTFUPGQL/fFG0i02kgyYffNRROP64",
-	"pIyeXY6z/KfRrDh4igGozlxTYGWehkxwVgVKwZSS6nKNOfERZV+sU2wFnNQzLRPVZ0ROBVMEW5R3Xpe1",
-	"7jT/uuqWNi+uqKeptFlXu84FVv6vq7MPq3apW2szbneGip3hSE4YGkKeIe0K9wa9MqjIgC7BB/0gUS1m",
-	"SktB7nZ10vvI+qaLnDlittgwwgeky7VOmOo6Bik08u45hnEKLvPd7pjNTnnYvQdHpPDOjvCGITcjLoiZ",
-	"Sn/IEzjGIkT+0cRI2SDfiZQJx17KNfHdb5BjOWE9GWJUQRseRXh0S5SMEOLKOe9BPvrl8mtLwIyeivDY",
-	"D+CKXQcyuvyY3dHtlHW3ZLDsHg377aSoz3b3H+0+evzwQQvhDUs1PE5FpbK6f/9iuWjIMNRjw0SkBQ0L",
-	"DZ/DJzEm1u2dnUgOuWi47xtSVeEz4fKoXSUo00LTnVnFtfeCik2eO2xijJXiSlZkAJ7ysJyZL0nglyvP",
-	"rgOiqlp7b30uOntDumJL4hYZTBLsS1Om2LbQ/4ZqD0QI/GNeQ1ulpp3+WlfP03DCxZIzAVCPVssBmk8R",
-	"kc+ZI+7E3y+aHLofBuJCUJsI9wRRT2oV7pkcQ4GVq9bkgnBTdRxfpT+v4Sx+q5K3Kvl6VXKO7xTjJ7V2",
-	"rfV4t9Fs7DYe1oIaWPfLUzMiDq+qvZG/8yiiO/cbTczYUPC9Q5PKh8GzRz0+gee4R5XlS/f7/fIBxKle",
-	"vkbciBbj7hAOzAhqQ/rfijfNh9+tictKx2Bv3yMuO5GZk6/LpW38oJly2mY5vo3fHrf73g0D3KQ7wyab",
-	"Xd6r2fnk/jrl4eeVLk7uVNA7H2Qj32OJf7BuekXqYaVEpNsUottksOVO/Taz0JY6jy9CXxpWgve5roK3",
-	"D4qpGS3AgeImWV2OuXLTBJFzOXafqqvQgMVao5U5lWrMlPuAETqdQhnrKTf9EdPej08R1APHquVxQKZr",
-	"supDBNmT6IM3D3hvUPJgvR2A+EHsH4z9VtHq24ELO6KLve06uzekBlJV0wTXl8ffvYV63BmaykISHuq2",
-	"zwaII9p3GTRSWDtoIBUriy88Z+bYI59ezi7p0f54AGiCEFYCpF33t4ztbgzYBoBEi9OENkwqHvaHNIjM",
-	"YtsgxG85Ta/JncgDk3N6X4pZ18pRLtTagFSXIyNdE+QvRdM7dSmoy1g4C3B5n9M0UQ/DiesOXt1TjI7B",
-	"AOpHUkPQ2n11ukguOmJReJoIw6OUmV6cDiI+HBnoJbQR49vud/jGERHnHgRfu6zUCovoPuD+Tej5ae4d",
-	"+xlmMhty7VjwXURbn8ZMuQReuDRRUc6wm06njZiqqNGnO9nddnCcUOLUR/yMeV3QY9RUNe+Bbd4Ism3s",
-	"IkTsYbt4p/BnbP/e393fhTRctTwx+fMGGRgzbdjESccazPqOTx8FN8ekj6u9A4itF+PSd5pvay7eHOCc",
-	"/c9q05DFkZwBWjMvZO/CYlkJjHjGlE+wrdzE3DV+a+pxQdUMAt/PZUbyDtzyRtG+Kc2L/NG96NLABe4l",
-	"1slsNMFPHMpauzaUrcbuA/is2BnHTtWagxbbDfdqQS3taK3ZaDWa66eB+YZXiIJ/7jatcXVaI++P0sXk",
-	"skjWWq7Z2c2U9UZSjotAntdQ53YC+b5UOI8Hjp9kYjQPWeCjh1STY0NFSFVIfnLtSklA0mSGNL1es75i",
-	"htztTkea9U8bjQbQoxiENWEd4at+YOnfC8iYsVgT7lhkRjQP9ZRVsyIGimOlwNQhIHJBOhV7B3YBiv1j",
-	"43DjGBDQSM06ouvGtM7DLulbUw6Ns6yQDykf4T1wksQ1WHugAR7sk1f825QvoMSge8/6jJ8xN0LrwKxo",
-	"6wTaIeOpaoEWH2TWJkAXI/YU2Kp4XFXwESZ6eLr76qd33w5fR4eD8zA+3z18cX8/fvfy0f3B/k/ePcAz",
-	"58xByEajOnq5XjIDthBodZgwgK7pK7U0F31GWo8fNg/80CHd9ISLxNgpHM4BH7QePmo9fLTfbDZXNRwY",
-	"qw2dxFXt39tdo/nHfCiQbgU8hTAg6XORR0WGM7t87WQ6xEIdWxO/2OyzVvDqvvxl8Pvbx/d/efzDj0nr",
-	"qR58Pxn8+Pb7kRj/sht/fCwfv33ydudvO/GL/b+u6pv2rdos0+TDJbKMrdXk7hjwof0LKTvau83PVbz5",
-	"n9MmIJ52nPQirkeo89fbdZy4QHvXSj3e3axbvgItDa66IUbAiVWys2k3QAfElfHHgoa6lFVZMQAxblHf",
-	"lM0vM9T6NDUhSbq8yISCN27XsnVpvPPkHP79ZiuoARVUrV0rmKrpxCdKtK3Hwak1zersPI6kYqqdzBm2",
-	"6w1jtsWWm+Npux2PGBfDgEyVRPA/IyWRUfiFoNG2Gc3XYUC9s1tEao8YSShxErtpnXSmQz/PvdDKDH/F",
-	"Zkjl8SnHCfIB4wjqrGrTThOxat713gHryjWp5AYxRHEnSWy7E+IxiT9R0ZrBwM/faM22kGgWsb7xJ8Tu",
-	"4vRmYClYvPXpOesneJOLi3FFIjnM3Qk26eKdL2VP56F5wdeJZH+cCyumMZ3F2wHoIHd7HjwkH5j0HANl",
-	"JtGEGqY4jfjvCPcrB5izEFNluHFHBu5JWdyrIsXSFfRQSAGPrI2VG3kMipW3AvbC7D2V75AEljZC9Xtk",
-	"Jhlxw/uclg7xMy5CLoYp+0c6KED+UdGPNHA5kIoMGAuhaInl32q/XdYbayMPeMRyt7Bzq2fKbnrFZjrI",
-	"khN86FaxvlQhMiZKEvIQZjg3pB6BcwGLndEI6hNCkvthLrMxNxjoIn3+8Pn/BQAA//8=",
+	"7P37chs3tjCKvwqKv12VZIaSqItzUWrXbyt2PPHEdvxJyqRmRtkk2A2SsJoAA6BFMylVnX/PW5w/zzxH",
+	"XuwU1gLQ6CaabEpyPMlof19N5GY3LgsL6375pZfJ+UIKJozunf7SmzGaMwV/fn1Jp/a/OdOZ4gvDpeid",
+	"9p7OqJgyTZbczIiZMaKYlqXK2D65nDFiPyJckyWj16eEG/u3fUvTOSMTqQgtCpJJYZgwJJM5F1O93+v3",
+	"2Ds6XxSsd9r74eCqd3zV6/V7OpuxObVLMKuF/UkbxcW0d3vb773I2XwhDRPZ6pwtCrpi+fpaR0aVbET4",
+	"BJYQfbL3LVuRJdWk1CwnYzaRyq1fMb2QQjMyo7hwRlXBmSKqFLV12qETSxxLWTAqYI0vZUZxJc2FvaFm",
+	"RiQuS5WCSAV/jml2PeFFUQfIgSqFPhgcfvHZ5yeH2d4RHQz2PqOU7n0+GAz2BtX/HW6B2Tk17CWfc7O+",
+	"oHM2p1xwMSWK/VQybTT5WH3SJ1TkRLNMilyTUhhewDonZVGQn0ppqD1eekN5QccFI3RKuSAfm0/qG7jq",
+	"5WxCy8Jc9b5U/314+PngS/PfnRf7RhY8W60v+awo5JLl0YJ/+oRwQShZcpHLJcCXzxn5eNm3z902Nqzt",
+	"p/8+PBoMvlz+96eDbYtjRq3OJoap9XVdOHAZSZaUG4ddADfB3hm/3toyjhLTcWHYlCmY74cffjgrzYwJ",
+	"wzNq2PqkFnVp9QaXgsCArL7brxhVTG3c3G2/t6CKzplxZOBMa2Ze03liVvvUozG1r9VnmzCTzYYFNUyb",
+	"4ZgXhe71e9x+uKBm1uv3BIzag097/Z6FDFf2Ijcv15y+e8nE1Mx6p58e9xMH8pW7OS+era/yRe7XmL5f",
+	"jZuV53nyZiUW7scb8rzr8g8Hg9T6n8pSJK7lDzNmZkxZXFLMlEqQkZGGFiO4mPj3MKOLBctHfbKc8WxG",
+	"MjsUbJcbNtd275bmLuiUaXsRsqK0VJeYmdTMY+coK5WWarRPnuF1OCWjCS00GyWIHkDip5KpVQUKmLW3",
+	"hSA+hUnS2Duyl2PoluEPbKHYDZelhtXXT42t/qpfvJU8E38rs9Vfv+i1rAunbDmNJ+nTiDjFtyxFekgp",
+	"+E8lI8ZeaDkhK1kqks0kz5DJmRnX4aIDXwH+555UvBOeXltexM0MaFdOV0QbqowmUhQrIgVbYz29J9ln",
+	"9GhyyPbghvmdI+uutt7gd20wOLIwmHMRMDQJkclrKdgraqdLHh/wfYtqouKYjpX2LXvT7IYpWhDNLHUx",
+	"luuuSCbnc6r3yYtJTZIA3iukIRnIGnnf/4qcmWtyPDhpExrSoJjs2fXv4QZaAHF89Nmnn6c2/1c53k7/",
+	"3spxivoB2Ru+leM0BcEf7kH4XlJtvr5hwmymfAXVhjD7HlEsY/yG5Q4vjWJ0boFbzpkm1PI0whuE/HBw",
+	"ctQGWruAPVjB3otnbaD99CS59rQs8oq+4/NyTkQ5HzNld4CELBDB2uKeDNIXv4DB4/U4Ro+fzHESRwLm",
+	"XOC/KuSP2e9rWEni/MMKgbtYzkJeW7ylmu1pJjQ3/KZBt57uHbZwE9xvd0aSAul5KTYjwhot6ShXJtar",
+	"SnF/xneRzVheFmz7BdPuzfZbNpOlKlbpxfqv73fbLljBsrRID2ISIKmGl06JnVn3yZIXeUZVrvtkNFWy",
+	"XJzCakd9MvozdYyc/nkEfMMSyZXlBFNSLtzVlIrkcinwX30yOrJfAZNZSmIVH6X3yVM5H3MBUuYc2QsV",
+	"uSW8fSCkdpIFVUyYGdOsoXBFi2phojpsu/1wOzCRCya0VB1OGt6rL1KwpTtl/LXllP1v9zpjrZMn7H6w",
+	"q3xjWRydM9EglCcne4dtK8NR73G7b/Fbps1XMucMhPMLKyqcl7Bap1XbP+liUTg94OCtxs24VcJnY6rg",
+	"DHQ5n1O1smRJigmfRlTiIyeAeOH8hhYlc9NMOBgGkMSePhnA2uRCJ4ccbxzDfZVQFVqnuu33DJ3CC4pR",
+	"2B1I4oUEKN3GIP0vxSa9097/76Cychzgr/rAw+4cgQqHHwNuRedFBLj7r/seK7vtN80wMEWfWEjA9Zag",
+	"KEj4XcfUnpwVBZlwVuSaUMXcK7TY7yFGoVQF6/Za1FmWsYVBi0o3rIKfgQL2Tv/poLIIl2TosN9B6Me+",
+	"HTUrlbKyKWi/AWK3fVQlEI5UZKyw6xj0exPKi9Ki7aDfE9IMQUp2vy2YsDoN/K1KIeDvw35Pl1nGtO6d",
+	"HtpxFbOC55Ca3mnvaHD06d7g073Dzy8Pj04Hg9PB4B+96p2xRWArmNtz7veYyN2HoiyKfo/n3fXGheJS",
+	"cbPqnR73e9pQU2pknrDKgMsWq6061zs96own/rxSCHIZ6bu9fmzXi/WC2HaWmsl9dpAytzUsXJs+D+/d",
+	"xsr6hXG2jEcc+wPgGFgxxKTgmdlwpgslxwWb/zlxtjkzlBe4btJFLAU9EcBGaKEYzVd9QjXxB9LvMaWk",
+	"xfl//lhB5WTwRb9nuEFh3C84cNtSidMKqfbYu0UhFVOnmX+zM+De4E7b4GbXEySeoPnmkqHqS4tCLtGO",
+	"IBdMudvT7z2XaszznIl7whhGFozlzjyfyQVzM7Ev4ZHFzJzq2VhSlQOoLYhboXpcQbVa41awTsKrDwXX",
+	"TLGcCcNpoUkuN8LyhbihBc/vCclDZK6Ea8JxwFNygLTmANj/KXHK5imZSkOeDA77ZEmF/WsQgzMac+MH",
+	"C2l1U9U77dWm6d3G53F0VJ3H92KhpL0SYKT/WhhLKbYejdvMgxzMmYORVCQYlyOAgdYMWs+S2lMTbN9O",
+	"+4oWE6nm7A4nhFKuzFd1kfSMwLNIEo0uBIMf7bIs0sDCyF8vvnt9SkrB3i1YZlhuyY29tPY54WJRmtYL",
+	"MagO4CuaEy/LbYX7POzawhE1scYmvHqW3oW3MmZU2I2MGVzcU3IAn3mc5JpM+Q0T5Ai8JJp8fNU7vOr1",
+	"yVXv6Kr3ySliHDdEioy1oOmuY0SYG62ljrgPAreHIibroFxQpVl+SrjReAx9+NNiTp9QguZmsHjSCNXN",
+	"jJoK4mbJM2Zf8T7GpZJianX6uUX719I8l6W4L10CUYlcVRYSfdWr+At7x3U77p5UZ/BaGoLL2XoCVmKa",
+	"wKsPB/8mX8R13/Z7/sv7AUnLOXOUhwmDB/GlM0KoG6Y+0qSQUzgobkgpcrBrI1LwnBxPDrMWID6JEfmF",
+	"RXtBC3IBo5Kv7QddSDB+9jA0WKyckgjL7Vs5aWblpZPDE/TMkwU1M1JIMUWUFeSEfMu/ctC+4TlTZ0u6",
+	"uifIObBnsyILNyaZGbPQpwcHhZxyse++2ZdqGolDQi+ZIngMeibLIv+SGLVyLmcuyBOiW08ikk3sAdjb",
+	"970Ibuvt51BGLz8Uaq+DIWwWdfKcZFIplpli1fcBAoiU4HQ3QHeAgFqGFJSd4GDW+wTc1M6mbz8HdzgX",
+	"+HwP/Nf7dd0w+mWbThf5wG+d6XkHu0E3GJ6XopU0lOLfTK31puw7qLUZtTS6XHiboHN8pdTI45PTJ5+i",
+	"GgmwGJA/4f/rNaH09Q1TKzKTpSJSwPnbv+2Bv5XjpIOqoNoMDc+uvQ7qjJdJIzv4a+3LoI7Hizz2uu6P",
+	"kaaMG7MYOPxZCjvq2ZwpntGDS6mkMLL7zfKAblWtwu/e5nyXI2k/gkqTd/7s3mfHh+TkZO/wwHl3GoZj",
+	"9OdWJuy3ckyWMwaHohhY5QRbggMJbPNA929oMXQxK73TJ3BoAOnaMBbE19zKCr2FLArU9tuOMWFDh0Ns",
+	"2eITu8XE+cnSVAv7dND92HDStkNzv/Z7l1K+pGrK7q3hVgJ9zNMOySv+VZvkcxixCid5OoWJXEpJcF1b",
+	"+YWRcljAqw/FLWAj7F0WFHYg/D7kg2vcFSlFwTS+EDRdoulKI+dfcs0chF9RsXIb1PcE9BzDmyxojwaD",
+	"Kh6LkjkXpWFfEqqvK0Z91MqoT44i04wFt10kCavsBPY5FauhX8LDgF9KYketNgaBGnomlQGOitzZv0VR",
+	"27kT843j8zay3vBiHCi3V0XKdfrYve7D2e7G9b8XtDQzqfjPLH84kxQV5OzNC3LN0KJ35qaAsU4JRrGR",
+	"BXs33N/fd8pW5WBLqzSHsT0kWnMX4a96+8GsfyjIOV+gbsTuYdxlrMtjREzNuOX0x/gRqJmWmzi7Sp+w",
+	"dwuuGBheFLuR17DhCOV++OGHvWZk4abjbwYiehwI4vH9aXYk44LQb5UzqhtXEBWBjIpIC/hdif87SfJo",
+	"Y8ipoWOKAVDRkoJykLL7ZFLlLLdkB2I0y5wbq9AmDG6/rbLwvdDlYiGVYfkrlnN6CSfwYPz+qmfYO3Ow",
+	"KCgXVz1nh1oT+NpkgCcxqQjrJLBQAivtgDLhu+HcfjeEDx5UHHCGSjBFWn1+CcJknfdT0MjsZemTv5+9",
+	"etmrTGMY3FswBdBeKPuRcWEFGS01S4UR2Ys/4Uy76ExY5D55Xir0PmfO4caCBxoiHGE4MmZWDCNGVj9Q",
+	"O70LLOcQmiZvmAIZuBH90O9Z9N8GtlfMUHgPoFbwG6bcjiCEbNvnz/AT4IlufqoUXeFwiGe/rK8MXQgT",
+	"qeYgSZclz1MbALGcJgLeLnkV+4KhBBEkLSzC0Dk1bM9ezNT4EfQ3hapFr0VwDuFu/Z5cMOEUn186Tu0O",
+	"bvNXVhdBHuF0ieYoECMKXsxtioR77zZc1MSpGFnkSXD/4DQvCC8VrNBkaS+OkIDa+T55XRaFTxrBpy6k",
+	"nmuSswlTiuV9MmaI1u0jJe5ALDf6vJO2A94Cr9s4lOifPcA5vLcRJD2AAv66e1THlvjMKzxtHGsF0drd",
+	"+jEsTI7fMnSQAlV5ijBZJy6or/7SY6Kc25Uv2Xgm5bVddkEz+182t0v9sbnlfu/dnv1o74YqCK6zX8dz",
+	"fctF/kMYrfnLhRu9+fxrnO3W68kpXLLKXAKVnjFtuEDkcIftUKEPUXiyNESzTDGTommNE4TZnTofptwG",
+	"3pdcJ+h3oHadyF7tuBKkL4rMt0PtiJewgvogrZt6sN3cfxshVGLzbJfwkn/b5WJ0+ugpvnpneEFM3Rqs",
+	"aGnkfKPxMsDJDnBWvX7b72UzBua89Zw/+xzVC1UKJyQyms3InBqmOC2ccgbWq06nZGeHcVNHhX7tYTdZ",
+	"yQpAF/gm8GmI8h5WMXibvsUwOvxuwUTORMZT7PN7H42LAUi1ba4jzprogEObxMDPQmjvHYeOBku8P1FM",
+	"zwSEJ3U4j+fh7ds+hgUnB0VLZHMnf5VjhyKYY8TqaWHd9wT8p4FX25b/kmrzqvHJJoK+oMpwCJXcKon7",
+	"Ny8Y3LuFlEVi9xczqiAZER2WDhIBAqTUTO8TsLtYXXYF2sjKCcPz3QCkrDK11XViX6pMPGuG26QQGpRQ",
+	"KRihxrD5wtTlE1nWVGaXs9DCyhCF6ljauGm129G8+Gu32e99fT8OK1uwp3bggc7F16MfU05/yq1096xG",
+	"Zdcic3OYCVGgWorTmhAf/GwZLYpVTeRUDDU7AZJhk0s19DQ/V00p7jE6ZSotp1OdWvMPsxUKL2HtHAxM",
+	"TsWc4xVOCOwimc+Hln7cP7uhRWmVmvoEG8YbBp/DehJhv7eUZZHbVzZkSzZ3MmeGCLmM5oyzEmPErQAa",
+	"zxQA168yDBprbUUV5HFrfHpcyOzabTK9C0omlBcsJ4CtBD5AIOZNnuHtO5hkWIrURrfzCrg5imnIkdpO",
+	"bmFj5/j6JlK7u1aXJiZ1IhJpOAGU9S20nsjXOfqW6gcyUXK+je8nkdbI7Vx9u/AP08Ngret+HvPy+nzh",
+	"J7IAil9LygZjsmU73qwIoadJmuM+70B4VIqMPGM0L7hgYJ+lxL5E2LuFcokzkJc04TfMpSPsdzEKFNSw",
+	"zWo8btKq43O0n4BFdMmLwj6U7mHQx2hKZr2bwWJO3w3plMVMdZ1TtoziOaflNekCB5cz5o+TC7KUKm8k",
+	"blnuIrUhR5/OBvOBJrJI2p202WDY97cvYBC6ym9rrvo1O+DZ6zM0YdjfPbLl/vT3dzZeOBCsQ9SFOcSr",
+	"8RuqUKP1xvxF0cVs/aqzfLqDUbCiGSmdUua7DvVa5omhmjQPxu27pbZu8EH0ZVAkP5jaH0Cyto12BaQh",
+	"493T7IhMA5NZ11D9JdpjrdYb6zZ5Xblp2n63ztnOLQ0t2AahQFSJoUj3wGe6RN/MOs+H4YZgFtyu1Vb+",
+	"QxjROZbcIxgJlBXNihu2o57qnSsdUPECX92iUiRRIMxTP1QP1QY4WtHxTU05bNhXvNllbctVSlEndfIp",
+	"vn7b3/G6VvpoINRNWDOzm1LbgLTP1sT/ddvyy2wF2kU44bXgJ1NqVxoCUdYHR+MS9skZGaGoO6peCD+D",
+	"sjyjN4yMGROxOpVHBnRvS55zrVEUjF/sYWYX/LEusG+0LldbexWGjh/WZ4l+ee4njJ6d+7kt0Mqcm6+F",
+	"0+Sb6RLelwvXDxQRVwyDhIhlrN/A7AhQcEtxY5iIyw2FQGVNMqoUeCRKg8EFFikKZlh+JeJKXpALuk9G",
+	"NDNSjfpkdM1WQ57bv7jWJYNnuoSjd7nris2l5cN5buW8ERALK5ujL2WUFZwJfPdKjLKC8jnLhxbA+Co8",
+	"qRJW3ZJlqKqwFie7fwUKev1W2uWmJSi/FALvnMKORkEktuvok5HkeTYKQRduf94zjxvvw1aql0rNFFnO",
+	"JEHXCUpAzkMPlHNEF5zg7gkFABAHo7oUV8uzSslvuzjiYvhuTrJfMKXRQSwV1gOSLfAmLwCFKB7VKdQd",
+	"WDC5KFh1N4P2aSduSKk5/Z8oprsLd0SoJUwrCE07B9SPqSG5IKPvNVN7Z1OLb30SpOPBwN4dRTMDpRIa",
+	"u6Fi5U8po4JoJnJ4tr4R79zfywp+cLg/IB/Tgmfsfwq6MHLxSZeNNTzFXJhPT5I+WMS5Ng98HDXuUkt0",
+	"yWrIW1+6j7DneRxef6AYLeb6QBs6mXRZPhKD9VV9y1aOUlFtIXg3mcjSNZkneetcKrbJpz1xAQghPij2",
+	"vNoj9YAC/6xiE6j7F1tNMFQRaKpDaSGBuPIQy8AVkct69ZTDo+OTFhe6ajEPnokoPAMGtuRZCmMRtE9G",
+	"it8wVfIR0hAlC6ZfSm2w5IcLcousyy6OCLNgxytLsFgxSRoqoCBFWsukZlbFnEFaEzBskrOCOR7tbtOT",
+	"xm16alcui+gZUHWmM7pg+X7aCBkzjCSEXrzxtLJPRqW4FnIpHEQKmdECoUEzUwEj5znWjLIKv7xxZkDB",
+	"zFKq65Z1ALI4jE6qzZsFmjrPHJA5o/HRhGpf9lJgInngO2ijgp8w4wMDtdIBGe5Kbyrr46m5K/wG1KNO",
+	"Ao5OPj/6/IvPPj3EjPE7BBeAgI2cNpCCGNXDDe772idBGm8ceQ32SYnSCkcv5fTeum0lZP3xHcK1ENJX",
+	"TqVut5BvDkHdJz9YsXAkJ5NRH+sSScFA4LFsUoHzNxrGPsxlVMAolsolsJewqR8TsA1lBtIaV/3It6qb",
+	"tdIP2+uLqVJoDNzGsMf0NdzVo9xNIfQbr/TBuIZEZ7kvqimxRk/tlUWy5ItdxKXA1saqClHc1aLSMSCu",
+	"qlrxS4rqdTIZxLVESt2LagNtvG/2nfhGtwkWldswhRNJKonoGhG/GBmjTQeEckuuHWINC6Ij8UsO2JWi",
+	"BA2U6rQ9KzvgilGvnHClDRrraZ6TcmH1A6wjGkOkGTbqa6msFzwOEy2h7qgqBXA//0nf1yjzr1XiWkDa",
+	"SrW1IlpOaAOFI+QJhVxSmFWr7LKmY/jZmmsRlrbV5w3cNSkEhoIxqTWs+zhrDN+VlPllG8r5OfpRsZeq",
+	"/omHQr86mfruN2HPQ9iWv4qKw/yxua/faUD0hNsBkr4TpbepFd2Ws5VVOey9yMDeM2ZeatzvqJslWWNl",
+	"2N5ZIduNAtcMkwkD7jWWoA0iobfNIlg6wfQhUbI6qP883KxstV5C25mOdDOftsz8JszW8sJ5WETLCxdh",
+	"bS0vPA9LbnnhadhJDKGCivcigSa4g1/OsM2hUI9R6z71ZrHKyrqbRAKQhYMO66t7ORs0EKQ+yMlQrtQq",
+	"AZUhf7uEFISj+u4b4VmwxFa5aROGryN2hc4LWmqWBxzGhxFfXEf33XC8DXMdyvvZ64+fRmtJ/ZL4ZB31",
+	"6xgP+MztmGVKtj3DouVckLGEJhQTnnFakILaD6ZM+8AQQWh4GAVP2K/XJT+sR7aVTk7u4EmGMmKTFsqW",
+	"1BjHvCgw32obLwhgghs7n3Nj2A7+/Kf+k9Q1BAl6qBkTO2lyU3nDlICKhmO3u3W37kzO2TCbUV+W2mP7",
+	"TPr8D0ENSyraKAvUS9b6sgXrLwujZF5mLB8m431oiDTyRd9Rb1CM5uCi8jFGgnEwPHBIY0SRJrJNDY6O",
+	"9gb2/3cRS96WiuucZ+txjxndm7CcKVCQdvPzn3sHv9O70C57w5RuRgh1lZ5cUViaGX7DzSoZw3T+/Ck5",
+	"Pj7+AhqUfGcMXdJggKiB53hvcLJ39Nnl4QlWn9gb2D+6LWOZxqGCTbnmYiIdPFpGilhH9UWpik733blj",
+	"h5qLLGGOurCPsRKGRxBX76ng2ui4qrrFo+WMF4xQQwpGNVpraq9z12vBfmIx7Zo1o5d3MWKIUPR9rXj7",
+	"eurdgomoFGlX8FSf1KY5SauTit9Qw4ZzZte1gTgoVqAZwZcjbhqNwXit+ZwXVGHRkbgvCDyAN2rOBoqJ",
+	"bUQbqfD+7hCwLle0GFrmL8yweWkr7O6WIxiqc1demKTRfCaVGYb0wM5swMXvd/imuHCv2q8W0odCb4xx",
+	"da91V65qpi34Znss34V7DSwJrmrgDhCwHN6jcEN2QPt9I1d1UY4LrmeWZjrZYLu+tPOxlIs8MoomI0Er",
+	"eo2WJSTk3fNn3cfr4//NjYoUATzIYzblaDM+RJ+OsNNpBna0Q4x0BekYoza6Gg9rrK1GH/pRBfnQKMLn",
+	"dsa43hAO+pE0tC5cpKlKk+/XwqrWmBqymPVLXqFrdT1qUlaTUlXY2mBOTc6TpLcR3jb5TnWpq0Nuymc1",
+	"DKvLCm2CJ3bCS0SSc1bkm4MvXHEpjIOuM/sA6oTwnIpQf+NbJEEx0H3QUaZyz339Vkuxf06Xr5jWFEoX",
+	"hV/39DVf7Plq8HuhNqe9si1h7a/Z8mGnaQbBA+T6W4LhK9iH8Kl1+X9jG7C1FmAbhWA8LN3eChGwrN6v",
+	"yguO5Ov5wqxAWfa06bBzjmSEZCkLwx3cRPcwBkbUcQslczSkumkegJHRL1r85iN+EJNfA2ESwEwHmHh3",
+	"KVS4crsAQahqediSVrRmQmxgDjz3+FhrC0jOiiVdaYtKlpKC71VUaRoohtVXtGrNTPl3sUo6ALcd9TOW",
+	"8TTrPSO5+w0DUhxbs4yXEm3olDUvdcMjVenIqeqyoKWeotLadx0iMeqZqzz2YHdQrPNkY0arIgfdLqX1",
+	"Ptk77KT15vymBUb1LlT+PQiIu5GG6VEz1QejTqrqQP6T2vI+/6LfQSWsYrZoUXw3gfLQHWW6H5uFbb6B",
+	"Iu0snLE9+ZzloBu//PovLy6sAPCRdpkwYU/cVJVTNV3VNoGGqd5XK1IKKvjckuZMCo0S1UTZAyr9E2Zl",
+	"CfciA7SeS29juP/uXskqJxSKLuHuUss9VrnHTb/KY0YKlplSMd+1xWXpNX1J9jnUTMOKvhYB9slz+Ntw",
+	"Vhl2LxaMXjNFxkpes3786CMd7lx8A+hUMZYPjYSrPaWG32D1NG7vhYvRSl4MzY1JZjrWEde9Vr8jnw06",
+	"OqpQELv/MV2s0ZQY0Vw+LOw1dXLY+7V5eM9Y+Y7/+v/O4zNs5p0GcR33EnAvnHUUXRVIgSM6FYjbCawv",
+	"XtQZQpYnrBMzQ2PYfKSri+nIyT55CbYYCAIE2adqG4xvWCBCQVmWf0k0Y2SEz0fr1HvMxwWXU0UXs1Rc",
+	"izI8Kxi2PxpLea0JHcvShOWtUQ5L7tRO4tdraXiWFr+8IjOcM2aBnxIQ/TvEv7O2QlnkDAItlDY7rewV",
+	"jpguCoHXN1Vuwv8UaSIW8bQPHXTHCliosYgNZlN6+79HvnssPbD7xNqhR2Vi4dBhUsfId48FwGBJm71U",
+	"84ehI8+lmserTTKxU6LYtCyo6hO6sKivuIsLVmShJHQEoCk6c46feQLzncq5oNwxB6ejAyS3J3Lbd2sw",
+	"AV27APo+dAq5twZtNDrhqy+5uNYoGYAqmDhKpyRqMmZmyapaXA4P4YJYvT63/Fjf64qgNprM2zTOt3vv",
+	"k45PFYb11bYRSakmmgpuuGY5+eby1cvUeV6Vg8FxlvMb+INdzrgmXzkrNjS1UMUKHK0WpeCHp3snT/bx",
+	"s4PwnceHxnBPoVTfW2ZIzkghOZlQrik36LplJC8bv6cHhyZ/pcnkvIvprvjOvXrb74GFEONKdat5LVxu",
+	"w96ZO576m2qidOEU4Ms6GYQDv0Sebw7BblpbCbS2GDgAXdX38qQSSjFTCFCLOmvbsY4/M7OoZ2QfEwxU",
+	"mFPKnfDaLTa9Q8tKuw0Cb8I3E9ZWNvANXNQm0/KdIyCznyhWoOkT88q0IUwbPreU5QE48LlfXXq7XEA2",
+	"eD6kentFHPfy3FG66GtvW9vt+7JIY9Mr+lYq4n4GsITvApY7afsBJYJzmC+dEWq11uFCsaE2Zd6hFId9",
+	"/41iF/B2JcOn0iHcL1aAwCsQbg8UZCgX99iSGzy5pwVj2SyFs87JYqUYeMeuDGzxaC/waS7eU70ooJ6p",
+	"hBqpd18pTNWS+pxkg6BpNCQazEjiasd7AkOl5r7xbK4hORfFuvYfqsg0Rfom+YMUKUvnqi/dJr6RpQbl",
+	"yQq+Uug+sfcqRQLJDqXi/ibN9oIJDsp+yw2eEwhjxcHWr3+TnDhx0AsLEfuIRezobgTptSGDRcia1Bsi",
+	"YakiKjW63K+rQokb3S63reuELkLIiXyp/CvsFO/wIZOl0lvsbJW8tknNr96q+CxONac5A1kJwtoxlS3g",
+	"YU1iGqTMUDvFVtTquzqddEZdu2NM4121WeouD5+cDk5OB0+6B2C0miCfOjuXj6CxgDglYGnsEzxgSHkT",
+	"68ttNXgFQ+X2ZYXYpUTCiJJiFdSX8Gajkf03b552nAgyzfUwmGnak5IQG0JyOhqG7Ge1uSe00CxZ4uo9",
+	"22DZhFGjh2kH0/o+8H23jTWvU+sufPL2/XWT2OcIS0opH5WVQrGFVMa7HljuOslXd9vpF2/Ur/+yb6Cy",
+	"mpdEUSh2bvWHTM65+fVfhN6wjORWKrSfo+wDVNtS0wfancQOqmlC4W2/lRzvU8ZRvGnfXKwK0Vwu7HYW",
+	"VJGCkYtf/yWoad8cQnCbqTPcqI+0g3lt5cddLO/4ndfM7w/MRmyHQwUuUHTygaA1a2jVaCBnhqk5F2l7",
+	"ts8+Xy6X+7JUGQoH+xk9eCaz0gLvb5wtmTpg4gA9sd+8eXqAK9g7PvAHEw8jpLbDlIKlxpmoeBzETTvQ",
+	"7aM1+o7WaF+DD83NFAvD1Ol6gzzGHCbcixraVmfR79WuIVCINlP2QzmE/wPSPiIrccKxmjWN0w1NNCHk",
+	"oVzw3gWGjgJTfZrujtqa5POwPDa9c38dDYW0F1IxXCnIUypozqkg3zDF3UWCe/rUMdIFU3MqQJwoyYIa",
+	"xeeSC0iLpDlnWMP0PQs+VSzsJprp8Kg+0fHxH5Rm9ntdYiQdTD7SZFGxz4lUlUdITrxAUsXGpau37MY/",
+	"3QR7x8cHAr1Yu1Z9WGcDMUn31CCKR3TsIa11eoKENvkEQdKGLbzOyd65cldyQuY7+QsSZOv3rByinizl",
+	"tVOF2OK3UxHfN1F5L2oOtLpneZMOBV1HaJ5H5Xfc1VtXA379v02Zs6aQb2kw6gC/kTD5vuR7S40+kHQP",
+	"+HfgYLL32eBgRoXG2md3lPPhFil2oBkVGbND5mxMQSVrJWkJibYSRzdRMBcSkDKbUYxIwAKHY3tpt4pU",
+	"0FowMRg8ryPMRTabc/NznzxVXBsuulVSo1qHBkapagdFERVCAfMvHyuKBaAqe219JX99eUi+efLkPjTE",
+	"Eq50VePnbKxKu4DjPrEEpVuSEyJwqn6ry2CMnIunhIGLfaKaogEV2CE95D1a2poUFzAtcevCpCi42GLz",
+	"SgKcyMnEsjduCI7RzXQUWb0TzrzqR4A99o6FxniMqmZS3qVdGl2uICLsGeXY9LlzZkezu4QpwhlE18Re",
+	"kvq0Z0QxcHnnnjb73udYd+unUnoh4eRI5BHI/v+dwphlUaZKI/4NnrsiJA1zY+/zL04PT3YWn3w+hrvj",
+	"9cMJKwkkqHFVI6QOaNRGkr6rvPL1XbkfWqXhFI33nuw5XUENCpmM4PLa/35lfbsSQeZwwlt0bBC9C15B",
+	"SPfjRvv8MsJE7orOON8Meks1WQYfgah6qbmP5owKcyUmDjlgZ1eiQ8OMVFmsERfDhZJTKGD6JRlhLflh",
+	"QZf2X96Ka/8W0gydhMHy4ZKb2Yh8bP+TK7oEoqLKAuusfvLllRjlSlodHhxMQ3DqDRd0wdSIfOyQGJH8",
+	"ky/JqPI+2V/rAPIFcuyZSWG4KFlOqL4So5rPamTHyTmk7TSnaw7oAxR4LR7VDrBQcgihR/AZiL5XgmrN",
+	"lMvJdFz0I00Un86sfEpyVvCxlavYJ3gOXiGPQNvr9yrIBntRKEpTh6v9vQV4NU8dxEOubRgZLe7CXpvq",
+	"LqdfThDujenODlN9aC0gtitDaI8Ks+O0sdqC/SQCvvOJUmIgf8BhAYCIzsnHmKl0mmYKn3RTZa0c/mRv",
+	"cLg3+HR3nc9eENh+G7Hx0SfJqsUUS8kmgmh2iM1v2Hl8MvluVh6ctTVtvYsGk2qfk976jtkE8AYs375i",
+	"Z7JvJLbRKr1W9olqn+0H5mOC1gtZBtaAab3r4bzrp+YI/2aZZjmTRWAXlrzYBbtEqTgeqODa4E1xKXH7",
+	"5AfI8kb8HoGgM+pHoQaWCqKQllNDPZdyCX/dhCQXfby5q4gDSLQF91lU1EAK6JtSpUTXEOnTvcGne4ef",
+	"Xx4eQc7+4T8eptFnOIDaRtoP34dPJe4rKIHbVBTfrvP+Kui3XLRlcyT0yjegrp5jcFlkFJ2Xgv9U/vov",
+	"kjMMQENjXBA877/OmrC6Jg265Z3VAnbPMqPJxxclNHWD+MBP/JJfSmgbSzL1679yywg+xmBL7V2M0W+f",
+	"xHbF96Lz94lVr6F5vFWztyn0i7Hcyxdjq3szkfTERW9M1MG6xu3bmTpheJNm7QLYEog6jwLq7NpDOB3K",
+	"lT6ZZau2/QcIE3F7/fdKTnu0g/1u7WC7G8Au2g77zB9weyzo3aXAGHf+bfD+Q5iwn9kjhTI4Ou2r+vVf",
+	"Y2rIr/8PKT769V+GLhgwGkrypBPrNw7HOaxM7RhbY/VYQ6KUR6JjL+hhZH0PwTjre2vkR3bzV/5nxXg8",
+	"0tD3RkMbUTJNfyhcsS00tao6tFkfyV0KJga0Y/WrjspJne6Gkip3L/Ndr8Jy13EaUG0MGtV+aQcext63",
+	"yo0uDSBKy/qdiYa0zMoHylZ7Q5VZWREaGqkFShgJlY0r+RLMekXQZvj413/Zf9/uILPiAfx7se4PpdY2",
+	"s1MCyeYaAu0xykcpyjGyZ3snp9Th9d7QcSHJucwVn5bs5y4QwR4iyeqIVe0c7VUtyB4s9rP6IRw9OXly",
+	"2CV8dSELbnjGacI+d1GU08Z8fXvbEpbOhd3mntplm79BAGhVDG5D+w0kSly7fzms2Cff2VeWXHsbGIUc",
+	"pVU309ajXPIol6zLJc4GU1Vhq656EFqiCxk4zp20w1DXsIvn7anMAcfqXN9SlSpSDj2ITEdFCOxg9Zt5",
+	"Lle0OIPic3/hN92c80y0dneCGslNXea9lDd2DpdtVY7/VpXfWtOfH6uT7VCd7L5lydxBPFQYuj/XP340",
+	"ugJGfmGSYl3NF5VxlZXckDF+4ls2jiyRGLkqwMA0Uf2ZUF6gX0ixjPEb5qpbYSvAWOrMColF2O1ISaHz",
+	"6Yxl1+vnmof6Od07OcvrVHnedFdjeQ3ucJgkBTxY1nko+tS1JfG4kNl1vctMJCtkfq+t3aR2ubwdez7N",
+	"2+J/oVcrLUpGJrIUeUjTxmfs3YJlpqWh4JwZavXibWj8yr8XN1foWKhZa5a3lFtupVqJ4sU3zHdm2Jx/",
+	"795r7zDV8+cXUa9qT2HF0ZwROlTHEAFvK/WLkPAhqF+M03946vc0zjlpzarZ5BTaQXP2JKmjGN3s0RHi",
+	"+hvBsul9+Z54NM851nh9E20PD2u91D62Pjslruo75s7YRyHooxQfOYMK4DuEubtXxu4ZoZqMfrnqyYW+",
+	"6p2SX65c4Rv4EYvWuOf4Ifxjf3//9vb2dhRREredh6qc+xSu0bdsdY4sqB06To1rtNJ4t+CK6c3RCdds",
+	"RdyL2KnRysXc9MOPIRQP3+peBTttb/huKaxqrMiiVAtZVQO4ZqCYzum7l0xMzax3ejgY9HtzLsK/oRuo",
+	"YcoO87///N+rq3eDwd7V1bvDyY9/+q8klczk9tYdF/BSCzvFEVL4+owV/IaligbTgimTNH6c2V+qmCZH",
+	"OkE1H8vSRJoKJYbpuzU/tiCaL8w9Gy+6UXS69Y8VeAUrHozl5wjMB2kW2WZvcnOsfKTdko1nUl73IaRu",
+	"5P61x7F64FYG7I1+USCW63rFMglbgTri2nTs/ePR6Vsu8ud+rPjheTRu/PwS5tgkD527xsJVFBzItqrv",
+	"46Ghb9r+bn3c1tt9hTN0fY86t/byu2l29Ko/fxYNX//luZssLeL4y1ghbWXF8AXSA7LH4kytbWbtUjXw",
+	"dRN1eAjxJlCaP7xs87XIWX7hmoUk2h7anzdZW+t9RqDlJ3zTrImwRbHHeZIL9HVuWvSmDmS1O1F0ONet",
+	"o47XWroLT3EJVqjo4cP1c2YvNRQftKTRztWs+ww2W8wkaVnaA0tCm0k7FiQB5T50z1hyM4POY67DaoA5",
+	"F+bTk166K9EN8jRP3HI2LqfQxGIie/3ekiqRaDOZVEl3MEm1NL1ZU2tXC9Y4L189z47NxE8lK1neh9RO",
+	"35e1T3zIfJ8Uctonc2qY4rTgP4f6oPZr17Kubgkt5LTXqZ970BuxrzB2CEFoVkqmR+eYxgLWtl60hyCe",
+	"rQVa/2CU852vFpPoILIDtGCY59A8o6WoLW30rwwWMX1j15nbO44WhJ9KZpLXZO0onKJQYZ5v47J+i+Sy",
+	"RSQ1TO2AFhglcQnfbCsI51QBv3m3iL6HrZ+6/Viep9u4nJFMFuUckoefXvwN7FRvEGz9YLTKpFIgv0FA",
+	"E0xp33/97K8X373eJ2fOqgUMj2viqqfbax3pbVzbH6/E6+9fviRcxLO40toZw8LCfh3CNW7086DdFBtX",
+	"DyAr1X8JnZogT6fhTdA361t+DjD0VMxOZieuU52///3vf9979Wrv2TPvVUixnYQKEU0U49K21oJfugCX",
+	"dGvBVq22mqDZ4mj9E7wUa9CwoCWO0xEjIyMltszkgsVnXdk1m0eLaUELqqDWnobTqwP1YPsiAwHc5GvG",
+	"+TekStSoZ5xO6uhBqp+7/QHEjFN0Ls1Wmme0gEdgh0BLRSGn4XF9dy9eXx4fkWdnl1/fjZ1iJyIysqc+",
+	"Qk95Tldxq1I+Z30ysv/Rhs4X+JIgkDrmcpodHQyajqdN/QCG4AQN4zQSytyvGxmuo0aOycZ7is6wv50c",
+	"N4nUgzBb5EL35rZ3ZILPacbM3+xZppzGpTBpznHjv9i8Cnyt70ZKzs+Q2beAsE1rgRd8+t6E1ehOtMwd",
+	"uOR9m+I9QPCdR1OXrOGPMJqnDYIPgYhwEh8MDZnJZl/7Fv31bWzSELoUAapy6XZbu2tm52ZvXfVLOd3F",
+	"K3gnU1+JJVOGGHOu61/KEsmX+8zFv946pUunnX3Izg0TaMnSnQMPopNKIEtHbW1BFcWpNunea/DGk9TD",
+	"YFlqabLuXnMWtY3vgBLH8tbX7h4Ugf7xhDE/NM4FYyJ4CGlB3kousEgmJYui1ETzaSPcrh6m8+cqNHej",
+	"1XHrYfoOp5u1VKeRul1FhsD1Q0lBd+1UElgd8CKg7lavqL+BD0MA3W3+w2u+8bG3dLHC1D6Ia98nI9+o",
+	"fwSVH5yt0MrPqnTtXt0Lp47a+sj3qg+Da2J8zRZOUxOSgKHZioWKcpekHkTC0Gcf/Oq0GFZPJq7XvsfG",
+	"YSlCS0AIn3O9+2uCYvX52mGBrtnCfKrYkwcLmAh2uo26DRdOuxnLfAWUYswKuSSjg59KplajPhkdLKiZ",
+	"jexPo4MZozlTo/2tsrCffWPEy3PF9EwwrVsChsLvoaiMJQ/7ZOR06QaeYM87UIQrW1r9vCd2RFe6fVNH",
+	"s6Q3pL7c526o+tOXOHD94fd+mtt+7xtGCzNbx4DIf1NR4uutcHafpaD7DZ/OCj6dmQ3da8M9qDUXDi2H",
+	"XavelKVoZuYpfGXvwGP/zeWrl66xFLhTqclmXEwxYt4K1OjEn1N1jT78Ogtq/vodlMZxzWqqx2ujXBjF",
+	"6JyL6fqrZ5npbSkqtbmHknuvrZ1tVMgHQJM6kRc5E8aFBt0xHsDXSfJFXlx4wJ0b4Htn6aa9+2V/a9/t",
+	"lK3gVupDtCEQef+BwwCcp7AWDdCPAbnpBL512043p3RhhUBPaGlm9pvMygenIDgJcvbmhd1j3/2Tu1HJ",
+	"Qskbnjv/rZAGWpg6g4+7adds1ev3JM8zK+4IKVZzWbvAFXAsob4AGOzmPjojQOLxU/JxrujEkKPB0WDv",
+	"8OiTXUNi7DrkuEX1qEs9W63JWQgk2hgzhm+tGw67h2XaofKySHZk8T8h1wBnDBz6WzmuaSdbd2PodKuw",
+	"d2nfuUWzkixNrFk1y1HMGSn4nDuRSJVig2dvXStrueheS0ubAOomKnei4ZjcDtcXH8M3dcn+KscPIShb",
+	"tPtQhoJv2SpZ/DFc/GUIx9JEs0xhd+aGYesOOrj/ZrxK4mCdT9wnFmer8gzd8UvdUkIH8NXRdyjtA9Vq",
+	"nSw556I07O5M6U7haesCsGIT/i4hVYJNIptRRTPDlN42jmI38vqe8U/34HO1/B3cUsXuInRphMVEmNI4",
+	"y9qOWpD/Ie6vvUPb728zDA/6onsvyfu53C9rhUQnFALuMTnHc+n1TJ3qLF9SbRqx+s1ypIaBE8v+vEN8",
+	"xmPE/2PE/28f8W/R+VU99KQVpRshKu8Bt98rjr5vfOqMM5vOPz7ugAO7HecFE1qqS450IHmShmfXdz6+",
+	"Owk2LRT/KTwndGJCVy1alIhenWpP39FpEWbZ6ACMXkM3INcOdK+cvVGQQwgLz6TQLCsNv2G1r6p4R33N",
+	"FwuWE1/OVluFWTFa140jr0ADldqj47oo8RVOeDUehILtsh2gS/1Qup34hqhnu2eynK0aBw4KtwPTHUKg",
+	"FVsgXl6zVcriXAor47kjmdGc0EIxmq+Ii8irIhK7K4F4Q9Oz1Roghj26yWrTdIw7rDV7dbfpji4Ziwib",
+	"PDJugvWAbL/hJrhr8dl415O+l/jiNURWj5BtZO3fi6A96O2M72WXeyNk8IlE+HQPBtVBg0GVf6O9JR9O",
+	"ECu7gfCBUNWvrELW2nLWkLctlyCNd/Xe+W3oh70gaZZJhdWRZVRWIK5GAd6ErmLSY8PVx4arjw1XHxuu",
+	"PjZcfWy4+thw9bHh6ntpuPqSz7lpicA4s3ptVirFRLZy/imaKak1oUVBllJdM5Vox8fF0HLMZLDbNfpW",
+	"ovpuUhanG8PM5vRdeqwl5dvwThu28Go45Sao37CZlOLd9DODw9auoO+3Vc2bgmfCmPZo/fqNrF8N2D+E",
+	"G6N5nH/4sL1XDJpuzviiJc932BEhCjpmxU6x7vb0V7t9oeQNd50vtmMo951dOo/vtOthM3XpaHB4aEXc",
+	"wdHObircZFhNtAcPstq0/Qro6dOq7nX3EBH/laeL2ulAXjpFYQX9V5cz5rRWTD/2NXYxGG/3cJLXbOnc",
+	"638kd/l1KmLg0rmVXZKenkECoNWIpcjSyXJNt/v9POgbnOL/WX5uPKDUBXrjOc5TWTpLSyNYckN8fxxn",
+	"2vIGZuK1xv2Llh8b0PHDNKYM9TyqsTbu8dtGbRRttc3MxfgMl1zkEpq2rQSdw/N5WRjeMT62NsuFH7n2",
+	"9JLP2Q9+ltovz8KUtcevcP54D+dQjnJbvaX1itgcHTLQmU0KDFI00rcD7fs0L+gZ57QDrggEHJ8ZUjCq",
+	"DXwnJ2RkBxmBM3tkJKQc+sPaJ5eSaGa1ABCRg0Cj+3aMG2grh/TV7mNddLZDtwWthMH2yTMMXMC8TEyz",
+	"Cd0TTaNc09HgsFmuKSGTpGyb8ZwWQllRan7DGtNDANA9Zr/dhLIXLamp+KudrxEdHhsisYSYU+nCTtLW",
+	"8nRHrE2ErH6tNpHd6iq32bcoGvRDXmtYLCLX22acxJZik84SHn7ZSBWC8tcAAUtz1ZgC3YtbVBrDuqcu",
+	"mLJdb9FMWgnEXo47ld7q5mo4s+jS4mtAPTDhSmhAIwnpWiH0htgD2rXZbPnEEGrMf56DfE6EXKbQwXKE",
+	"OS9WQ4+L2wsaW+Ix1IyJnUSvKb9hovssfE6nzBvWOssvm2rdb2lV4edKZQXuqmR0KZrvjqiqmQ/R4Vi3",
+	"B9KBiWKTUE3Achas1H3H0vqR3lMB6f908h3cRQ0qymnDaLNWlH89a3Z75vKW5JYCavw4khYhXB3J66XO",
+	"/X3qb1S0KnRM4k3zVmxNj65u+LOQytXNUhnRhtv+elKy18V3MFhU+nsqcgCxzsrSkKO+Sx3rrfVY4uWu",
+	"T7UOtx9rkHsIa00Nmn9wQ80bxaWPO2yIR+6XqNCqa0l8aOnPyT75AQ2Y9hddqfyFXDJtCIZJudwIuAgN",
+	"ge+tHH+kycLN0sderdDO4uhLVyRzTLPrCS8KcuzEQT63KscJiIL492GKsL1RclyweWpP8APBfEJNPj5/",
+	"/pR8cfLks0/WZei2dMqv3y0KKlx5rUkVXhRiu1zmT1Iz35znzopcW+IPUIJOJlSsuqe7V7mhqTvbkkP7",
+	"zeXlm0o+ylk6jKylW3/sxYwG2u9ep+X789d1KK6XfymVOK1I6x57tyikYuqUixtadLANu1oqISHRS1/u",
+	"gMOhJK9H1Il/narkNXZ2ePjk+GgwON5U3aN7xQ4UPKLwgbiVKgoHCSedX0M3g7njfG1dOv5PycrEkf1V",
+	"jsEZafXYc37DFIHSdCCqQL/VRNOskPOcHq3uWaHOJ7S5UMq66FbkTJthmCsZl3gBTS6WPh0SvyHhG0uV",
+	"IOTELsbFWcbLuaOOwoxadd4+SnYCsmCxUEEaEBsMP1H40g5Thm8wGme7W8vhT5zR7hcVbzpeTfqYWrHv",
+	"TUEztov3ayE1T4efv3G/eBsNIO0+OcTKZ+9agGxBpH1EWsOywec8jpfShi0ApNrCNKpuxk31uIZNXUNE",
+	"m4XXvZ/L7zVeZgqU54zm52xhKVkyIjCHzlE8o1WMQahJp5m6YWqfvELjYdwxEHP8ynTXQDptT1R8hZyc",
+	"OBc6OBFAsnDxDXYpYEvD7vBunG4e9kEXzWdO3w07rbCgjR61HlBck1I3giqe9LtEjWO09taI5mgiu1E/",
+	"WYeuZcke7lF7SGoYGbMpFdsa0Q/+0TlOW6dd/yO77JE3pCEqQdSDXjvvuJ8Z9iDic6pWhAq9ZEr3yZhl",
+	"tHQ/RsAZFXQ65WI6uhLjFZmHiPrgnu+TUSkUo9nMwm0EgXsjxSa4NKotNoWoPTewYSjKuUVgAURv7y4x",
+	"e8bNCxUgwvBA92DoekkP9832Ogw4AsWybjp49KZR9HMTedtuPBdMp/przVh2vWP3jc0CpQcMBMJjlMgQ",
+	"//6xY+mJvl9Vei9Qhw/7uKdFZ0iDgPbRXHhjfKhv4I3K9p03Veuwu8Z5p0MMKxsOTt4MCdJhOa2Uq3dy",
+	"vHd48HTvaHDY5aLPklVHY4NftZJ6f9ftcY4hkCZpr4rbV/LUvuM5DgefHn7+2aedIueqaZPF0uJ5F1H4",
+	"VcvMSZE5TGGlZfvJAUA96wr1bg2j21bU+XAdsiTk1zpSt01kN7WbSftBQuKsEhnFxDULs/or4MRv6Ezu",
+	"apCs1XF3kXJnze7lXnz7RpaYvv0UgxZ9EN2v/1eyhTm0AqfkKTZHhAhRH6a4HmXnwuT8IUSNmmsXo4mw",
+	"7k72NxXUObdS8RtZ8GyVquBU0FW7UPLM/lyVqfKCUdASyAvLyazcof1bECI6KRW6hyptooOcYtlM3CYk",
+	"LSCJKoXAvetcfJjB4P2KHZSJ2nz9BixaQXleirt1z7Hyx9CX54qTuJO+X5irykPAMheIwjnPMeAfC8i5",
+	"7GSprZZp/9en1hJgceH1BdW6xRW3vtOyHjlUVU75Zw/qng0xxa6ykXrLGdBvSwWqWmMQ5+IehVoqICn1",
+	"Tp8MGgGEbVIhhhPZN3AkLJrv/mHn7A0Ov/js85PDbO+IDgZ7n1FK9z4fDAZ7g+r/LIV6K8e9U7cJWP3Q",
+	"PgG7OxNm6L17OHAUS+geBOvlURXvVK3KU7ce1s6Hm8kWGqicUyFT8It6MwxcanQNbBs3DwZX9319KVsX",
+	"Vy401J7qnf7zR0teXXEYixGKT6fIdtCn3KML7g04MN7tbf8BiuvU0KZ55b/y1tig8apSQKk3MdXEyDv5",
+	"VGtYuZ7uYsA4QU2o2ufn3e+W4LJbraC7RI9VyHBXDzbz5fw2LfK8FMG0m+w9Rb7//sWzm886dTd6i8WY",
+	"2m25b+W41q3KHjQ0YCkghMDRv05n0LjIG9z0HGs0KmYUb5Qj64pNO5Zu2Or7OEXzELCwPjmxfxdUt5iK",
+	"4it+59i3TiEG56XwAQaBpHXtjGDY4t6FqCpqtPF191rS9IxUPpSLikO2g07o51mvJlWL3ovgHl3HOmnx",
+	"t6yJjxES1Kmfh+uPaXb8rMU5dBYicEDna9S6aPb5fyAubuWKIUba2sF+/Ldm7E2Q4ILvwO5/Qu+E/fqR",
+	"8z9y/mZqb+1OPEyn2Udx4sOLE+vk4+FScP5zRJWf0p5d7yILRhwkUC79reY36xqUEHnx0jbkR5HpjyYy",
+	"JS5pkyB7DGyRrkKB8y0VVwqqE6app/ZxLajklBhFhebQVW/B1JwK+NMVJe0HHtMn43LaJ4XUZohuWugm",
+	"bddet6+GQXo79gnUhqYK0FzYx3aVGcPareNyur1AOgJgc+OP81KkC5FC7kKILqUEq/U06hiRr2k2gzfh",
+	"uYagDyDfolhtq1ba4oFMFJ15IC/kpvypPnbdmtRalOGeP9JkzReD0bafHR8SzFffOzzs3Tn6vA5ZqHXA",
+	"dUjqmtMVmdEbRsaMCZIzrK8Bvr/6mjpK3rtlzmJIerjbW3JjEZseIsjS4eUfPsDyvBQPBK7/CFhdrHmV",
+	"Iw0O7g/0FFjvr4EkHB3ycVuNNRBcREWoGtSLWoWwXGz2qkKi0pxD2RLDs2srac1pzki5SOdSZDMqppuI",
+	"ous6AQN7IgH0Qlpo3j3sLFMpD+JzfuNjTU9dleU+mclS9aErnpyQuRRm1vf/cQ+XjF136czYph2kk1SN",
+	"K8e2uW2CK9u2KfgPUMuO1hJcC+F0E7t16M4XEWeHDtAWsiHYduM6iXJ+orWyLuRI/ixFQvp+cfb6DJKk",
+	"PXey75Kf0x0xuxRjR4ERsCCeuF8hehyvF6FpDZzxSaUurb9PD0Hlwt38UDXb/QIultxks1TwzAe6y+EM",
+	"hi01A7dHV7QnFrYjbBrNWpCmtsY0dGUqBvwNU5CaLIU+JSPFaD4itCjkUgenP7thamWg/Qt7l7GFgSqc",
+	"/aolvK8JTcucG+yFPbIHBy0/aaGlHxEOxY5jv4Bj4cK+TPM5F2Hear6474ZdDeb6KFdux36U5jKMqmwG",
+	"LSs3Ft4LXW1Q4ByvsKq1pb7akAnkEoiQQHERb3fFqNLQqQrSjVnuC60Gj/sa7vrYlW75BFW/zWT10BCh",
+	"8hCjBbb/AIP5TIMHGMrC+EGGasa9hdCSSnXHNIWqwhPMnbxGgFvf8AS59cFpXbKwoJi6s76u9fsOES/Q",
+	"bQkSsVhR+ArhtFEloJ0ZznwDqWQMiclmLBiWjAvC7gTrqjFVCpsyqZK1Twt2Y0XDfXJG7MKYIvCq5f1j",
+	"ZgxT++TCPsBrZaelCtICIPJjyS1FQBUYAqR1XUEb7EfJHy1dU3xoEaywBp7oQNoPvWoX0Oz9RLMt6b/Q",
+	"iw3bEYWoHQhHhxhryI7ZJy8mRMt+VLqlXn8TiZRL9aImGge/7xRcOAlEcXOt6YiA2q/Kn39ebdihlGTC",
+	"lm6FmRSGQpNKCl4Lhk3D+kRLXHi0ES2DxDW3O8GHfM4LqlyvMYsMGNSUTp/v7yrmhAucJKxzKgzPug1y",
+	"4d+OlbtuzKZPqEE2c9gfDAYdQrS8FIUThZPsO/TzhxTtoR2TL6Jt1nG5Q4A8r8KuYE+Wbzqq1MmLUGq2",
+	"JXZWwyJRcoAp0HATTbJFVHIR324zaTgIatgbxS5MmbcYrvCdj6zYUuYrZxoMnjiI6rX/imICm3GRzThn",
+	"6G/YraD1fevQvn7+/HWn6khiuFByqljKmls7FAACB47hv/iQhVvT+/Y1Hg3FDBpX1LQq5ioFeU0xTJE8",
+	"54JikD9Erz51NVo1VDOVitOiMlhD1OoEP9BEuCFSAawxROvlHgEQLdioU11FP5z1oqXZQ8jjqtlw18y7",
+	"3ASrbofqwZtNGNCG9IYWG/KFMB8ZVfYxM0vGBDFLWWvjMF4RP1LHGNy3cqw3JfBF1uWMurYAu/Ue6N72",
+	"odbyoavdJuoistV6s62NBJhwoiYIETj7VYoRAAP9s55S37mwzGYzzg69+KzI2Nb+ouXwuxh4XIGeNfRM",
+	"tdsDVGpV3UO3BX8SW60+AOin4Y7uEHldXeyowNPhYDDYtQjiJjtOhbIJqlW/OYrRzGhi5CnBOvQRWjU9",
+	"mX3CRA7ORVXafy3ZeCbltQZRujRyjqhpgc6riC+nUy2k16B8BqcqxTAogG4s+3MYqWPVtGq7b8Ic1bMz",
+	"N1v1pDK0x09/CAuIvo2WEuD6IKY+5DcfzNAH0z+a+d6Lma/WOuqx7dNj26fHtk+PbZ8+WNunBvqm5QHI",
+	"Lc8bAMdCRZU0QIVrH9IUvkN5hz6hXiboo3ltTkVJi7goUKibGhXFgGFrMgB+txP/91u8iAau//K1m6b+",
+	"tMn3/fNXbgk1GD4c7/dawR87psG5bFrKY0ad4Z3yubG0ZO3tVzJnSOuxc3x3+4bvYJ8wb/ifqkogiLeN",
+	"1kzY296lstfa228gtxVQ5szMZL4DwvCpeCFewVfby6PUYVrNFoEqfVJVC1Z/R5dUiRAJ2fUu4jA/4Kf+",
+	"nxjTCHcp3kw0V9TVP+lRhM/ulux6vbkV+Vqx3cH2YrvNGLIkRGWpsmRHkAXU1YKKIDxjsU2eKkYgM8OK",
+	"O0rO98kLo1GT1oQuFgUWXK4ahxAjp2AiXPd4jhWj19ujbr/C1/CK3vb9Z8O6FnA3gX7GinxYCpNKFgJh",
+	"CX6LCsxogBmh+tqyI0kUy5gVDIX0107fXb3gYjhBr9kGwdVPY6VWfDstYwLPDdkGjSJ5UMst7u3uIrX2",
+	"O2tB7oN7QR8GctFi9xpoTt8NNwBvPRs+tLwxtWPbRV1znw0XTDkhqH1iRbHhVpiLDMBXYQl01aWmg3KT",
+	"Lnib1g+x5kFqnU2AxZhXuxPhsvWS1279BNeRo4aI7VTokql5ohqODiQqLhPsi8SAH4UKmtOkZO2HXPcv",
+	"dYGim9qP016H7wJroCYDZ1AbklZIVTIvs6ilXb+qySknE0tmLeAJ9eKrq/G22Qk0k0IqPkE/3f29J9/4",
+	"4fpEl9mMUE2+kckWWe4xeEVefjSz/7qNrsvWG4tbfphVf4fg8w4HPI5qB5TMueDaMBD/XWltOSExHimM",
+	"sKemUazZ7faVGyAgHKeCfGMFB1SLAAw4i2IkL8kbahSfSy4YyeB9hmacu5WZ3u9kWVrUKpA3EhiKchqG",
+	"D++BXT5UOtqhqPT9z+wcxmqcWZSF5g5Dt+CeVL/+a+8VUxkH2gTwbz5ec7vFJaQdjazuT0DJuJh0BdHk",
+	"xff96loDubzs6JuLYnPSpPx4B3du3+XrhQeJjp87dxv1fZDWO4ECKQtyEDTYW0LjWffhfRqE7lyAtd60",
+	"KbHYSdQ1w7XLs9ccDQQe7dbBhcs+2jv8tGty2/ZeOHaWIL3CJ8OWMoC1hquYY7IG8xnVaK3EYq7tddLu",
+	"dhatHQ3djfFV8OJ9NJpZ1VApxuzWS/QgVgvjmk99GIdFdchxmB6W2rPaEhTeG9LM8BvMzVsLAkCYuQJ9",
+	"8b9LATQ6rXZawPsE8K7aZ0MZ4BDBMcLUxREUYMTcXy5FvfFNrz2XfT0MQ9eatlhFMPLX1SP5I+320+O0",
+	"fP8C333ilF/3z8NkGrjvZlkrHHXU36oVQKV0ii2AvPwVypofupk3FDbfNQM9V6uhKkWn+lalwjDMRUGF",
+	"C46myhAhQxj0uhtciiJhWPiWsUUVM5jNpGYi6mHkxVJHYUpXF7fRHqk619hmWrWwcj2rOtpkEkj8nShW",
+	"r8JwbW88d9PEGds6teVVwMZop90wEpobbUDJo8FgK1LGCeIbexv49ywZ8k2wOvUnwpZZ4EBwVzchSKQu",
+	"YuiKpVfC0HceTDEJWFBF58zJvwXX5iyc/FqMwLYeVJ2zsm/TVFaZO9eU2/V61moAtDWnauAQZuRiTyoL",
+	"KQ2RThXObbfl7VRsoCsuPQDYLzw+PHKZO5D6PxAu/bYEppJi/5ysCPSbEyBTGtah+MGMLgxT6er/Pm1l",
+	"Szw3vNYPQ6XFTrbYpf5+qJ+0oUBuIwETy+bX6gGs7yiuxZRECldeEz0J9mUNo+dyKbC2kqtiAsgBogdb",
+	"dDJKfICKPGuVpLaGRSZLu+5YReU3qsRiMaoqxVJVvloviREfl6q386t1Wrh/J4WwiihawWNye7WU5jFV",
+	"FVMibG27VOuJ7r4ffD+V8l4uhhOphtBUoyUD3kW/bM1/L+dzqlYvuUjlSr9kU64LCrFIGt/EghWMvORj",
+	"Zf9Zs2zeuYw6S1H3PLfaqsfsr8W04Hrm15Eu7l3IRSjurblh+gB79vzAxvafB07vOWBi+PTs4JxhYkfU",
+	"10cfRHtG4HCmD05ODp8eHn7dBe8nautWnlt18YF2MlHvaSeNy8EEGj6TGLzShs0rHG74XZ0epdtLyYVQ",
+	"KnBtmqoAeLdGcm6UlDUGXcWdrTrQxSUYz5qDyQUTQ1owtTmLF99obEmxTN4w1cbR4JJ3Xyc2Y0qFkTGa",
+	"D1XV3WUjk4kawURNgnZP0HeBs63hZbvGAm0YD7xkO4yHXrXESC5eIBEA5gMJQrwlLSz9c/mewYWd0+7N",
+	"2HDMrQzIIUG1uGrD8fFUYA343Y9uWR1PU/f10gmlaX3qlzUpf3OKTO+SvTOQzwI1jLCU1Ixq7Ax4OBiQ",
+	"bEYVzYyFKhU5EZJkspBin1zOfDLtjBtG9IJmDFN37BhWLrNPdMihgQTMfTJ6t3fNVnsLy22VGKFpWkex",
+	"sCVkrxqIEOFMk6XlRjdMESuOQ1AJtP5seHt8qiHAspBeSYth82TQBGe/V1tM77T3v//839OrK/3jnz8m",
+	"f/Z/fvKn/wLAP1gU9IOG9MbBvF2CbYVMle3aoTnz7s2WozI9rT/mvjNX9y5FDxDf6ldWRbjWlpNs8FwF",
+	"uG4usBWHqaYCRaPSLW0Rom6Uh3B5/GeEaEYHHkM9iNiVYO2F7STMt2Vfw3KIFK6l/5TFGdgDSMEmbxTT",
+	"4D/09QbIKJOlMP9tATuqN9b59PPjuveg5j8YpEhDDK1NmbaWBSqG3bRw2ZCuMIKTGe20zNaU3MuqJGa6",
+	"a34iSttH27sygqeELnifZAXvhzpO/ZAQGrrHQo6XUcCpotDVUVbwkWsnp+lKEy2/RGXTxbXeMMUnvOl3",
+	"jq5/q5e5PWU4lJvCEARYqFRRG6V41SEG1yjOcizI+Bwr6OI2+j4IPYfYE01GNDNSjbxBLFTDqW8hrso9",
+	"k6UqVjsrB47ytaYTf6+ZumhrYnRGNJ8Klu9xQUqditykqD5t1atALotj68MeD7842h/sH+1/ljonaH+3",
+	"uUqlXZdbJuEP2SovK3hLq35n3RgruYTJqU84wX6HH48sUPfOpkyY0Sf1Fb2SP/OioAdP9gctGVSqZVJ/",
+	"56vGxcjl7fUO8WOuXE23i83eLbhiejN4Q+MnfLkFvl9cAnB3gu/m0Cc3b59guoe0iifhvneS6wJoRUVC",
+	"gfy7VvtJCDQLcmZZdpeCnP0e17pMNRULwfjQdD5nqlZF2wVupwwJUy723fN9qaZd5K1rttoSNQayfjQ/",
+	"RjtthAhjrBNEtq+uS5paI0lgOzGGsrAuVwx385HGCnw0y6TCFlZ4/nztKGr7pjn9nzrAEzKrK362Wb+2",
+	"L4EazUSHDLuK+vX9SrGk4yaCdXyyW2/PEql6skDJGlw+0lHBCt4IOdyMv0cnnx99/sVnnx4OujTJS4nm",
+	"MVeqFh4uWMByfxoRJ6hAXqNg/cCKAuWuyOkWxrdFAk+0sXTl3TpbGWIuu11MT2bPxl4EK5S6I5KR3WPh",
+	"gtjeT2DT35jSyfbqmRRGubJWa0g5lS1B8zc8LXOcu18CIwAzSygcMeaCuvJY45IXBvvTUvQqyTLdzf+m",
+	"WvpmWPgXowXCFvrVJpOgkSaZPaOYpU4sJznH0RIC1FgbezOT0SoXLvYVIsftm1ArC40zzfpBYNcR+Job",
+	"sNlveV3PSBGu8+dPyfHx8Rf9KAARYqBI3NfTROTN784KP6Eeaq0bc4i7XDDRHh96eeiEiL2BpXzd+ofc",
+	"JcQ2TzZBjqJF3XrvE8g6l94z/gAdO2dSGai7hwsEbRQytaNmzHZFqSDpo6gnJ4W/J0wpWlg+VAUM7xEX",
+	"HwwR1EdVP05mOZe4kZwwYd+HskfubQz0X+laWsbhYTIkrltD1gqVRNyMt7avz79IBr1TvMRrmTcQ5u+u",
+	"0FQxhuXIjCQ30rA+hrEJbMCpeV5nyEfJfv6htp9HORx3aCSQ0Sn4dUCA5GxL1KZDtHpey2eDjl7cKXuw",
+	"jrDTisSGM1hSNIM4ZMOqZhgq3QHvLmrtYD1mPWs2fAUkikSXB9gNDuZRyh7ztnshJ+Qrq8s/3Ts87JMz",
+	"Qc4yQBE6Z65e7VdK0jyjGsjYGRbRa9yUvLTC1VtmSM5IIbkb7aXkZC5zPuFUGFJQeKBLZf9UNOf2p0mJ",
+	"okF7cUCwCKELq3CpK7UOroj+/pfafo+Pkhcy2br5TdSuOeCB03fXK9ahjSO8577DOmr96O+PNMTy2Bfs",
+	"aej29s+W2bvRM3rgdnPAxAF8d3BycnB48PkXKR6/YrROh44Gn28tlBiqp1bR7dpl8jj6HUunuSsmDEKo",
+	"u7huYkcHAxnq1xh7VYnR0Y72HDIrSjyERRhEkg8VA+8KFXwlsVxi2pmFEzZFpr9efPea4EjeOOZqxTVr",
+	"ObB3C5bVsjUjv89U7rmHb606c06Xr5xlv1reOcsYX5hUYUusetFuhgkFJqoQaZ4DvXRpwLkr9ZgOx3bV",
+	"I5wevxnm0btVPY401NGVuR4EVvAb1qFXwoxRZcYM61XafQiTXr59p5vOG4bsXlJmJnVak0gCq99b1J7v",
+	"1uazg6YKy8FZGgFGHgp9B+D1IwHzQFYqblYX9lq641jwbzen+feJcz6R8YqM2LtFIRVTWNgGfxmdktFZ",
+	"aWZSuYJnp+QrRu1LC/ZuuL+/D7Z9oAVwdvBbtWFLcTd2r4+UXJJJec1dt6N1czC3r+Mrodthzy95WJXP",
+	"9nQINw8ZeVaT8PqjUx/d93b6KCnzaw8BYK+ZJ58V55hyMyvH+5mcHyzCZ3t+Faln667y1HzXjC00ocSo",
+	"UpulVGa26pNysWfknkUjksnFqko9/kiTCcuZFa3BZG/1NK7hUDVTN84NnlNDrRx+JVx5eny84AtWcOFK",
+	"LGBhBU242b8SV+JPf3oqxY3X6v70J3LuU/9RoMca1+g+BwKKrh4t6DUbZlSzETYSAZuZXRdEdtq3a8re",
+	"95dPSSkKpjWhVwK/AOO29MKeW41lULCOM+Trhl4zTUYQ8TAiH0N0wZPBoE9cKBR5MvgElkoFkQv6U8nI",
+	"CNnHqO+2YEolNBkBhxkhfEYRmxmh0ivYEpxC4OrK5Jz5Pnpu2ZBDDWCFMkz1tYfVAiPBJUfeMKghfCX8",
+	"UsDYssEneOq9bLiDUewMHVVxdsE9B445Oyi6EHEVVLErAWtgeTjp+ZyK3IE3w3/h2761lyKYeq99i0Yr",
+	"hQV/lN/A0eCoanA7eikx9mxkwfDmu4tLGPJKuDFTA8UHwz3EqCCjFzmbL6RhIlvtfctWo9O41plzTQSP",
+	"hH16zUJRdnolcroiMZQxNdPNX5vdLc6nNpEzMpb5qgYMLecM+03M6YqMGfn72auX5HD/iHChDaM5kZMr",
+	"AZfi4xEEnSAcDlZ0Xoy+JLVn7/bgqTtQ9s4cuH9bPfinkt/QggnzCeIiTDQvtbGzWi0yl1lp6ceVsHuV",
+	"pSFUZDNp5XRacAoX1B4lnWp31hBIDCeNf8FECyXHBZuTHFoXa/KxvaNfnDz57JM+envAfRit2n3wZyvp",
+	"jKA0PHXXnUMSG1zB/pUYQdSrHiEVsEc6XiG5WEionXVKRgeYznDgrrKTwCzU+2R0AKXpG7/BM7efby4v",
+	"38Bubphakb98fek6egi9tCr4N1+fPWtgxozRnCn9ZSVRuSDw2jeQiZdZrfPN5YvvXl8AHKH1x5U4GTzx",
+	"15oRV0EImdWCWuQXZHRWFHLpKAhQYhXw78RSKVgS9VCATxyofGI11uTHG5NRISQc+oIqzXLyMSWazTkE",
+	"TrliYgumMtgMn7pw6OCzGrOpvQaCMJ3RBfvET6G5mBZsD7qK5FEeBE7KNcZFEbPkGUOS43K+0TzcnKSQ",
+	"lU/EgmefnAc2ISfkkHzLv7JrBdrkmygoBt2yLDyuxM/aQK3M6c980fexxUsGTRAQrFnGFmbva5FJq4KO",
+	"vqydICKzXUw18j75+tKHeS0Zvd4noxeTvddSsD3oMTG6EkhltD1cWuDrANPRn4ByAboCEYCbh+GbViZ2",
+	"fgpLIlbGdVohc6qu45rr8CEP9Qcd1tardSHddWgC1o9CyoUlS8R5GMDjuDCu+UwgeWCIdtWsyZxmMy4s",
+	"zxErZEFuSMtgQMQEUuoEPrjSm+W54P/qIJZhulDgg1cCLzyGNcgFC87qsBR7nO/2vPC7B2+NfI+fuEPP",
+	"x669gna/fVJ15Ak/XYmxNDP7i10XNaWyH/pV+rJ7n8CpCinYaD+SZwATgR8CfjPX1vJLMjqnVjMG0oPi",
+	"QXiw90YWPFuNLCpIZcjS1dwv2MTLT+eWE7jgW3vCL7yXGY55BsVBVPROvwKfy4MF+NB8z70w8vwGCZUr",
+	"gkW4OXXXZ0SLJV1ZElJDky/daAU1TA1Bkhj1q1JOjhSNYqlHs0jE87NCEw1XcpHIIu8Tqq/EKA4yBhI9",
+	"slT4AAPdPIC0YxJIcuzgWMvKhdNAexPvWArwiMBVQCVlbki5IBa9QH5VHCLmyQWzzPMpzWZs76kURsni",
+	"lAi5l9knI6yURR204g+vBMTMZkxoFqkCr15cron7csEELnlfKsur4KODuevTwU2zOpAX6HuRK6h3uH+y",
+	"P/Cx43TBe6e94/3B/jEYccwMdLUDCNXds+KWYBgmP2Upn0kkziAHLS1K+O+QxViJQLNMuXy2gGAv8t5p",
+	"z4rUZ3ayp34uMBbhqdsJjwYDryy5CJFYBnjrOnFERk5nJvpnaEhf1ax0sJXQBNhQBXsK4IVC2bWwhNsf",
+	"G4Yj6GfvFMytwezxtsC0BdrfusIZoHzb753gblPDBqgcvKKFVetZjl8cbv/ie0EdlfUfHW//6LlUY57n",
+	"DGwfJ0dH2794IW5owXGGoy+2v38p5SsqVp4K2u+edFnZ94LeUI4GPACpKx2w7bs3KDE60zukujgUxAyJ",
+	"6ih8muQ/e1XQepNR9E6x4ZodrXFhDn5xf90eGJcpHCQbxM0NTTvwy7qtGFEWjA72kla47N7uxSYctDBW",
+	"SLo57dci+cIZn9bcsDlUj0ITYujpYsUL6IpPKDFQfPNyVtFqEDQs9YkEED8C1yRnBcesE/+VVZR56LLl",
+	"DebuPde+vk40LlmdaKzTjKPdaAacHpglu0YIubQ6Z2dbj7g7PPlH9RZmUPuj8qcZB9knBjj+B/RTcNDa",
+	"OE1q4ZPJJLlwRxQnXPlmaS663lJa8t23VXj4aTV7rzPRe4afrNqIXR5+/3cmdoOT7V+8lua5lRj+4NQR",
+	"5Bq856TKEuhEHX0fyohAVrd6q0yB4mOgPdI9cLeoMvF4jHLFWvreWOZaUoLEF4u4ltZUskofrVpRkX40",
+	"y7TJmxskmGfV3vpNcp+CfPUKJvn1bvtbX3QNTbq8abUJeDFZSQci46vTQJXZQmYL9wGLQIr97MJuHkrA",
+	"eyTb28j2vQRYT8s3Ca/RhX4UXz+0+JrHFChNoitNvnfai5TxXhf5djvRdonGwdjp0NRJhHRsdUEzY/Mm",
+	"lT4TbgsF1UZXWjISY5m5gmbMd06DdgiuNjUIzfDvGTqiq6zmFkr9uyHQ2/O2A11EoT9Fo62eXyPQzVJr",
+	"a912HpBEw8H4lJ7T9QI2pwWbcg0uUQg0oVH5ll6i3s1tIK4gQzwygW5MAJ0qvdOe8G6JlqnbYBY66tT2",
+	"cVLttrqjund6jNalLQAKiAxvWdbU7+nQ5MD3NvB2rXVkwEqgCmqFI8mJkcnIYtP0D2Db2cQXHb185Ikf",
+	"mCfexZQTiq1tYXWFL7nGBcnZgomciWyFPpg+mvCDluKaTTX69e2THzBiIVQC69dcxPgcbC0wkWUKLXwN",
+	"F70rXws17XoPKpdXTfnctYY0Bfvjj75y3LC6aGsRXe70h1WNuZkslR6OaXbdOz06gVccvJEN/Fg9MeHf",
+	"tWwSy22d390FmdQCtuz4WM+d6ZmA1E5c+VTJctE77c2l4EY6wot9T//pHw7fyrFFKyCSjSP24zhm7L9A",
+	"alY5W3r1+p34zULKwu0GCysBMhZ0VXWEe4KtDCpmdZzq/vnp4J7kzmLXRnKH6PdI7j4gufMUIJA7fNCN",
+	"3B1MFV3MOhpl4JPIM+uIlBRQMgAa+MucVcQPhRLnn40oZWhEPGNzCNoQhOVTVon/vu6ZqwHp/PpRzTx4",
+	"vk4R/8KQIP4FNvUhiaLdj7vCFiY4v6cpvoRjg260ik2YFQlv+8olTfmNUpqU3xz5SVaQ1IZGCdPwryHI",
+	"7W7hQaaMl9i7/XE38oFn0UI/EPseyccHIR/nUL/hhlVVZN153JWW/AL/vd0uQgk3XbAXQJwLBA3ToOqD",
+	"EACRPxsEqVYScG9/8qMw8+8nzOxEeDbKLI9+qN8bkfJEYzfqtKsMAJjz2qI58LkGZTsAErCHzutu4THu",
+	"3Vqx7o805m9/IKeVXcJTO/+528fvxCpaAyV3MKx7rEBOBQFnOKN6SIdoRWpzYrHs+kO5sNpNna5ML6TJ",
+	"OtkMV7phe13skimxsa00TGVhpEWBJmgpGPYspc5cWy/u7oi93VcIRdlVWI2MgFix+H7aa4Tjm3RYf5sf",
+	"OcLvSesVdVIaTrGNO9zFAfbAzKMhVG3nHxDYC/bExqc1bhLKbnw4bvKqubPfCUdpnkhgLYGw1dnLycne",
+	"YQszqUhhC0NJ1a/9zTjKXfnDeDxu4Q+BDaA1Y+h6I/dOnwxSjGE3VnA/ut/Axk20f+1KPjKB3ycTmK9T",
+	"oN8BH2CJCOEdxm4N4K0lOTqShibTdMgu1URLaaHpS5i6nHjgK/vkuSwKuQy/jVdgkoH0p0SYbnX/mDfF",
+	"7LbHKOESsqd/DN2cfYmFNMr4VziDrojQMctVsFkLEt6MdOelwHQvf1f/MCRh0OGKP5ViUnA0Y50cHnei",
+	"CS+pwmoTJ4dPuuxcl4uFVIblr1jO6eUKywv+gSlWdCt2tmXUI2rr1KTe/m+r6zrqAlgTIrmApF6/i9C7",
+	"CjML8VWuCNAQ8OfMqI6cPC4rHHLZ9Mj1ao0zyqN5x6vgGToPealf+HJMbjmYmxW+YpvEzzcVCO5t9a1J",
+	"UVUlBV/aoZKoYKdQagNbMZ4O+nVHyelhP/SFtH+rUgj42wpIUbYSW1WSZQdnkIuh2VW1Tvty+mH+J+n5",
+	"69Kbi9UJY7ndWQLtGm+5UKV8JegcmktX4nEDkrXUFbBz3O5m341OvUW6i67GfzgR/88RBBcxLfgtDcVl",
+	"zs1eIacdfek+jRqbu8iyyF2Vi6rEQ1zvTLEJVIZ2vnZfDwCSjPe4WI+rvbIrVpD+vVTcGCbixKyo3HxG",
+	"FVRxl6WJC9HDuqrc/1Da04cpPRkco28OCPWViIeB3NYErbYgeimnvxfrgAUgZ5VRAGrY1w0C12xFcqpn",
+	"Y0lV3mIZgM/arAJPUlaBnVYV4NxoB2Dl37/KsRWBW+OD8cMPZQIHuKzDMMH2jk9On3z6Dyh1TPmc5UPc",
+	"gnPLusL1oQzTXlbwg8P9AfmYFjxj/1PQhZGLT5yJ4/CzqrA5DuBLjHeNicWqG73T3pvvLi6hdJ7CgrMV",
+	"RJvwh+TN097BWznWB3Gbg7dyfKBKJ7jMpWHD0GKg1irAXUtc5/HkMIt4+tHgKCopCaaS+0V9+XvawlYd",
+	"Bj6GbXxIjuc7aITTiLgdNohJczuoXoGKRK0d3kaWFd4MERscqpNBE/8G70mS/q+inmC/C9q/tuPQFb5O",
+	"Zr1QnyaxoeFSt4vnoRS6PD20eRjQY4tqg8EtLqh/BTWBQwjLbaz3hG6elvT5DkT2byHN0HcItf9eMJGj",
+	"4hMpQYdVs9DTw9ttFmqMgPPvjFeObWBSRtUJF+l5ipbneZ6k5VUf6ONIsalO1XVNrgrVHt2Ptvoj3mSU",
+	"ru7lI4X9cBQ2bmPoKWv1bIsqkTTLRhYg3WaH8dGy4WcrYINhphTBxhJu54hg10VvmdVYOgxL0u9fiR9c",
+	"GZZRNZur9qasqjHq11s7QV2gmo1on4wsOQzzcAjGjdZelfVzxgDii3OhWcSqFPhXtKVQt0sbuUArk5kx",
+	"hWXiMDMiV6uhKsWo76vhER5a/GFZuYYdG2rrFFSklA+wBYferA9vje5Gj7GhpTcI/RLh21lREA++mv4K",
+	"1dGCWaoj9Xag80EY9vxiW81tvweH31gCgYd1S128ghpPOInGmCg5DyT7yR5QVSOjJ8eHjeb5zmPIhVEy",
+	"LzMg6MOcutoR3eho7UgduYC9NWsepux73dmgi9wE7Adl7XYdoPdc8m2zhMvtg9gw78jqw+EP0Q6atNvF",
+	"Jud/etMlWBB/bHBUUG1Oj3Zmj28KSEhNW/UKKlwRw0Am7Cl0cuz4CR69O4/enQctl2Ivt+V9C8VuOFtG",
+	"hWV3kB9qfp7w8sEv/s8hzztE11cMPWTieF0tGS8fccYU4el2oUKr8sfwid9VVPVd0PRuFnOPKS+eOZN5",
+	"C4IfoGK5e2hEbYI2IfwpDO7kRVRMY3nWi5Y0M/wGZeqkl7ImM4MCun61cKr22/XIrh79WOFGIrK8P7ax",
+	"S5yAqflO2yMBmsnuaD/BQuql2GwJrPnsfxcmwQgim22C3hb2oDbBAK/3YRzEaPvKHVIFJNw5zsAb9x7G",
+	"XBZ2v8lu9od19//RfRmB5rX57z+wQLLAYkbvRR658D0fsDQ9GPEaLdf3yVkljRB7v7ko2T55Q0swGVEC",
+	"C8zrQomQhE0mLDN3ll/s+OxRfHkUXzpcZMCV9yi9KKbL+fu6g+cwuF6/SHe+Ojji4915vDudlHGLLO/1",
+	"8ri8+/dydzAcCfLH0NFj5X/vHG74uSLblCtu6K4Q1I9ZgA1tUrXL6X4PhTR+IKnsGyJyU/mFSQU9C/3a",
+	"UtfWqNXjrX28tR1NaKuHuLTdInDsW31fBaVynfmGcGbGIC8HA+73yXNe2DvsWx2NuXCNjsjZ62fgZx1p",
+	"qYzzBoNqP3IVnQgV2MEHnp7aUXNsFe6ntWvDFknNBpiu3QhcwvHKLfdKgDWNm9U+tB3W8fpd3xW47naa",
+	"CaYaha14ixxmHeXoAx/XYpHwY1gLfn0l3LtckLE0M5Jzhc5H7VcQWpbh3qDFqV8ldtqD/aQGOPM9qLgm",
+	"gLj/H3vfutzGsaT5KhXYiZB03AABkrrBceIsTck6lC1ZFml7bEFDFLoLQImNqnZVNUFYoYh5kNn9uTET",
+	"+wS7+2/Om8yTbFRmVV+Ablx4EU0bcU5YRF+qsy6ZlZmV+WVPgH9g6HGxpDJAJTpMfPGh0BI5VHICo78y",
+	"N7d0vl2bklsTafvVnQq1ggnx4axVFdCX5d3mp5K5RyGhxjBlH/6Xd53m0/fv2s2n7z+2g91Pzfz33/6p",
+	"sWHk7aAyHoyEcq6KeuOtnNH4QGsmzAt+zsT6nqBi9O3+pcjzARkkplNyvw+lHh9kQRm+RhnehKyL/oM1",
+	"8YRjOi3RugAfvNHgIXeDoMgvQsl/dDdylSUPQYk6SgDrwq4TxkE8xVSMUijOfkg1C6BMmTAuOv6MC6yL",
+	"N54lYybsVau/KJmMXV3CX1NpMJl+QtUZSko+EhJKlGCVflegEMveUV2oL8WoCsf9LukfNjudfkD6If5z",
+	"SPBf+K+r6oYEQSfdYkW0PNuafZ3Y1d2H8mCHzd2AHDb3XFlDgcOGWtIFDU08K2RVBTiwOg3HbnQttRif",
+	"PwcS3UDYvPpAxV+XZq1PuPC/O5dalJ657atd0h/Jc6bEhAljxypR/Jwa5mq539P9wAq61KqIs4T5kQLQ",
+	"E3sBynzNLQFYRlpOMpzwqVSRDnBsqCZ9DXXZSZIOYh72F1aMWyRYs7W4TgprojSeeQ9qBhQGqWZMO9cy",
+	"psDPUvERF1A7GdgGKznYceyS/limmuHCwv5jVT07PpbKynHMRmy++j22c/yP/xDU9OcK2ttH6wtF+ELz",
+	"1ekP1zASBW3CD8KM0XKmxm57d7eaQvvoPHl8kk4a3V2/+PFn50khV6NQYX/NqcLJkZMJN4ZB2TTNI6ZY",
+	"1EXdQ0kxm2TgmtmD95ZMFsgUJ0AhzO/YUDzRPMy+AzVS7XLHxY0rvn5hH/79zWHdVPo26yZz71plBag+",
+	"UnWhUmnMDQ85Ffc00XE6CqxQjlshvadJwpSWAtQ9KBAKo5UdSYEggP1DOITmTUYjoYNYNpWMFB+l7Le6",
+	"fRwpvVkROh1Lzbz+79RstGZd7XSQBhmYixW2fDKnlxTCqiGm2oVVV/UpTSIItdZchOUJX6+y/IKb2yrF",
+	"ULH0GZpdXdLP+XZOoDjwEq+P1w27VKZEGROWTd818nYbge8I4KeWW30/T7a11WwbzXOqoISobSxTp99Y",
+	"rVbbfhwV26+4/0P2yYqb3wIVBxkRdWOVWRxd0re3+yWAcLcOnPHXp/a+vc6oinkhDzAfbGijPMz2Ul1u",
+	"mOWUysF1L1EdXm4Av7MtP8NGqm4d2Iav8XDzasePqyL1t1H6tx2lPx+hX3S7lLBesD7tqno38P6Oqze/",
+	"Ziqvl8bWNIELoLSXoia4INMxD+2eBEJbGwk7v2BTJ9/v+1Y6D9CBiiS0yA+a9QTG3Z8xlhBKQpnMSJrY",
+	"K1bQtMhXUGMbI2JBYPeDolqAL4OzAehz1eVPxkwQzVzAU7/AJf2esH2h4bgQYo/dsU/ltX05ZBDjyJJE",
+	"MWvxtshrmQ2Jq0pMLBlSudrVLIIiwTAkMesJX/3aY9qqVBBqyp6dgkcrSawZJL3NAwJx5izbacE9M5XW",
+	"rMMKw2JGhvj+lz3hKmgj4hk2arUr7C707DO5aA7dMrsjjho3qX711mgc5DBLGi87HrMiz5U6SbuzUie5",
+	"Ll3kDjuftob01pDeGtJbQ3prSFcPyzXGRNpBdNJ/57DZsVtApha++9gYchZHmVcck+B8XT3pErnerwe8",
+	"uWmMZVbTH3KREX3Cfbpk6jTY7KU++iD5z7vj8WASxeHs5dPGRsYPaiirqtiPtmAQt2oEuTmAAIs4viGb",
+	"6KNTdj7tfMTzh7UykawlNGFqxCKs7gOnqVqmKmTayd3cJrHi5dvnL46OuRjKex6Asku0oSP7eMTPuTs/",
+	"idiAGnttwpjhYqRRHZepgcNbK5RQR3HAvliClK+DiryeWl+ZSHWp9OLhaynYK2rC8WXrDq3Pz8+wHuQS",
+	"d0YjaIwZjYD4j43nJ3RU1657bAeegRb3MJ6k3PBrachERnzIWURAhS+PcH76hw1tI7fvXAbZXPTLFcTN",
+	"5iW70ABbw8LFI10f6V0j0nZQ1KyVITPAgHV8I4sUcXq6q2WcSbMgP9Z2ytMxvudUWpaf9GKtXxqOrYlt",
+	"FSoAgWMRYvfGHGHb2CQxs0IlZEdN9kEnPO2jDpr75kSf92dglxrXWEXYGT25aZTrzh79S9rXrIoFE2TN",
+	"k2bb/j9TKz82mL3zNYDb296jq3pom32j2IT/498VIzELTaqAMxzMREWDGpJcu/lH/TV3TlJ6/GqZLzCW",
+	"yxQvt1K38vJuZboUhcYfRWh6x+BqfzkNx/nhpTctvfp6X8YRAcAR0N8Em+KvBwE8BgF+vhwcwOFsWO7i",
+	"itLtR9/L34+79v21itrfn217tZM7N2HLhGi2crdi9C6K0fOcJf8YglQath6Me4bHm9nE/oSuRhEMrHAr",
+	"SMsTf2iWN+ACuecd1r9/vfNHGLZrxEocaPsObmntHJF2t9l+2OzsnnTcQVWzvd9tt9ExOKenRqgo5i8B",
+	"TixOpFNId0Xk1VFMmWdDphSNiZEF93aTOE8y6Ku7maJKoPCTOJecMGGf5+Yf/+Gf/mR135ludDudTtDA",
+	"1dXoPnlqFzgCTe3CaAEjNuhIMRadGmm1WW4M4JM1HrdRuR3lKvQxTMa8Dv2MpRf8H/8+KevQHo62orNy",
+	"CEH45LDZ6QTkQJCDEE6o6cQfRn+lJI1Cqi0p9m5F96OUJEp+YIZEjMSSu9a+ldx5G6gwJKZwQafK/qlo",
+	"xO2tYeq41mM67u12gkaqYjt/xiS6u7MznU5bMlWhY4GQ7uCpmt5hAtl0Z39/p7Pz5GkjaMwYBRjeJ1fb",
+	"s+wyXrpZwTLf7lR3cqdyIuoubVNY36d2OzqGmHL0heCj3gGNSJSaaKbOmWpCiSF8IqgJi4EQjgGDHBm7",
+	"HQ1ihtuOq/eufZb8NMhjDvrfUm2az23DzaNn/RaBPwmP8CBKJvTXlLUq0CBtk8+xcxvr8lQbePXo2Sr0",
+	"+GxIshP7FnmFe5uPgykdkr0DZdmDh7xf8zjc7VqrgNuhwvIRPvswP32lSgHu4mpDwrALgyuiiXNS2j0b",
+	"POqSx3udZqe9v9sT8FzXroNTJn5NWcqinoiooV3ysdfgUa/RtQ9+6omeqMopyc7zqvHHceq2J063ItcK",
+	"tcAWub4g4eDnqsLx7CKRas1KylknSCSnIpY0KsGRg9GaA3i5M6Z7xDA1ARpTzW5WFX3uOnN9iij2Ce1z",
+	"fd7oNn7++eefm69eNZ89a5HnoIljMrRiWIhDgLwrj+EzTN7Mw4OVK/Tp9LEv4T3ImXaBEVxDYCF008md",
+	"AlgrxDuJCAlv7CzcSWNcai6VLKHq1xSwRI9en+ztkmcHJ8/z4CfQk634wVAuWDm2q9kX8gbeZ8T4A04l",
+	"p1bHffTEyjs7zY3uu/dX08FwDpdpYX7JbsXP7alVLOM0L238lcufcrsWdj7iH5/WMsNdWjbEGknN8DRn",
+	"Qg2qND68FNL9LI8Necy6GIKnW6E+7wf+B672PrlvH4OjIGTZnjh4c0QSpkjMBYNETveGY4s+6km2ZYTI",
+	"tnuzFWTTMTXsnGGYmua/Mcz6hvxF19c+WPUOuwHFpzX7j38EKfoGP1CUsZZpdYscCX8zIBGdobpl+dqq",
+	"d9pQFwrUEydHr54fnxy8emM1vR9ODjEV0kNdg3MXX379w7ffQruHxz8GhJYfgRhj4TwPIYvjFtDINfnh",
+	"5Ovmky/J84uQxT2hWChHAtDVuUElDANPB3LyV0iEbVlrEzufxXphsJQ2/vgNg8bidCIQj/zECpYuXH6T",
+	"gSHDOFFBI3oPZCVsIwAdk4rIVVM+Thg9Ywojq6BDkBifMJGDKmPkFTRg6ekJaozigxTq+ZBjxkh5wm44",
+	"MPkFc5vYol68zd/e5m9v87e3+dvbsPNt2Pk27Hwbdr4NO/9T5W9/LRUo3bZHXTKAhEPj7Q7MsSODmfGO",
+	"XbslB0RLZB3Qz0lBPQe9vZidjJrMmorMQE5WKjI3F3R7LqIWTWg4Zq3MtVH0hL45eNupHvABFxT6sTDa",
+	"pQ9cNL1zpdis95uSXp6S0Gt8Wuo9DdBrC66jsrM2yE2QwCk1AWolPZE1H+zvB50APnQJL61dGTcaTLw9",
+	"CbsjLptnzl0LRrw3L6/HcbPCTH1Nc3y6gtkPOwuyZZdkzpiAFF0xgGBXdLSURXH2lpe/UOE1E1FZN8ul",
+	"nZZoUQuZTJ+Cxs6QsWg95zg82SJf239sjzUXo5h5/5Tb4XSQ6yWoLKMh5DRlMCy5Niz6koyYsW0R/OIA",
+	"AT6tTUcn4AG6QTc69OEanejuL9Da5xzIYJJmMQoHhdwZCDc4kakmMdMu0kC7UAO77Pz+Wh/7djU/tB2E",
+	"ZV5oXBlbH/Tt+aCHbpl6QYa/L+9/hvd3Ptp/VvueCxlfjsWLsbDgnnh7fEx2W21yv99SWvcfBOTAyIn9",
+	"SY2coE/p5fF3r0Fm2MvggH4AJ/TPxSjmetwTUpGvFRPh2JWldCXqXU1Ky1lBFpLLIyLA4eyhK3qiJ1Ag",
+	"gXShExY553Wf3M+85w8Ca96CCtIET4r9DZ615rwfrk/uFwyyLEfCOfICMpj1RCgjBk2iyGvOmQDg6/Ey",
+	"sGmtJe+Dh483wR+UgXF4zGIexw9c9U3nOnKe5V/7PVGkCV3/1MnVBy1id6BcuoZUs6ZmQnPDz9mXICV5",
+	"Xs9Ss3hIYi7O8LN2KZBUY76UTlgcczHqCTqQ56yVm4i4Ckq5J2VkVGebEj22dGC7MDnHzPboaNi0ynAT",
+	"tGF0ExwNm6+cltU8BkARRBAJGT9nZK+9jwjLmLQ3pn49RjfvnrbraZVz+ltnYPudH/pbrtCiGnU+UnCx",
+	"rSej/Xcq8a5gARBoPqjyPbbI185VANOcrStrYH1W398mltJCN+1WhGE4fr30Ye2K7KjZTzToDFl3fZ6T",
+	"WzeYFxgsFHXda++Xx+JknAak84S8TAWxuy7x+y158erEjw/aEvkALazmpY69q6WUW9n6xcVc2dFGL223",
+	"98K/XUxib/r/tdfotNq9BmFWYnEx+muvAVZxr/E3eJrhOzBaF5NY6L/2IDjRxSZO91pSjXZ22+2HO1au",
+	"9/AbrNVq4Yuwn+C1FTZikXz70heVxqejGy1QHyVpnwTusrS4J3Y6rU6vEZAeKl72hXfvP21Ag9L6OkdQ",
+	"aV14Zde+Mj9USus1RqpWD7uslRs0SpyzuNufzMNru+1X4tkCjDw5MoSLUDGqmRP8LN+pN+OeJX2/nuxe",
+	"u7mU+7y14e9cuq9b8teh925gvtvPBLliwy6MVaOkIFa7DQgotXZ5gRpbZasrrattddeftSz13SWmugnH",
+	"zViO1rPXXZZEBhkHr2POcCF6beMUtwRyir0TmblAr03tbxOOv7UduSO4ZB43bnlVPqgGQuNTX5juWqrz",
+	"wVhlFfnWotLNsaUSJrlMZTk85IuYjbjmYihrMVBtExvpM2sR6Q9xXBnHnL410/iqaHWpgJWu8TSFOzcG",
+	"53NFXwwyxHJ/jOVfYP+tU+Y2nTLZNKyTaxFTw9Rp4nKxl7pnxozGZvzbEuFuyYu0r06UKGnFDEEmEoC4",
+	"eWQ1OBae6cx2ZrG1jKwlGPNzJuwLiZIDVl2o++9Aw5Vdo1mNTnm2PhqU+3Zd6c2F3l6SDTZcn5dbMyxM",
+	"FTczlAuFErx2brKJKCwgPdOGTWqC2YUUrpLPBzlYL3nTPrgsEQbSMlkYU8Vq9uiX9lPXmPCoNTNOmzPh",
+	"+NRBZWeMgyqGfSeGLb77sL2wDL52W4ft1MO2P+lG3auobNn24erpBzlwu0GUxqzwebw9lqmK7f5RvBhR",
+	"HiN0N8zNx09Bw/AJk6k5dYpNo7v3qN2+mvf9pRwsE/Yw0Vsxf3ti/gMuf8+f8HNVqol9aOfjBzlYB7fs",
+	"gxzkJ4XIHYjKDIxQKZxfwmq+Gkf+AflwA5Zbwm5bP8Hd8xPgslqbRzc1Nl/KwWu7ltH8zrl7BxLPNi52",
+	"mTe3olIzBXxy55X4IActcghc6Td0ByFO5DlTikeOEz/IwT1vqgfkjM3IYAb1MCrSU6mywuRtKjbHEozY",
+	"JJGGiXD2DZu5yCYg5ysZzern1D/CGQBPKWM//uky9S/fpmJb+hJLX3b21mLab6kaMXzh4To912mSSGVY",
+	"9IpFnJ5Yi/kPLlJSsYk0KRXXPGOz9VRy++D8IToC74GZdpFw5SrbKnYuz1gEb7gcdRYqBtVt8pNeD5GP",
+	"pXAdHr4ey6moVui/YbNrBc5bCs2EYaP+mYEdZCuRZKLB12P7quFVhNirwm9ijFU6fmKqzWmq3afxfady",
+	"RFSPB5IqOL9VbMgvGt1Gwi5Od38xj86/fzqE/sPgFl4ubxJX0uq/YbNlWj2sla1Wf3ta/cGbI5yEnM8p",
+	"+mqrOZ1GEw4DU71fH8L6ths21J06mTtbBuNbxDOIZIHgDcuemnDTdcEY6pwpZGSNT1Iypnq8yMD4Jbvj",
+	"Luy36zNvke8syz6uiPSu4KR5JWo9VsgodvOOPFE+Alnc/zub9ejWhNAZm82JltNH8d7g5Nf22esn+p+n",
+	"+7O3nfTl48nhw/Hz3eTgafRi+Iv85ual17qz85pNQX2rlVO/c9VqqyndjhRFriZUeFG6oST1GtPOxzM2",
+	"O+UYhxixmBlWpT3Zxe7EKyg6TETaiU5Mk0SxOmWKEYep650qAZHCnXw6OWtvWAtqKv0JZYvAJwAerah1",
+	"ueAhwoZDFpqqIv72US+Nr6JP/RG0qBLdezndl5NMd1osbb00uZfGLpDLC4oVcRtHkfePuOaXniHXMUFF",
+	"qAaKpaXBGiuPlK2QmzCjeLjaMnTPedfOGyUnzIxZ6jLd8VuV3uBX7gvr4WolMeVzIXf/jZz8/OY5GcnT",
+	"kVQyNVwwTUY0HbGeKF/c371MepYfgq3Bc7t+0km2UNY6bczPM2TCBE14y+9bK0OOvksYgMkUniigdthN",
+	"GAKVXx5/97pySR9KYRQNzZW3VUd5o9vYa7Vbe+Xdh0YRty/S+I2yJBhuv4Jc7ha2RGjRuoJEnszPcgD9",
+	"+19yNYfd2QI0xTHb+Mw7T+1eR5pidkINzjBGRi3g4wRkMCNDOuHxDHJIbjb57E2hP3ck/C1MlWLCZMNb",
+	"BI3BoC67ulXh/ma4Ma79K2DHzE18QpWZFSODMduI6LFUBue4pC98ywdM0bgmrAxau74IOE/rUCqieMTF",
+	"SGeoFImS51zMh+x9Xwe44B+vJ+6StCGWAAAlFKi0TEy5AHe2GTPNPIqKVDDkMP7u0iKgwiKayiLkTign",
+	"EzqHtPOqRBPAvgBhkAnFADGDeYe6GTPhgNIKXXB0a0840ghsLqTrc9acfcb1oTwaCBQR8eGQKSsxpIDB",
+	"sfZkzIzxYEAZvA45wOQcOyhVz8aQ4KZdSht+PsJlMKVzCu0qgIlffx8VDT0jO15HmXrqaHxb6ANM16lm",
+	"TCyt7TDi50z499/QQQxRqhM6YqcApl2yW+E+KX6lLOlPy/jbC9tAcafZmUvq20FRbWZZKm8uMob5KQEi",
+	"jUA5it2H+w87Qc6hjouRlbJW/i6FVP/4j+YrpkIOGUWF1nScjiohRm46NTjfopadZhQ35q2Of3uHGklJ",
+	"ofDaVfHq5VOGiyzx0a7HdUKbnECF7deJ0DFPHHaWIROpDXnYbnvMABb5DGMXSVRAa7rhwjsvWEEdu426",
+	"ikVX4K3IzsL8QJeZiFxdMrwf0wGL54UeefUGtJel0msdcXkV4VguodbpNNsPs5pof7YNIeMkF8gHltga",
+	"u8TmG8Ly8p5JkZm2RT63fuJNovlKi+f6trEVnmS7bD18XhVyLo0ixXRuWWb0rIUDV3YuA/+umwfYrssD",
+	"tN2a1aeJHGL+R1b1M6KGDqj2rOIA7CmE0GkyVRyKHMPj3Ggy4SPlKxorRmDTQrBnBtiC1NpBZwDh3hM0",
+	"5ufMoZe6+8iU5Z0aYIs5WkGljRsTUxAlvpCZ0hM9ceCP7biGB2YZhmFGgQdNxbrL2n+xS7jJ+gcGpbDG",
+	"HGY/4KuahFRZyyw1oHSooCc8REaiuF2bhAo9tU/aj+sarIi3nvKrHwTCrLn1CSK22/AUcEE6ZKKL0Rk4",
+	"pZaks7xaXpZ1A+O1vnTPe1FXCLQ8E5/H7+mE0dWGEBiA6zPPvhkzcA2ehNoxBQdWaVCFNKc3N7CuJG80",
+	"+5L0sSN9YjU4n8tLtasheAP5SKqwijd0zvpI6KUWARTrKWC8a8OShcTjrxHIHoROKCcDLvxZ/sHrZ58p",
+	"L/ltend8ssVBzZHG72MpnMBHQwBcb8i0Dogr+xOQkIqQxVAmTbkfLHqQ42yDr2rosakBOhPf9M/2W+TA",
+	"ufAIu4DS0TrDSOqSftN90xUOyDoGs0FjLWsKFMFKskur+7GwRr8TjGQ504DW3+g2fA0jWNtAZ/mlAzEr",
+	"9GHxxawvtgW3h8y1EMe2cywxdkAKLfjeAQNsDtpesa9bHhvJprv4NhU+3dvegA2sqZkdRZMHzq1cGv7c",
+	"7YMczCETLeTlVHUiz9hZhJ3f29CpDPSggoGFxpEySEWqoq2Uk1RNHrx7vQQWMObpCM4p+2ds1oVp7y/U",
+	"1QqItCaItYIBDAUCQL9hM02GefUilcagV/ZP6Ej350px+WyobkUmVF1pLjpaWZlr366vYnmDf+n2evr9",
+	"F/fJF/7PB3/pvuv1dK93/P4vFSUOioW8OouFvNZfeoCHYDYp1ZC90dhEK16fogENz4Y8jpdGi0RRtDbi",
+	"gG9wU9iB1SRnoM3XBNecRZrZ9q4BrrmW4AEbSsVWUvx0bYqxwc1J/n1AO7xNlzrRQYHaes9vz3u+pKbc",
+	"ZYAcVqT2Wd2qkNzn8n7tFoF/Yv0FuCs1wDWyEJhqRvr4g0vRh9PViCVMREyE2SHrM3+FM90TCJIHzWY5",
+	"Q27/jUgqYmtvO0hIbNbfhcuTLul/sbgd96sM4Syf7/qTCa8psTloTKTgRqpTvJnRP5fzLBOQFBUtIC0L",
+	"qdHA1S5BuYFWmtsVYom4c+tJCRjCYz8TecpEGbduRudA6z5emfZs9hvdxkjJNOniO1emfI1kj22y5zaF",
+	"4fNL/VdWkHMa89+Ytw+dHF6vtGgp+9M+t/MRcafWORq1sj9DfQA/CNary2hCqVR5UnkpCXv1I8q11Zzl",
+	"R0Mq3Z4Jbc+ENj0TwlWzdsHfTdnjbSqOnjl8hxIr76B/aHOQB99ibcootKvJlHLDxcjLAIPuBDiDYHGc",
+	"YVy5+0YSbWTiUkxTQbgm/cyP1yepMDxGZKcxPWfwcMKiFjnMfH0oe9ALowmN8Uyl2MiKpCdsCoXQdiO/",
+	"wkb+B84OhCWyCdvWb6Y7rgZ73Z56gHkEgYu3tJtrUkBkV6m4p1358IDIOCqWLgCXChV4m/AIy4KheQ+H",
+	"jz8B9D4u2C5ZKEwPlRt9KiK74BpY2dUqd+eIAv2Cgk2t0Qf+RDztaWr7UXwYGJqrnujzqO9TxuHWPV2A",
+	"7eeK9OEqPGNVB6z1fyLtXpe6amZwmCm1hohdljD0pCGpOcAzj6CMLePnWLESsdWfQ++OnjmXPXYT0y2n",
+	"GFKLcgfqTIoIo1s9Do2rlWAJKZ7AwOeAbG+MwpvQjp+03fZ+lUXpDmOe4xK4Iycybv5dqbIReK8U4eXC",
+	"AJ32fk2VwSWOOS7Mo/1GodBgTZXBVeNCtYEhdTvUtWL7+YCxZZms1Bg2SbJHI2poMXcVxyZm53bjbThM",
+	"2gnTmo4cuithAg+47B6EYK9rA8a6AbOvZa1csZK7HUvn3HOF0IpSYr4iWpfYDvYEPNMlRUJ6wo5Fl/gS",
+	"bPbBT1YQbZ5158Tmp6CxW6Uyn8wzMsgYt/WDj6vQwlZbvhPaMoUNzJ070eLWR2I5uh39WTGjZtevPmcI",
+	"aXZfzYxpl2A25CMsa5NpuoXtCuK83Ev2Mo292e9VBhnD3tQiuPsPlZycuuPifkA4tgaSvuC6hc9EPEJI",
+	"pjQMGfPbdp6EMohlCCgDENmRPZ5QrcuEnTHQ9l0Gk9u/7ewFJFFcKm4QB8HwCSPgySsSLwWrwiowanbb",
+	"ztniWGbewHVjaJD+DXyi1/q1T1u/5dZv+XvxiswubVsVsFfXwKrLni6HbVHDAmL1JWJ4eIamDmj59md1",
+	"SNVx9t1rzDKjJhyfpomPn3UlngpIJqGCLrXJX/B/jXlN6TkAw4xlqohE68b+bbvwQQ4qg2QAMMX2cy7r",
+	"rBLHFnRKGCM7R5X4KO9BgwUccww2RHjb098gAKpxMGGKh3TnRCopjLyipupnYdlJdL5CtsfRt3ccrQv8",
+	"ksViZtdWITZkT+589H+ucyrhny0eTQCvG9BNLgwZ8nMGWoe2ihDXJEpZXpdxiQx4wTIRUCMBlg+Vf/nY",
+	"gCjb2iR3zYOv89nfbD1vqq/6lVKAbK5iB2unbG6XzDW+wjxxcMyEugiLjL1kGkeBw3gNIZ2ckgkVKY2R",
+	"fUhREPvgZX8UIFXm11/U8lNRYLNrUPS3Cu/Wv1+Dk+zX5z0ILiZCTjfg7WqltMifELn+OTg04zOJiBYu",
+	"1ku3CDyUHZrhOZx/eMUpGYbDbHe8P9uOB/N+ue1uHZaQyQ1yhExWMcRBdqjjxyEov6GRrYQkE6kwqrVF",
+	"3uZx/yaD57QGHxcpq2IdmWw550/IOTK5KcZxJvga0HWFTQ1eupW6mH4BnwDZv59jz/efoWyAc4y02vsd",
+	"SAiIGt3HQeOMCzs4fnai4oEgumE2PQbM1lmN6yb71OlQqiXgtj4tNMsGu5KDxs74MucMLuStSLtDnhy6",
+	"IFOWibZL5hpc2UJmVIXjWgl5DLeZRoAewgUZSDMmMRWjFOTdYEZEOhkwFXjMtGSsoE44F+TXVBoQCWRC",
+	"lXMXu3zRyKGp3e837R/9B62eeMW1Tlhs3C0ARCOaT3hMVQGxjQrCJgMWISQdE1EiuTBVgEDYOcw49ehu",
+	"gxmZMGpV+m5PQGcU02lsMPF4mGrmDPS+ZhMqDA/7VuJLq914iANuyJQiqgFa7AMGon4ejg5CiZrkNQyQ",
+	"7pL+YbPT6QekH+I/hwT+zYOQIRHksLkbkMPm3s5hc78f+HASB3juH9rfb3Z2oDkiFTZM7LV+0BPEXor4",
+	"CArLAcice6nT6bfITzC4OrUDo0nfTmzfdoBHdpvCySzh79kuPL+gYdbDLqE5sB2+4D4EySuArzeWsRVa",
+	"JsZS8rB+8lCt7BAVl5U7Y6DGtea6gK/f7zP78f6DDB7KD4Uf4yZ5g2uuS/q9Rqj4hAsak1BGrNew4/yf",
+	"/5scyogRvMVi8p//z17+r3/9t//61//1X//6P/DH/4Qf/4Y//g/8+L991/swTgFuvkvceg1Iv9lrULfa",
+	"8TNNmA9YETPAzZgRIx0EPQwdNHYQG6YENfwcCB5yxaiaQNDWKBUav3js4O27hZnPpgzm2U8Z8gocBevi",
+	"ojeScFyAc9CLMR9RkyqmAx9dRuwmC6fgVbCMQSUb64SGTM+tk564Jpyuqhwj6NZXLptnJaILrM/Ao2rr",
+	"mTD0gtCBPJ8vhi1iLny8G+Zi18ErroXa0mmvxlsMqqUsmciIdUl/PBsoHvWLEgsnmYooIHxYGs9cnH1J",
+	"+jG74CG17OxfsYz2ZVGU5c/DvfJg4JdrhsBSV4pGyvbI/D0m0ond3bILjiL7niMBCjquGpBX9IJP0omX",
+	"RnLoBIWRToSU6N5tV1OMmU6VJNtXJvgRh+CahdZ1qkPr5hIPFgnTZzxpkQPPf0PgKY921wna7XZeITMj",
+	"vYZyORzOp7dnpM9R3l4dFVgfsYjE5wjdIGjWTtZ2z5fILCaed5pP379rN5++/9gOdj81899/+6dNE4xL",
+	"+0SOdmFFfJnct3JG4wOtmTAv+DkTjctANDzavxR5fhztqyB6HOpwmULEpH4hz5kSEyYMsTKthkwg4tpw",
+	"h91StfusVHzEBaRre+ThcEztmp6TCJbYuvRsfKFEXyYA3Hua2Y+sxfOLlBZgID2RM0bVHO/v1oTT2kfn",
+	"xw7ZZHe3zPBP2lWMc2WbF9SW7Gx/SEOG0ex+3BCKx/EQmMZgbHf3cqgRYL4iCNG7bCTtX9DF7juryA/T",
+	"336bZR8rJK5ncreYnyrkahW6ETSsguuRkIKGkYbGje769XZxW3sL6nU9ABJIS+Ue2gYe3IoHDifBp0pn",
+	"NirahpcHj9VMaKnWjDjCZyvijdCfslaskfveNXqrCpFFteWZnL+n8XgPbTCwyxYijtzBk2DTPKwoy61Q",
+	"DFP02TRXEqwoUuc0zqtdPwywKmn3XaPUjJ0i5yhLZByjGlsXr5S/iUPuo5Vquvjwl0YhUMkVyZgvw/3o",
+	"isXwceKWBie5qd1KiFsMTcrYK5cQeOX9eoJg5yP+sVZIEjy5EJC0njB4wZwsuNwxEry6PUS6qwFHfuY3",
+	"WaUbu1KhzZIjtbzEd7wgXOPsKZGa57WSvLDDEhquApi9Zdmgsrpzttzdwc41IJFnO1qz097fbWwoyf0B",
+	"U035JH/8tGWtO8la97Sfws/IY0EjSSsPKJzb0yXvkr5VPPrWoABgJVdpGWJYmTWr0JE5YCNewCT1+cFW",
+	"8SuGLUBdUZ8q7wMYBi4IH4uSZsXY8SYdUS5a5EAUv8YFSZQcAYw01yTiOqQqqgrjO67g5Eum3FxBESuy",
+	"7yoMnz/1frpNbbkuA9Rg0jpglV1azJTjQeY3ZMeQ7BKBVHOCqDKM6rlrXhe2cERaBwR1j+Os09h0fbiU",
+	"SoUOiKJcQ90pphx8wER64Gcv1nIbaElUMPFKxX77KeFFXcKKnQFDkAIks0L4+B4sVZ2vubRxre2cImG5",
+	"jdlutdv7QSMXqxp89fVxImAAL/v4fCCJQ3Y9PWMz5zzD2BJYeWtFl4C/TWCPKuzsxZiRzeTyibXmlwSI",
+	"bAOv/6gC0rNmbhjPRV1fQS6qVDRxyddXYn8G11EknbFZQLTMC0w4ikIqUK459WgwgzoMqBB52IH5aFCH",
+	"fO/8bIsy6WupRl4nepsKLLm+8vR3oR40HijMC5mqY4MzV9R9nQodjz9Dbb11pKilua6Pm4XHbYJqu6RQ",
+	"Oy6jyGvJW1PvjogZZPOCeQOxOxs6VDJpE6z2fFi5A9EKUJulIEy8fEANqRyKe0Biru1NS2Ekmc4tMEKF",
+	"hBAtlYplZwS4fO8MshCcfV5ZqF1aiC2lDaYwP5lPFBvyixpCa6vY2ncatylm1whQvhmBe1Vs8W/YbAW8",
+	"OMzQVgTfsdBhbwJnE3jb/uzLpuWtYzsXkvIKbrOSN7wiJ8nf8ZiWfs8YymIGBkDlaMZc1OkUYYGShPly",
+	"8IDVJ8WSBkGHzQDu4CVuvHeiLgVwe/70p0z/u6SuVMNyl0r7W4/jsqS/OvaqS/krKGjXkfC35ZM/Y7Lf",
+	"dbLJBkl+fletTPE7tISHqeHnxW2oeBSkz3iSFHYYTSe+Nh+cBEnBHI7D50kXzLyCf7Zkwa0L+XrSDvMV",
+	"tE0+/KNaEAuph2VR+1kSDxetCxf2XO9yfu7xtV1dfJ+eACkwVMwq1Ak+Et+lZlGXqIbBVQy9z77hyy7w",
+	"bZhgTXFZOx9EwoT4tUdRaC2rKrvCa1gsM+2q57qGNLFShAnjthZUV7PuEc1HoskFmTAzllEh/Y1H9iUz",
+	"y6DjcRBr4qx8zsvV9rgyqcBY7sTB7kdID76S2K4VoA3dNoUuvax2sR4PJFVYg3DBDet6bCcAX5M8Chvv",
+	"N9gloNNO064L0L0KE/1ZWCKLpaoQbJuyyQqA5CxLFmobJExpjESiZKDkVLMsqAAf4/adUMozzlDhxUY1",
+	"Canwtalb5I2SI0UnOq8pcMawMDtWO/AVAbjQxr5QKaOPxFXimtD3mrCL091fzKPz758OTx/Fe4OTX9tn",
+	"r5/of57uz9520pePJ4cPx893k4On0YvhL/KbDY7agcKN6phted8v4EJ5p2NmmoewnqpB6P3CwzXXWg50",
+	"//vWPbeIyL8bdYM7RHgqyMGbI4JLfgOxWlBOd4BT6t0KEVcsdF5rJ1KJkQUsemvok+8SJo6ekUMpBAsN",
+	"SZQ855EXvv4XUVlr3NhG+iUidkIaxwManvUXBepXbMRFJlWXRka8oWZcSPYF3clIIhMmCo4IpyaVT/B2",
+	"Ur7jCqVWHeBhUvapkY2lafGF5OCd++/+ZafX6/Xet/7yoDIfeN6NsIcolNWz4AfeD2hZFH0rvahdKCIU",
+	"RRCV6zS/bHZuRBrdZRP1jRuZgymd3SznljTywnxegYkz/qnl5hpmLLI2GIwOjCWUEcvtB8dK7AKjmJzV",
+	"KiOsDk9F3h0jz5hw8JIFHa1FfhBnQk4Fyfm3BK2xWItNWsY0bD3GL/buHppJdsPDU7bFHPrjJL6Iv/uK",
+	"/fL99z8Pfj5+9NPF8eDooC4LfB4WolSK/umjNaIJsOAUNcyHlOXiCUplzfF2mVg6bPPhBx1HZx+W5Pqz",
+	"q9WTnxtAppRUFQOHS/M0YoKzOhgNePdaqSnc9HIMPlKm7QQPcmSqQkbkVDBFkM6iybuM5tMiEfX0t69L",
+	"ktMRs8a+YsVdiQzYiIp1pXvFhnen9cztBlKzgXhxWFoqN7Cb6JUOS0R78rYNhM850/t+X6eDDyw0/Qeu",
+	"xDsF4/l+/4zNTnnUf9Ai34msfqGZSmuTe5qwKJFMDelzrVOm+kFPZC1mWEHUOAoW+lyy9nWhsCDWiUIA",
+	"JMCCIFJk3QAhbAeSi56wJLmzlBY58P2ajiXRhscxVlUiSsY5DhjECkNgsNviMRy4At/puYg86NWq7ew7",
+	"Ec/ynnj+RnIAEaly0u9p4oarLBh395/sPnn6+FEH4SErdxB8r1bqPXy4cQRddR8WZ62MxmJMors7O7Ec",
+	"cdFy11tS1aFW4UppXCdUVZluf8Sfh/85o6tM99zBF2OsEpmzJnLxlEfVVRHTFO5ceywgFAxrdPfWrwNo",
+	"X8hWb42TJMeywrJ7mUjZQhrcTkqFiBzwSM6EmbCWahPXAY0mXKwV70xDiC7w38whDd2e5SIRnoPnLyqL",
+	"6yKhip3LM4yA1lkOKhcIrVkXLFAnXW8gUmArsLcC+/MJ7EIlWvTnNLqNztPdVru123rcCBpgNCwPIok5",
+	"fKrxSv7G45juPGy1MbZEwXWHq1X0yOdNPT2BdlxTVbHfYRhWDyDO9/KF4ka0fAQAvsm8dHBE/3v5pfmT",
+	"AKs7s8ox2Nv3iNaOaeY47GoBJj9oppzkWQ7vs90Mfwf4PtkOscm2V7SPdj66v0559GmlsVRANXaFxMrG",
+	"SLUhQop2yBI7Yt04kIyIrFjsNtTpLulwm56fZ9raUiPzKMrzDypgUdcV8LaphJrxAmoqbpL1eaYrN01g",
+	"OxcNuEboaxZsAI5W1zUoPq4xUGYq1RlT7gf6CXXu4p5ydDD4MfHw9YD6jPWSsfxXlyzUQQeIcx/N5ZBb",
+	"hZwiOAKcO0HsAHrPA0K9r64J3l9XVd+OXtQTfXy/n3t3IAb35fF3r8HDoX0BdDKm51YtJjzSXR+ckMSA",
+	"Wg2IL4KRARtKxaq8ES+YOfYQsVfTTQY0PBsCsCL4rBCoG/+Wid2RAfUBsHtxNlCPyZjE3sgc2SyxBCFY",
+	"zWn2TCFAAKpuZ+9lsH2dQlmLRhfA+gr1YNfEOcwABU9dwOyyAqglxMBPWVCrByXF5QWfHihGz0AJCmOp",
+	"wW/uLp0u1nUdszg6TYXhsb/Cxekw5qOxgV4Cjehid/fhiqsFXWgILrsY2hqt6CFAH07oxWnhG/s5ujQb",
+	"cc3FUObBLPo0YcqFG8OjqYoLyt10Om0lVMWtkO7kb9vBcbyHUx/zc+blwYBRU0feI0veGIKA7CJEmGa7",
+	"eKfwZ2L/3t/d34WgYbU8jPrTBgEhM23YxHGHFccL/F7igAbc6Tq+74mIGtolH3tutfcAv9YKkeWO+aDm",
+	"zCjdqoy3DQtWkOpud4hYEsvZxArIQtgxrJuVUJHnTPnI4JV7mns2++6AC6pmgf35QsL24m5Yca1oWB3S",
+	"+aP74pWRGtxHrPHZaoP9OJKNbmMkO63dR/BbsXOOvWu0hx22G+01gkbW40a71Wm1149U84TXsIdvdxuR",
+	"uXZE5nm2FNZatfn50JQNxlKelRFObyZtDwKdBWEXUEYkdiYTlNYRKFPhdk0arUNi8RU44FzUvq6Jllhd",
+	"BpNwGcCB94Q2EIAAb/mr4K1kkX342FARURWRn9wAkIgNubA6Za6g+UQEzULFDLnfn441C09brRZohsZV",
+	"6egJHzYFdD9wKHr2m9Ox1Iz03Sg3edSHAjyKhYyfs8gpcnlOojUTR640j4xmlmarIQZZPYZH+z3xDf+q",
+	"SvV7i426Dq0TWmGVW3BX8kzgANktckB8RhCJmN3X1QyszExv5VHZrJjo0enuNz+9+Wr0bXwwvIiSi92D",
+	"o4f7yZuXTx4O93/yFgWefuc2RT4w9S7PdSIxfnJw1H7YKS4PQCL12Wiai5CRztPH7RY5cMMJ1cEnXKTG",
+	"rr6RLHeq8/hJ5/GT/Xa7vYp+KDBu6CSp68be7jrlVPhIYIkbPx08CkjWNvCKXRZ28dnJdaCOWNKmTPp5",
+	"J/jmofxl+Nvrpw9/efrDj2nnuR5+Pxn++Pr7sTj7ZTf58FQ+ff3s9c7fd5Kj/b+u6p/2lG0WMfP+CuHS",
+	"Vt9ybwz5yP6FZVG6u+1PACc+p8HbK58yEhCMPEkHMddj3BnW25sc+wC9a8VQ727WLc9XmWvWDTFCb6xi",
+	"o027ATIhqfVe5oIRpOWVNNKaIUhwK/uiaoaZodYeaghJsgXmIwLsarbmkDe8nMNgv90JGlBfq9FtlNTc",
+	"bOpTJbrWWuHUKnJNdpHEUjHVTeeU4vUGMt+Kq1X5jG6uyYRrzcXISh3QLyCYQEoi4+gzAcltA7RvJECb",
+	"iQh1ExfVR4nj2k3zwXM5+mnug5Zr+DdshmVRPhbqq7xHL4Q6r9vIsxixhjfcd0ATcyQtQOJRQ3MMvIQn",
+	"DCqJnTGWaJImtn8Rnrz4QxqtGczEQjEpOoGz3piFJjuJhoedFuVkd9YSFIFYbOf5BWSvV7VQDPWJ5UgX",
+	"QrdTUdXWSzlwie8qFVZtsnoabKEFT2bmQqpAiLLXXSIRQGPY72C5Cy0nDBQ0D8NS9I36Kg+LFcEMU5zG",
+	"PmpVDsmEihlJqDLcuFML10rucltsx63TQvafS+H2ivBApjCjk8LEoYtusbGvWQSFG2GXDNwgj7ndBWZZ",
+	"+7C5FodtUEPaK4aVFJ3OgnWi5JAcysmk1L9ExtzwkNPKmfs6jeOmYRfGBQ1g+R9faMdXLCuOOVR5WWzo",
+	"0EUzZ0XOhlKRIWMR5IIxVWjDXq2i5ZmciljSKPcMWKahmgx5XBwSdgEFNitacMfTOlgIXSM0jTis5sJM",
+	"eVjV+Wb+zmhsxoH3U9gmKsJmM/b3Q4PG36f3n/5/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -51,7 +51,7 @@ func demo(t *testing.T) string {
 		if m := address.FindStringSubmatch(lines.Text()); m != nil {
 			url = m[1]
 		}
-		if url != "" && strings.Contains(lines.Text(), "Ctrl-C ends it") {
+		if url != "" && strings.Contains(lines.Text(), "Ctrl-C stops") {
 			go func() { _, _ = io.Copy(io.Discard, r) }()
 			return url
 		}
@@ -67,7 +67,8 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := client.MaterializeAssetWithResponse(t.Context(), "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 7}`)})
+	run, err := client.MaterializeAssetWithResponse(t.Context(), "fetch_latest_bills", nil,
+		api.StartRunRequest{Config: json.RawMessage(`{"limit": 7}`)})
 	if err != nil || run.JSON202 == nil {
 		t.Fatalf("materialize: %v, %s", err, run.Body)
 	}
@@ -92,12 +93,16 @@ func TestClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		var cuts atomic.Int32
-		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ModifyResponse: func(r *http.Response) error {
-			if cuts.Add(1) <= 3 {
-				r.Body = &cutBody{ReadCloser: r.Body, left: 600}
-			}
-			return nil
-		}, ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }}
+		proxy := &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+			ModifyResponse: func(r *http.Response) error {
+				if cuts.Add(1) <= 3 {
+					r.Body = &cutBody{ReadCloser: r.Body, left: 600}
+				}
+				return nil
+			},
+			ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		}
 		front := httptest.NewServer(proxy)
 		t.Cleanup(front.Close)
 		through, err := api.NewClient(front.URL)
@@ -126,7 +131,8 @@ func TestClient(t *testing.T) {
 	})
 	t.Run("Errors", func(t *testing.T) {
 		t.Parallel()
-		wrong, err := client.MaterializeAssetWithResponse(t.Context(), "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 501}`)})
+		wrong, err := client.MaterializeAssetWithResponse(t.Context(), "fetch_latest_bills", nil,
+			api.StartRunRequest{Config: json.RawMessage(`{"limit": 501}`)})
 		if err != nil || wrong.ApplicationProblemJSON422 == nil {
 			t.Fatalf("limit 501: %v, %s", err, wrong.Body)
 		}

@@ -25,7 +25,10 @@ func (p *Problem) Error() string {
 // ProblemOf makes an error of an answer that is none of those wanted. What something in between answered, in words of
 // its own, is a Problem too, of type "about:blank".
 func ProblemOf(resp *http.Response, body []byte) *Problem {
-	blank := Problem{Type: "about:blank", Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", resp.Request.URL.Redacted(), resp.Status)}
+	blank := Problem{
+		Type: "about:blank", Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode,
+		Detail: fmt.Sprintf("%s answered %s", resp.Request.URL.Redacted(), resp.Status),
+	}
 	p := blank // RFC 9457 lets each member be left out
 	p.Title = ""
 	if err := json.Unmarshal(body, &p); err != nil || p.Title == "" {
@@ -53,13 +56,18 @@ func FollowRun(ctx context.Context, client ClientInterface, runID string, after 
 }
 
 // FollowRunRaw is FollowRun for who wants events as they were sent, with fields that Event does not have.
-func FollowRunRaw(ctx context.Context, client ClientInterface, runID string, after int64) iter.Seq2[json.RawMessage, error] {
+func FollowRunRaw(ctx context.Context, client ClientInterface, runID string, after int64,
+) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		followRun(ctx, client, runID, after, func(_ Event, raw json.RawMessage, err error) bool { return yield(raw, err) })
 	}
 }
 
-func followRun(ctx context.Context, client ClientInterface, runID string, after int64, yield func(Event, json.RawMessage, error) bool) {
+// yieldEvent takes an event, parsed and as it was sent, or the error that ends the stream. It reports whether more is
+// wanted.
+type yieldEvent func(e Event, raw json.RawMessage, err error) bool
+
+func followRun(ctx context.Context, client ClientInterface, runID string, after int64, yield yieldEvent) {
 	last, wait := after, firstWait
 	for {
 		got, ended, err := followOnce(ctx, client, runID, &last, yield)
@@ -90,7 +98,8 @@ func followRun(ctx context.Context, client ClientInterface, runID string, after 
 }
 
 // followOnce reads one connection's events. ended: nothing more will come, or nothing more is wanted.
-func followOnce(ctx context.Context, client ClientInterface, runID string, last *int64, yield func(Event, json.RawMessage, error) bool) (got int, ended bool, err error) {
+func followOnce(ctx context.Context, client ClientInterface, runID string, last *int64, yield yieldEvent,
+) (got int, ended bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watch := time.AfterFunc(silence, cancel)

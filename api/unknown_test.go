@@ -98,11 +98,13 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// answered calls an operation whose answer is given, and counts the values that were read from it.
+// answered calls an operation whose answer is given, and counts the values that were read from it. It is long, because
+// it makes the call and reads its answer by reflection.
 func answered(t *testing.T, what string, op *openapi3.Operation, code int, media string, body []byte) (values int) {
 	t.Helper()
 	client, err := api.NewClientWithResponses("http://test", api.WithHTTPClient(doer(func(r *http.Request) *http.Response {
-		return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {media}}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}
+		return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {media}},
+			Body: io.NopCloser(bytes.NewReader(body)), Request: r}
 	})))
 	if err != nil {
 		t.Fatal(err)
@@ -142,14 +144,16 @@ func answered(t *testing.T, what string, op *openapi3.Operation, code int, media
 	}
 	for i := range answer.NumField() {
 		field := answer.Field(i)
-		if name := answer.Type().Field(i).Name; name == "Body" || name == "HTTPResponse" || field.Kind() == reflect.Pointer && field.IsNil() {
+		if name := answer.Type().Field(i).Name; name == "Body" || name == "HTTPResponse" ||
+			field.Kind() == reflect.Pointer && field.IsNil() {
 			continue
 		}
 		read, err := json.Marshal(field.Interface())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := bytes.Count(read, []byte(`"`+newValue+`"`)), bytes.Count(body, []byte(`"`+newValue+`"`)); got != want {
+		if got, want := bytes.Count(read, []byte(`"`+newValue+`"`)), bytes.Count(body,
+			[]byte(`"`+newValue+`"`)); got != want {
 			t.Errorf("%s: %d of %d new values were read: %s", what, got, want, read)
 		}
 		return bytes.Count(read, []byte(`"`+newValue+`"`))
@@ -165,9 +169,11 @@ func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r), nil }
 // TestUnknownMessages follows a stream with messages in between that are no events.
 func TestUnknownMessages(t *testing.T) {
 	t.Parallel()
-	const strange = ": comment\n\nretry: 1000\n\nevent: new\ndata: not JSON\n\nevent: new\ndata: 7\n\nevent: new\ndata: {\"some\": \"thing\"}\n\n"
+	const strange = ": comment\n\nretry: 1000\n\nevent: new\ndata: not JSON\n\n" +
+		"event: new\ndata: 7\n\nevent: new\ndata: {\"some\": \"thing\"}\n\n"
 	event := func(id int) string {
-		return fmt.Sprintf("id: %d\nevent: new\ndata: {\"id\": %d, \"type\": \"new\", \"level\": \"%s\", \"%s\": true}\n\n", id, id, newValue, newField)
+		return fmt.Sprintf("id: %d\nevent: new\ndata: {\"id\": %d, \"type\": \"new\", \"level\": \"%s\", \"%s\": true}\n\n",
+			id, id, newValue, newField)
 	}
 	serve := func() (api.ClientInterface, *[]string) {
 		var from []string
@@ -227,7 +233,8 @@ func TestProblemOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := api.ProblemOf(&http.Response{StatusCode: c.status, Status: fmt.Sprintf("%d x", c.status), Request: request}, []byte(c.body))
+		p := api.ProblemOf(&http.Response{StatusCode: c.status, Status: fmt.Sprintf("%d x", c.status), Request: request},
+			[]byte(c.body))
 		if p.Status != c.status || p.Type != c.kind || p.Detail != c.detail || p.Error() == "" && c.status != 520 {
 			t.Errorf("%d %s: %+v", c.status, c.body, p)
 		}
@@ -239,7 +246,8 @@ func TestProblemOf(t *testing.T) {
 func Example_unknown() {
 	newer := doer(func(r *http.Request) *http.Response {
 		body := `{"id": "45-1/C-5", "home_chamber": "joint", "votes_total": 13}`
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(strings.NewReader(body)), Request: r}
 	})
 	client, err := api.NewClientWithResponses("http://localhost:8080", api.WithHTTPClient(newer))
 	if err != nil {

@@ -13,39 +13,40 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// accessFlags say who may use the server.
+// accessFlags are the flags of authentication and of the limits on clients.
 type accessFlags struct {
-	Auth            string        `env:"AUTH" enum:"auto,on" default:"auto" help:"auto: ask for a key or a session unless the address is this machine's own; on: always."`
-	InsecureNoAuth  bool          `env:"INSECURE_NO_AUTH" help:"Let everybody who reaches the server do everything, whatever its address."`
+	Auth            string        `env:"AUTH" enum:"auto,on" default:"auto" help:"auto: require authentication unless the address is a loopback address; on: always require it."`
+	InsecureNoAuth  bool          `env:"INSECURE_NO_AUTH" help:"Require no authentication on any address. Everybody who can reach the server can do everything."`
 	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
-	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"How long somebody stays signed in."`
-	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Most requests a minute of each key, each person and each address; 0: no limit."`
-	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Most wrong keys a minute of each address; past it, nothing that it sends is looked up but what counted lately."`
-	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"Most connections at once; where a key is required, half of them may be of clients that have shown none."`
-	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Sites whose pages may use the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8." placeholder:"CIDR"`
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"Lifetime of a sign-in session."`
+	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Maximum number of requests per minute of each key, each person and each address; 0: no limit."`
+	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Maximum number of wrong keys per minute of each address. Beyond it, only keys and sessions that were recently valid are accepted."`
+	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"Maximum number of open connections. If authentication is required, clients that have not authenticated may use half of them."`
+	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Origins whose pages may call the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is trusted, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 
-	OIDCIssuer       string   `name:"oidc-issuer" env:"OIDC_ISSUER" help:"OpenID Connect provider where people sign in; turns authentication on." placeholder:"URL"`
-	OIDCClientID     string   `name:"oidc-client-id" env:"OIDC_CLIENT_ID" help:"What the provider calls this server."`
-	OIDCClientSecret string   `name:"oidc-client-secret" env:"OIDC_CLIENT_SECRET" help:"The secret that goes with it."`
-	OIDCScopes       []string `name:"oidc-scopes" env:"OIDC_SCOPES" default:"profile,email" help:"What to ask the provider for, besides openid."`
-	OIDCRolesClaim   string   `name:"oidc-roles-claim" env:"OIDC_ROLES_CLAIM" default:"roles" help:"The claim that says what somebody may do, e.g. groups or realm_access.roles."`
-	OIDCRoles        []string `name:"oidc-roles" env:"OIDC_ROLES" default:"read=read,operate=operate,admin=admin" help:"Which scope each role of that claim has, e.g. staff=operate,admins=admin." placeholder:"ROLE=SCOPE"`
+	OIDCIssuer       string   `name:"oidc-issuer" env:"OIDC_ISSUER" help:"OpenID Connect provider for sign-in; turns authentication on." placeholder:"URL"`
+	OIDCClientID     string   `name:"oidc-client-id" env:"OIDC_CLIENT_ID" help:"The client id of this server at the provider."`
+	OIDCClientSecret string   `name:"oidc-client-secret" env:"OIDC_CLIENT_SECRET" help:"The client secret of this server at the provider."`
+	OIDCScopes       []string `name:"oidc-scopes" env:"OIDC_SCOPES" default:"profile,email" help:"Scopes to request from the provider in addition to openid."`
+	OIDCRolesClaim   string   `name:"oidc-roles-claim" env:"OIDC_ROLES_CLAIM" default:"roles" help:"The claim with a person's roles, e.g. groups or realm_access.roles."`
+	OIDCRoles        []string `name:"oidc-roles" env:"OIDC_ROLES" default:"read=read,operate=operate,admin=admin" help:"The scope of each role, e.g. staff=operate,admins=admin." placeholder:"ROLE=SCOPE"`
 }
 
-// isLoopback says whether only this machine reaches an address.
+// isLoopback reports whether an address can only be reached from this machine.
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// control makes what decides on access, for a server on an address.
+// control returns the access control of a server that listens on an address.
 func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, error) {
 	required, err := f.required(isLoopback(addr))
 	if err != nil {
 		return nil, err
 	}
-	cfg := access.Config{Required: required, RateLimit: f.RateLimit, GuessLimit: f.GuessLimit, SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
+	cfg := access.Config{Required: required, RateLimit: f.RateLimit, GuessLimit: f.GuessLimit,
+		SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
 	cfg.SecureCookies = strings.HasPrefix(f.PublicURL, "https:") || f.PublicURL == "" && !isLoopback(addr)
 	if cfg.OIDC, err = f.oidc(); err != nil {
 		return nil, err
@@ -56,20 +57,22 @@ func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, 
 	return access.New(cfg)
 }
 
-// required says whether requests must be somebody's, and refuses to leave that open where others could reach the
-// server.
+// required reports whether requests must be authenticated. Without authentication, it refuses an address that other
+// machines can reach.
 func (f accessFlags) required(loopback bool) (bool, error) {
 	wanted := f.Auth == "on" || f.OIDCIssuer != ""
 	switch {
 	case wanted && f.InsecureNoAuth:
-		return false, usage("INSECURE_NO_AUTH: authentication is asked for too (AUTH=on or OIDC_ISSUER): want one or the other")
+		return false, usage("INSECURE_NO_AUTH: authentication is configured too (AUTH=on or OIDC_ISSUER): want one or the " +
+			"other")
 	case !wanted && !f.InsecureNoAuth && !loopback:
-		return false, usage("others can reach this address: set AUTH=on and make a key with `explorer keys create`, or set OIDC_ISSUER, or say --insecure-no-auth")
+		return false, usage("others can reach this address: set AUTH=on and make a key with `explorer keys create`, " +
+			"or set OIDC_ISSUER, or say --insecure-no-auth")
 	}
 	return wanted, nil
 }
 
-// check finds what is wrong with the flags by themselves.
+// check returns an error if a flag is invalid.
 func (f accessFlags) check() error {
 	if f.RateLimit < 0 {
 		return usage("RATE_LIMIT %d: want 0 (no limit) or more", f.RateLimit)
@@ -84,14 +87,16 @@ func (f accessFlags) check() error {
 		return usage("SESSION_LIFETIME %s: want a minute or more", f.SessionLifetime)
 	}
 	for name, value := range map[string]string{"PUBLIC_URL": f.PublicURL, "OIDC_ISSUER": f.OIDCIssuer} {
-		if u, err := url.Parse(value); value != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+		if u, err := url.Parse(value); value != "" &&
+			(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 			return usage("%s %q: want an http or https address", name, upstream.PublicURL(value))
 		} else if value != "" && (u.User != nil || u.RawQuery != "" || u.Fragment != "") { // it is shown to everybody
 			return usage("%s %q: want an address without user, password and query", name, upstream.PublicURL(value))
 		}
 	}
 	for _, origin := range f.CORSOrigins {
-		if u, err := url.Parse(origin); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" {
+		if u, err := url.Parse(origin); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+			u.Path != "" || u.RawQuery != "" {
 			return usage("CORS_ORIGINS %q: want scheme://host, without a path", upstream.PublicURL(origin))
 		}
 	}
@@ -123,10 +128,11 @@ func (f accessFlags) oidc() (*access.OIDCConfig, error) {
 		return nil, usage("OIDC_CLIENT_ID: is required with OIDC_ISSUER")
 	}
 	if f.PublicURL == "" {
-		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER: people are sent back there")
+		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER, which redirects people there")
 	}
 	cfg := &access.OIDCConfig{
-		Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Scopes: f.OIDCScopes, RolesClaim: f.OIDCRolesClaim,
+		Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Scopes: f.OIDCScopes,
+		RolesClaim:  f.OIDCRolesClaim,
 		RedirectURL: strings.TrimSuffix(f.PublicURL, "/") + "/session/oidc/callback", Roles: map[string]access.Scope{},
 	}
 	for _, s := range f.OIDCRoles {
@@ -140,7 +146,7 @@ func (f accessFlags) oidc() (*access.OIDCConfig, error) {
 	return cfg, nil
 }
 
-// displayURL is where a browser finds a server.
+// displayURL returns the address of the server for a browser.
 func (f accessFlags) displayURL(addr net.Addr) string {
 	if f.PublicURL != "" {
 		return strings.TrimSuffix(f.PublicURL, "/")

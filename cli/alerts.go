@@ -5,16 +5,16 @@ import (
 )
 
 type alertsCmd struct {
-	List       alertsListCmd       `cmd:"" default:"withargs" help:"List what went wrong, newest first."`
-	Channels   alertsChannelsCmd   `cmd:"" help:"List where alerts go."`
+	List       alertsListCmd       `cmd:"" default:"withargs" help:"List alerts, newest first."`
+	Channels   alertsChannelsCmd   `cmd:"" help:"List the channels of alerts."`
 	Test       alertsTestCmd       `cmd:"" help:"Send a test message to a channel."`
-	Deliveries alertsDeliveriesCmd `cmd:"" help:"List what was sent."`
+	Deliveries alertsDeliveriesCmd `cmd:"" help:"List the messages that were sent."`
 }
 
 type alertsListCmd struct {
 	serverFlags
-	Open  bool `help:"Only those that have not recovered."`
-	Limit int  `default:"20" help:"How many at most."`
+	Open  bool `help:"Only alerts that have not recovered."`
+	Limit int  `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists alerts.
@@ -88,14 +88,14 @@ func (c *alertsTestCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	printf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
+	printf(a.out, "the test message is queued; see `explorer alerts deliveries --channel %s`\n", c.Channel)
 	return nil
 }
 
 type alertsDeliveriesCmd struct {
 	serverFlags
-	Channel string `help:"Only those to this channel."`
-	Limit   int    `default:"20" help:"How many at most."`
+	Channel string `help:"Only messages to this channel."`
+	Limit   int    `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists deliveries.

@@ -13,31 +13,31 @@ import (
 )
 
 type backfillCmd struct {
-	Start  backfillStartCmd  `cmd:"" help:"Materialize partitions of assets, so many at a time."`
+	Start  backfillStartCmd  `cmd:"" help:"Materialize partitions of assets, a few at a time."`
 	List   backfillListCmd   `cmd:"" help:"List backfills, newest first."`
 	Watch  backfillWatchCmd  `cmd:"" help:"Show a backfill's progress to its end."`
 	Pause  backfillPauseCmd  `cmd:"" help:"Start no further run of a backfill."`
-	Resume backfillResumeCmd `cmd:"" help:"Go on with a paused backfill."`
+	Resume backfillResumeCmd `cmd:"" help:"Resume a paused backfill."`
 	Cancel backfillCancelCmd `cmd:"" help:"Cancel a backfill and its runs."`
-	Retry  backfillRetryCmd  `cmd:"" help:"Do the failed partitions of a backfill again."`
+	Retry  backfillRetryCmd  `cmd:"" help:"Retry the failed partitions of a backfill."`
 }
 
 type backfillStartCmd struct {
 	serverFlags
 	configFlags
 	Selection   string            `arg:"" help:"The assets: a name, or a selection such as group:bills."`
-	Partition   []string          `help:"A partition; may be repeated. Without any, and without a range: all." placeholder:"KEY"`
-	From        *string           `help:"The first partition of a range; without it, the first there is." placeholder:"KEY"`
-	To          *string           `help:"The last partition of a range; without it, the last there is." placeholder:"KEY"`
+	Partition   []string          `help:"A partition; may be repeated. Without a partition or a range, all partitions." placeholder:"KEY"`
+	From        *string           `help:"The first partition of a range; default: the first of all." placeholder:"KEY"`
+	To          *string           `help:"The last partition of a range; default: the last of all." placeholder:"KEY"`
 	Only        string            `enum:"missing,failed," default:"" help:"Only partitions that are missing, or that failed."`
-	Concurrency int               `default:"2" help:"How many runs there are at once."`
+	Concurrency int               `default:"2" help:"Maximum number of concurrent runs."`
 	Priority    int               `default:"3" help:"Priority of the runs: 1 goes first, 4 last."`
 	Tag         map[string]string `help:"A tag of the runs, as key=value; may be repeated." placeholder:"KEY=VALUE"`
-	DryRun      bool              `help:"Say what would be done and do nothing."`
-	Follow      bool              `default:"true" negatable:"" help:"Show the progress to the end; the exit code says how it ended."`
+	DryRun      bool              `help:"Print what would be done, without doing it."`
+	Follow      bool              `default:"true" negatable:"" help:"Show the progress to the end; the exit code reports the result."`
 }
 
-// Run starts a backfill, or says what it would do.
+// Run starts a backfill, or prints what it would do.
 func (c *backfillStartCmd) Run(a *app) error {
 	config, err := c.json()
 	if err != nil {
@@ -47,7 +47,8 @@ func (c *backfillStartCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	body := api.StartBackfillRequest{Selection: &c.Selection, Concurrency: &c.Concurrency, Priority: &c.Priority, Config: config, DryRun: &c.DryRun}
+	body := api.StartBackfillRequest{Selection: &c.Selection, Concurrency: &c.Concurrency, Priority: &c.Priority,
+		Config: config, DryRun: &c.DryRun}
 	if len(c.Partition) > 0 {
 		body.Partitions = &c.Partition
 	}
@@ -76,7 +77,8 @@ func (c *backfillStartCmd) Run(a *app) error {
 		if c.JSON {
 			return printJSON(a.out, resp.Body)
 		}
-		printf(a.out, "would start %d runs of %s, %d at a time, for these partitions of %s:\n", p.Runs, strings.Join(p.Assets, ", "), p.Concurrency, p.PartitionSet)
+		printf(a.out, "would start %d runs of %s, %d at a time, for these partitions of %s:\n", p.Runs,
+			strings.Join(p.Assets, ", "), p.Concurrency, p.PartitionSet)
 		for _, key := range p.Partitions {
 			printLine(a.out, key)
 		}
@@ -105,7 +107,8 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 	for {
 		resp, err := cl.GetBackfillWithResponse(a.ctx, id)
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following backfill %s, which goes on by itself; go back to it with `explorer backfill watch %s`, or end it with `explorer backfill cancel %s`", id, id, id)
+			return fmt.Errorf("no longer following backfill %s, which continues; follow it again with "+
+				"`explorer backfill watch %s`, or cancel it with `explorer backfill cancel %s`", id, id, id)
 		}
 		if err != nil {
 			return cl.unreachable(err)
@@ -118,7 +121,8 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 		line := sprintf("%s: %d of %d done, %d running, %d failed", b.Status, n.Success, b.Total, n.Running, n.Failure)
 		switch {
 		case tty && bar == nil:
-			bar = progressbar.NewOptions(b.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionShowCount(), progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(false))
+			bar = progressbar.NewOptions(b.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionShowCount(),
+				progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(false))
 			fallthrough
 		case tty:
 			bar.Describe(line)
@@ -137,7 +141,8 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 					return err
 				}
 			} else {
-				printf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled, %d not started\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled-n.NotStarted, n.NotStarted)
+				printf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled, %d not started\n", b.ID, b.Status, n.Success,
+					n.Failure, n.Canceled-n.NotStarted, n.NotStarted)
 			}
 			if b.Status == api.BackfillStatusFailure {
 				return &exitError{code: exitFailure}
@@ -157,7 +162,7 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 type backfillListCmd struct {
 	serverFlags
 	Status string `help:"Only backfills of this status."`
-	Limit  int    `default:"20" help:"How many at most."`
+	Limit  int    `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists backfills.
@@ -182,9 +187,11 @@ func (c *backfillListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := newTable(a.out, "BACKFILL", "STATUS", "ASSETS", "DONE", "FAILED", "CANCELED", "NOT STARTED", "TOTAL", "CREATED", "ENDED")
+	w := newTable(a.out, "BACKFILL", "STATUS", "ASSETS", "DONE", "FAILED", "CANCELED", "NOT STARTED",
+		"TOTAL", "CREATED", "ENDED")
 	for _, b := range list.Items {
-		w.row(b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure, b.Counts.Canceled-b.Counts.NotStarted, b.Counts.NotStarted, b.Total, when(&b.CreatedAt), when(b.EndedAt))
+		w.row(b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure,
+			b.Counts.Canceled-b.Counts.NotStarted, b.Counts.NotStarted, b.Total, when(&b.CreatedAt), when(b.EndedAt))
 	}
 	return w.flush()
 }
@@ -258,7 +265,7 @@ type backfillRetryCmd struct {
 	Follow bool `default:"true" negatable:"" help:"Show the progress to the end."`
 }
 
-// Run retries what failed.
+// Run retries the failed partitions of a backfill.
 func (c *backfillRetryCmd) Run(a *app) error {
 	cl, err := c.client(a)
 	if err != nil {
@@ -289,7 +296,7 @@ func (c *backfillFlags) changed(a *app, b *api.BackfillAccepted, body []byte, er
 type partitionsCmd struct {
 	serverFlags
 	Asset  string `arg:"" help:"The asset's name."`
-	Status string `enum:"missing,materialized,failed,running," default:"" help:"Only partitions that stand so."`
+	Status string `enum:"missing,materialized,failed,running," default:"" help:"Only partitions with this status."`
 }
 
 // Run lists an asset's partitions.

@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 type backupCmd struct {
 	databaseFlags
-	File  string `arg:"" help:"Where to write the backup; - is standard output."`
-	Force bool   `help:"Write over a file that is there."`
+	File  string `arg:"" help:"The file to write the backup to; - is standard output."`
+	Force bool   `help:"Overwrite an existing file."`
 }
 
-// Run writes a backup. A file is there whole or not at all.
+// Run writes a backup. It writes a temporary file beside the target and renames it, so a failure leaves no partial file
+// under the target's name.
 func (c *backupCmd) Run(a *app) error {
 	if _, err := os.Stat(c.File); err == nil && !c.Force && c.File != "-" {
-		return usage("%s is there already: name another file, or say --force", c.File)
+		return usage("%s already exists: name another file, or add --force", c.File)
 	}
 	d, closeDB, err := a.database(c.databaseFlags, true, 2)
 	if err != nil {
@@ -35,11 +37,11 @@ func (c *backupCmd) Run(a *app) error {
 		return d.Backup(a.ctx, a.out)
 	}
 	began := time.Now()
-	f, err := os.CreateTemp(filepath.Dir(c.File), filepath.Base(c.File)+".part-*") // for its owner alone
+	f, err := os.CreateTemp(filepath.Dir(c.File), filepath.Base(c.File)+".part-*") // only its owner can read it
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it has its own name by then
+	defer os.Remove(f.Name()) //nolint:errcheck // after a success it was renamed
 	err = d.Backup(a.ctx, f)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -51,8 +53,7 @@ func (c *backupCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	err = writef(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
-	return err
+	return writef(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
 }
 
 type restoreCmd struct {
@@ -60,7 +61,7 @@ type restoreCmd struct {
 	File string `arg:"" help:"The backup; - is standard input."`
 }
 
-// Run brings a backup into an empty database.
+// Run restores a backup onto an empty database.
 func (c *restoreCmd) Run(a *app) error {
 	in := io.Reader(os.Stdin)
 	if c.File != "-" {
@@ -68,7 +69,7 @@ func (c *restoreCmd) Run(a *app) error {
 		if err != nil {
 			return usage("%s", err)
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close() //nolint:errcheck // it was only read
 		in = f
 	}
 	d, closeDB, err := a.database(c.databaseFlags, true, 2)
@@ -82,18 +83,21 @@ func (c *restoreCmd) Run(a *app) error {
 	} else if err != nil {
 		return err
 	}
-	if err := access.Note(a.ctx, d.Queries(), operator(), "restore", c.File, nil); err != nil {
+	if err := pgvector.EnsureAll(a.ctx, d); err != nil {
 		return err
 	}
-	var bills, runs, schedules int64
-	if err := d.Pool.QueryRow(a.ctx, `SELECT (SELECT count(*) FROM bills), (SELECT count(*) FROM runs), (SELECT count(*) FROM schedules WHERE running)`).Scan(&bills, &runs, &schedules); err != nil {
+	if err := access.Note(a.ctx, d.Durable(), operator(), "restore", c.File, nil); err != nil {
 		return err
 	}
-	err = writef(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
-	return err
+	n, err := d.CountRestored(a.ctx)
+	if err != nil {
+		return fmt.Errorf("count what was restored: %w", err)
+	}
+	return writef(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n",
+		time.Since(began).Round(time.Millisecond), n.Bills, n.Runs, n.RunningSchedules)
 }
 
-// byteSize writes a number of bytes for people.
+// byteSize formats a number of bytes in units of 1024, such as "12.3 MB".
 func byteSize(n int64) string {
 	const unit = 1024
 	if n < unit {

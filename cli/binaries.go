@@ -13,13 +13,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// binariesFlags say what the embedded Postgres is run from.
+// binariesFlags are the flags of the server binaries of the embedded Postgres.
 type binariesFlags struct {
-	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to fetch them from. Default: those on this machine, else Maven Central." placeholder:"DIR|URL"`
-	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never fetch Postgres server binaries."`
+	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to download them from. Default: those on this machine, otherwise Maven Central." placeholder:"DIR|URL"`
+	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never download Postgres server binaries."`
 }
 
-// source is where the embedded Postgres has its binaries from.
+// source returns where the binaries of the embedded Postgres come from.
 func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	s := embedded.Source{Binaries: f.PostgresBinaries, Offline: f.Offline, Progress: a.showFetch()}
 	if err := s.Check(); err != nil {
@@ -28,8 +28,9 @@ func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	return s, nil
 }
 
-// look says why no embedded Postgres could be run, before other work is done. attach allows one that another process runs.
-func (f databaseFlags) look(a *app, attach bool) error {
+// prepareBinaries returns an error if no embedded Postgres can run, before other work is done. With attach, one that
+// another process runs is enough.
+func (f databaseFlags) prepareBinaries(a *app, attach bool) error {
 	if f.DatabaseURL != "" {
 		return nil
 	}
@@ -52,10 +53,11 @@ func (f databaseFlags) look(a *app, attach bool) error {
 	return source.Search(dir).Err
 }
 
-// fetchLine is how often a fetch is told of where there is no terminal.
+// fetchLine is the interval of progress lines of a fetch without a terminal.
 const fetchLine = 5 * time.Second
 
-// showFetch shows a fetch of server binaries: a line that moves on a terminal, lines or log lines otherwise.
+// showFetch shows the progress of a fetch of server binaries: a progress bar on a terminal, otherwise lines or log
+// lines.
 func (a *app) showFetch() func(embedded.Progress) {
 	file, isFile := a.err.(*os.File)
 	tty := isFile && term.IsTerminal(int(file.Fd()))
@@ -76,26 +78,28 @@ func (a *app) showFetch() func(embedded.Progress) {
 		}
 		switch p.Stage {
 		case embedded.Waiting:
-			say("Another process is fetching %s: waiting for it ...", p.What)
+			say("Another process is downloading %s: waiting for it ...", p.What)
 		case embedded.Fetching:
 			now := time.Now()
 			switch {
 			case told.IsZero():
-				say("Fetching %s once, %s, from %s to %s ...", p.What, byteSize(p.Total), p.From, p.To)
+				say("Downloading %s once, %s, from %s to %s ...", p.What, byteSize(p.Total), p.From, p.To)
 				told = now
 			case !tty && now.Sub(told) >= fetchLine:
-				say("Fetching %s: %s of %s", p.What, byteSize(p.Done), byteSize(p.Total))
+				say("Downloading %s: %s of %s", p.What, byteSize(p.Done), byteSize(p.Total))
 				told = now
 			}
 			if tty {
 				if bar == nil {
-					bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(db.Printable(p.What, 0)),
-						progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true), progressbar.OptionThrottle(50*time.Millisecond))
+					bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(a.err),
+						progressbar.OptionSetDescription(db.Printable(p.What, 0)),
+						progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true),
+						progressbar.OptionThrottle(50*time.Millisecond))
 				}
 				_ = bar.Set64(min(p.Done, p.Total))
 			}
 		case embedded.Retrying:
-			say("Fetching %s: %s; trying again", p.What, p.Err)
+			say("Downloading %s: %s; retrying", p.What, p.Err)
 		case embedded.Unpacking:
 			say("Unpacking %s ...", p.What)
 		case embedded.Fetched:

@@ -17,7 +17,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// withoutBinaries is an environment in which there is nothing to run, and a repository that answers every request with a code.
+// withoutBinaries is an environment in which there is nothing to run, and a repository that answers every request with
+// a code.
 func withoutBinaries(t *testing.T, code int) (env []string, address string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
@@ -26,7 +27,8 @@ func withoutBinaries(t *testing.T, code int) (env []string, address string, aske
 		w.WriteHeader(code)
 	}))
 	t.Cleanup(server.Close)
-	cache, err := os.MkdirTemp("", "explorer-cache-") // t.TempDir is closed to the server's user when the tests run as root
+	// t.TempDir is closed to the server's user when the tests run as root
+	cache, err := os.MkdirTemp("", "explorer-cache-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,14 +123,17 @@ func TestDoctorOnBinaries(t *testing.T) {
 	}
 	env, address, _ := withoutBinaries(t, http.StatusOK)
 	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "warn  server binaries") ||
-		!strings.Contains(first(r), "Postgres 18.4 is fetched once: 14.5 MB from "+address+"/io/zonky/test/postgres/embedded-postgres-binaries-") || !strings.Contains(first(r), " to /") {
+		!strings.Contains(first(r), "Postgres 18.4 is downloaded once: 14.5 MB from "+address+
+			"/io/zonky/test/postgres/embedded-postgres-binaries-") || !strings.Contains(first(r), " to /") {
 		t.Errorf("a repository that answers:\n%s", first(r))
 	}
-	if r := run(t, env, "doctor", "--offline"); r.code != 1 || !strings.HasPrefix(r.out, "FAIL  server binaries") || !strings.Contains(first(r), "--offline") {
+	if r := run(t, env, "doctor", "--offline"); r.code != 1 || !strings.HasPrefix(r.out, "FAIL  server binaries") ||
+		!strings.Contains(first(r), "--offline") {
 		t.Errorf("offline:\n%s", first(r))
 	}
 	env, address, _ = withoutBinaries(t, http.StatusNotFound)
-	if r := run(t, env, "doctor"); r.code != 1 || !strings.HasPrefix(r.out, "FAIL  server binaries") || !strings.Contains(first(r), address) ||
+	if r := run(t, env, "doctor"); r.code != 1 || !strings.HasPrefix(r.out, "FAIL  server binaries") ||
+		!strings.Contains(first(r), address) ||
 		!strings.Contains(first(r), "404") || !strings.Contains(first(r), "install Postgres") {
 		t.Errorf("a repository without the archive:\n%s", first(r))
 	}
@@ -138,10 +143,12 @@ func TestDoctorOnBinaries(t *testing.T) {
 	}
 	found := server.Bin
 	env = append(env, "POSTGRES_BINARIES="+found)
-	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "ok    server binaries") || !strings.Contains(first(r), " in "+found) {
+	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "ok    server binaries") ||
+		!strings.Contains(first(r), " in "+found) {
 		t.Errorf("a folder:\n%s", first(r))
 	}
-	if r := run(t, append(env, "DATABASE_URL="+dbtest.URL(t), "POSTGRES_BINARIES="+address), "doctor"); strings.Contains(r.out, "server binaries") {
+	if r := run(t, append(env, "DATABASE_URL="+dbtest.URL(t), "POSTGRES_BINARIES="+address),
+		"doctor"); strings.Contains(r.out, "server binaries") {
 		t.Errorf("with a database of one's own:\n%s", r.out)
 	}
 }
@@ -160,7 +167,8 @@ func TestFetchIsShown(t *testing.T) {
 			p.What, p.From, p.To, p.Total = "Postgres 18.4", "https://example.org/x.jar", "/cache", 20<<20
 			show(p)
 		}
-		for _, says := range []string{"waiting for it", "Fetching Postgres 18.4 once, 20.0 MB, from https://example.org/x.jar to /cache", "cut off", "Unpacking", "Postgres 18.4 is in /cache"} {
+		for _, says := range []string{"waiting for it", "Downloading Postgres 18.4 once, 20.0 MB, from " +
+			"https://example.org/x.jar to /cache", "cut off", "Unpacking", "Postgres 18.4 is in /cache"} {
 			if !strings.Contains(out.String(), says) {
 				t.Errorf("%s: does not say %q:\n%s", format, says, out.String())
 			}

@@ -1,5 +1,9 @@
-// Package cli is the command line: the processes (dev, serve, worker, demo, simulate), the commands that operate a
-// running server over its HTTP API, and the wiring of everything by constructors.
+// Package cli has the commands of the program: those that run a process (dev, serve, worker, demo, simulate), those
+// that operate a running server over its HTTP API, and those that use the database directly (migrate, backup, restore,
+// keys).
+//
+// Begin reading at commands, which lists all commands and their flags, and at Main, which runs one. Each command is a
+// type whose Run method gets an app. Package node wires the processes.
 package cli
 
 import (
@@ -23,21 +27,21 @@ import (
 // Exit codes.
 const (
 	exitOK       = 0
-	exitFailure  = 1 // it was tried and failed; a run ended as a failure
-	exitUsage    = 2 // the command, its configuration or the request was wrong; nothing was done
+	exitFailure  = 1 // the command failed, or the run ended as a failure
+	exitUsage    = 2 // the command, its configuration or the request was invalid, and nothing was changed
 	exitCanceled = 3 // the run was canceled
 )
 
 // commands is the whole command line.
 type commands struct {
-	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Form of log lines: text or json."`
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"Least level of log lines: debug, info, warn or error."`
+	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Format of log lines: text or json."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"The lowest level of log lines to print: debug, info, warn or error."`
 
-	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network once there are server binaries."`
+	Demo        demoCmd        `cmd:"" help:"Run the main job end to end, with an embedded Postgres and a simulated Parliament. Needs no network if Postgres is installed."`
 	Dev         devCmd         `cmd:"" help:"Run everything in one process: database, migrations, server and worker."`
 	Serve       serveCmd       `cmd:"" help:"Run the HTTP server."`
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
-	Migrate     migrateCmd     `cmd:"" help:"Bring the database schema up to date, or look at it."`
+	Migrate     migrateCmd     `cmd:"" help:"Migrate the database schema, or show its migrations."`
 	Materialize materializeCmd `cmd:"" help:"Materialize an asset and follow the run."`
 	Jobs        jobsCmd        `cmd:"" help:"List and run jobs."`
 	Runs        runsCmd        `cmd:"" help:"List, follow, cancel and retry runs."`
@@ -45,19 +49,19 @@ type commands struct {
 	Sensors     sensorsCmd     `cmd:"" help:"List, start, stop and evaluate sensors."`
 	Partitions  partitionsCmd  `cmd:"" help:"List the partitions of an asset."`
 	Backfill    backfillCmd    `cmd:"" help:"Materialize many partitions."`
-	Alerts      alertsCmd      `cmd:"" help:"List alerts, and where they go."`
-	Keys        keysCmd        `cmd:"" help:"Make, list and revoke API keys."`
-	Sessions    sessionsCmd    `cmd:"" help:"List and end the sessions of people."`
-	Audit       auditCmd       `cmd:"" help:"Show who did what."`
-	Backup      backupCmd      `cmd:"" help:"Write everything there is to a file."`
-	Restore     restoreCmd     `cmd:"" help:"Bring a backup into an empty database."`
-	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
-	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
-	Ready       readyCmd       `cmd:"" help:"Ask a server or worker whether it is ready; for health checks."`
+	Alerts      alertsCmd      `cmd:"" help:"List alerts and their channels, and test a channel."`
+	Keys        keysCmd        `cmd:"" help:"Create, list and revoke API keys."`
+	Sessions    sessionsCmd    `cmd:"" help:"List and end sign-in sessions."`
+	Audit       auditCmd       `cmd:"" help:"Show the audit log."`
+	Backup      backupCmd      `cmd:"" help:"Write a backup of the database to a file."`
+	Restore     restoreCmd     `cmd:"" help:"Restore a backup into an empty database."`
+	Simulate    simulateCmd    `cmd:"" help:"Serve a simulated Parliament in place of both sources."`
+	Doctor      doctorCmd      `cmd:"" help:"Check the deployment and print what is wrong."`
+	Ready       readyCmd       `cmd:"" help:"Check whether a server or worker is ready; for health checks."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
-// app is what commands work with.
+// app is what the Run methods of commands get: the context, the outputs, the logger and the version.
 type app struct {
 	ctx      context.Context
 	out, err io.Writer
@@ -69,10 +73,10 @@ type app struct {
 	read       replicaFlags
 	logFormat  string
 
-	parts []jobs.Part // beside the pipeline's own; tests have some
+	contributions []jobs.Contribution // in addition to the pipeline; for tests
 }
 
-// exitError ends the process with a code; its message, if it has one, is printed.
+// exitError is an error with an exit code. Its message is printed unless it is empty.
 type exitError struct {
 	code    int
 	message string
@@ -86,13 +90,14 @@ func usage(format string, args ...any) error {
 
 // Main runs one command and returns the exit code.
 func Main(args []string, version string, out, errOut io.Writer) int {
-	return mainWith(args, version, out, errOut)
+	return MainWith(args, version, out, errOut)
 }
 
-// mainWith is Main with further parts of the pipeline.
-func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
+// MainWith is Main with assets, jobs, schedules and sensors in addition to those of the pipeline. Tests use it.
+func MainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Contribution) int {
 	code, isService := asService(func(ctx context.Context, log io.Writer) int {
-		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
+		return command(args, version, log, log, parts,
+			func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
 	})
 	if isService {
 		return code
@@ -100,12 +105,16 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 	return command(args, version, out, errOut, parts, signals)
 }
 
-// command runs one command, until the context that begin gives ends.
-func command(args []string, version string, out, errOut io.Writer, parts []jobs.Part, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
+// command runs one command until the context that begin returns ends.
+func command(args []string, version string, out, errOut io.Writer, parts []jobs.Contribution,
+	begin func(io.Writer) (context.Context, context.CancelFunc),
+) int {
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
-		kong.UsageOnError(), kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := kong.New(&c, kong.Name("explorer"),
+		kong.Description("Keeps Canada's federal bills up to date, and serves them."),
+		kong.UsageOnError(), kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return report(errOut, err)
 	}
@@ -121,12 +130,13 @@ func command(args []string, version string, out, errOut io.Writer, parts []jobs.
 	}
 	ctx, stop := begin(errOut)
 	defer stop()
-	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
+	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version,
+		contributions: parts, logFormat: c.LogFormat}
 	a.revision = revision()
 	return report(errOut, parsed.Run(a))
 }
 
-// report prints an error in one line and gives its exit code.
+// report prints an error as one line and returns its exit code.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
@@ -142,8 +152,8 @@ func report(w io.Writer, err error) int {
 	return code
 }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these are
-// Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
+// signals returns a context that the first SIGINT or SIGTERM ends. The second one ends the process. On Windows, the
+// signals are Ctrl-C, Ctrl-Break and the closing of the console, which leaves five seconds.
 func signals(w io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)
@@ -172,7 +182,7 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 	return slog.New(outage.NewHandler(slog.NewTextHandler(plainLines{w, false}, opts)))
 }
 
-// revision is of the source that the binary was built from; empty if it was not built from a checkout.
+// revision returns the commit that the binary was built from; empty if it was not built from a checkout.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,92 +1,19 @@
 package cli_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
-	"os"
-	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// underRace are the tests whose processes have the race detector. In the others it would take minutes, and find what it
-// finds in these and in the tests of the packages.
-var underRace = []string{"TestDemo"}
-
-// program prepares a run of the program with nothing of our own environment's configuration.
-func program(t testing.TB, env []string, args ...string) *exec.Cmd {
-	t.Helper()
-	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
-		dbtest.Measures(t)
-	}
-	cmd := exec.Command(os.Args[0], args...)
-	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		switch name {
-		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
-		default:
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
-	cmd.Env = append(append(cmd.Env, "EXPLORER_TEST_MAIN=1"), env...)
-	return cmd
-}
-
-type result struct {
-	code     int
-	out, err string
-}
-
-func run(t testing.TB, env []string, args ...string) result {
-	t.Helper()
-	cmd := program(t, env, args...)
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
-}
-
-// background starts the program, waits for a line that matches, and stops it with SIGTERM when the test ends.
-func background(t testing.TB, env []string, pattern string, args ...string) (match string) {
-	t.Helper()
-	cmd := program(t, env, args...)
-	r, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read(r, pattern, func(m []string) bool { match = m[1]; return false })
-	go io.Copy(io.Discard, r)
-	t.Cleanup(func() {
-		began := time.Now()
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v", args, err)
-		}
-		if d := time.Since(began); d > 10*time.Second {
-			t.Errorf("%v took %s to stop", args, d)
-		}
-	})
-	return match
-}
-
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	r := run(t, nil, "demo", "--once")
-	if r.code != 0 || !regexp.MustCompile(`(?m)^ +bills_fetched +50$`).MatchString(r.out) || !strings.Contains(r.err, "50 of 50 bills stored") {
+	if r.code != 0 || !regexp.MustCompile(`(?m)^ +bills_fetched +50$`).MatchString(r.out) ||
+		!strings.Contains(r.err, "50 of 50 bills stored") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.out, r.err)
 	}
 }
@@ -131,7 +58,8 @@ func TestUsage(t *testing.T) {
 			r := run(t, c.env, c.args...)
 			lines := strings.Split(strings.TrimSpace(r.err), "\n")
 			last := lines[len(lines)-1]
-			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) || strings.Contains(r.err, "hunter2") {
+			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) ||
+				strings.Contains(r.err, "hunter2") {
 				t.Errorf("exit %d, want %d with %q in:\n%s%s", r.code, c.code, c.want, r.out, r.err)
 			}
 			if len(lines) != 1 {
@@ -145,11 +73,13 @@ func TestUsage(t *testing.T) {
 func TestOperate(t *testing.T) {
 	t.Parallel()
 	sources := background(t, nil, `OPENPARLIAMENT_URL=(http://\S+)`, "simulate", "--addr", "127.0.0.1:0")
-	env := []string{"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources + "/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0"}
+	env := []string{"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources +
+		"/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0"}
 	if r := run(t, env, "migrate", "up"); r.code != 0 || !strings.Contains(r.out, "up to date") {
 		t.Errorf("migrate up: %+v", r)
 	}
-	if r := run(t, env, "migrate", "status"); r.code != 0 || regexp.MustCompile(`(?m)pending$`).MatchString(r.out) || !strings.Contains(r.out, "00001_engine.sql") {
+	if r := run(t, env, "migrate", "status"); r.code != 0 || regexp.MustCompile(`(?m)pending$`).MatchString(r.out) ||
+		!strings.Contains(r.out, "00001_engine.sql") {
 		t.Errorf("migrate status: %+v", r)
 	}
 	url := background(t, append(env, "ADDR=127.0.0.1:0"), `msg=ready url=(http://\S+)`, "serve")
@@ -166,7 +96,8 @@ func TestOperate(t *testing.T) {
 	expect(0, "bills_fetched", "materialize", "fetch_latest_bills", "--config", `{"limit": 7}`, "--tag", "why=test")
 	expect(2, "/config/limit", "materialize", "fetch_latest_bills", "--config", `{"limit": 0}`)
 	expect(2, `there is no asset "nope"`, "materialize", "nope")
-	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config", `{"parliament": 98, "session": 9}`)
+	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config",
+		`{"parliament": 98, "session": 9}`)
 
 	r := expect(0, "", "materialize", "monitor_fetch_operations", "--json")
 	var detail struct {
@@ -175,12 +106,14 @@ func TestOperate(t *testing.T) {
 		Trigger          struct{ Kind string }
 		Materializations []struct{ Metadata map[string]any }
 	}
-	if err := json.Unmarshal([]byte(r.out), &detail); err != nil || detail.Status != "success" || detail.Trigger.Kind != "cli" || detail.Materializations[0].Metadata["success_count"] != 1.0 {
+	if err := json.Unmarshal([]byte(r.out), &detail); err != nil || detail.Status != "success" ||
+		detail.Trigger.Kind != "cli" || detail.Materializations[0].Metadata["success_count"] != 1.0 {
 		t.Errorf("%v in %s", err, r.out)
 	}
 	id := strings.TrimSpace(expect(0, "-", "materialize", "monitor_fetch_operations", "--no-follow").out)
 	expect(0, "run succeeded", "runs", "watch", id)
-	if r := expect(0, "/ui/runs/"+id, "runs", "watch", id, "--grep", "SUCCEEDED", "--data"); strings.Contains(r.err, "run enqueued") {
+	if r := expect(0, "/ui/runs/"+id, "runs", "watch", id, "--grep", "SUCCEEDED", "--data"); strings.Contains(r.err,
+		"run enqueued") {
 		t.Errorf("--grep let other lines through:\n%s", r.err)
 	}
 	if r := expect(0, "", "runs", "watch", id, "--level", "warn"); strings.Contains(r.err, " info ") {
@@ -188,7 +121,8 @@ func TestOperate(t *testing.T) {
 	}
 	expect(2, "--level", "runs", "watch", id, "--level", "loud")
 	var events []string
-	for line := range strings.Lines(expect(0, "", "runs", "watch", id, "--events", "--step", "monitor_fetch_operations").out) {
+	for line := range strings.Lines(expect(0, "", "runs", "watch", id, "--events", "--step",
+		"monitor_fetch_operations").out) {
 		var e struct{ Type, Asset string }
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Asset != "monitor_fetch_operations" {
 			t.Errorf("%v in %s", err, line)
@@ -230,12 +164,16 @@ func TestOperate(t *testing.T) {
 	expect(0, "sessions_added", "materialize", "parliament_sessions")
 	expect(0, "missing", "partitions", "fetch_parliament_session_bills")
 	expect(2, "is not partitioned", "partitions", "fetch_latest_bills")
-	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1", "--config", `{"parliament": 45}`)
-	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--dry-run")
+	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1",
+		"--config", `{"parliament": 45}`)
+	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from",
+		"2026-03-07", "--to", "2026-03-09", "--dry-run")
 	expect(2, "comes after", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-09", "--to", "2026-03-07")
-	expect(0, "success: 3 succeeded", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09")
+	expect(0, "success: 3 succeeded", "backfill", "start", "bills_introduced_by_day", "--from",
+		"2026-03-07", "--to", "2026-03-09")
 	expect(0, "success", "backfill", "list")
-	expect(2, "no partition is chosen", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--only", "missing")
+	expect(2, "no partition is chosen", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to",
+		"2026-03-09", "--only", "missing")
 	expect(2, "does not exist", "backfill", "cancel", "nope")
 	expect(0, "materialized", "partitions", "bills_introduced_by_day", "--status", "materialized")
 	expect(0, "bills_total", "materialize", "+bill_statistics and group:statistics")
@@ -247,34 +185,4 @@ func TestOperate(t *testing.T) {
 	expect(0, "1 alive", "doctor")
 	expect(0, "explorer test", "version")
 	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))
-}
-
-// read calls f with the matches of a pattern in a stream until f wants no more.
-func read(r io.Reader, pattern string, f func([]string) bool) {
-	re := regexp.MustCompile(pattern)
-	var line []byte
-	buf := make([]byte, 1)
-	for {
-		if _, err := r.Read(buf); err != nil {
-			return
-		}
-		if buf[0] != '\n' {
-			line = append(line, buf[0])
-			continue
-		}
-		if m := re.FindStringSubmatch(string(line)); m != nil && !f(m) {
-			return
-		}
-		line = nil
-	}
-}
-
-// freeAddr is a loopback address that nothing listens on.
-func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// serverFlags say which server to operate.
+// serverFlags are the flags of commands that call a server.
 type serverFlags struct {
 	Server string `env:"EXPLORER_URL" default:"http://127.0.0.1:8080" help:"Address of the server."`
-	Key    string `env:"EXPLORER_KEY" help:"API key, for a server that wants one."`
-	JSON   bool   `help:"Print JSON as the server gives it."`
+	Key    string `env:"EXPLORER_KEY" help:"API key, if the server requires one."`
+	JSON   bool   `help:"Print the JSON of the server's answer."`
 }
 
-// client operates a server by the contract's own Go client.
+// client calls a server with the Go client of the contract.
 type client struct {
 	*api.ClientWithResponses
 	base string // for messages, without user and password
@@ -38,20 +38,22 @@ func (f serverFlags) client(a *app) (*client, error) {
 	base := strings.TrimSuffix(f.Server, "/")
 	c := &client{base: upstream.PublicURL(base)}
 	transport := &http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
 	}}
 	agent := fmt.Sprintf("explorer-cli/%s (%s)", a.version, whoami())
-	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(transport), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-		r.Header.Set("User-Agent", agent)
-		if f.Key != "" {
-			r.Header.Set("Authorization", "Bearer "+f.Key)
-		}
-		return nil
-	}))
+	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(transport),
+		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			r.Header.Set("User-Agent", agent)
+			if f.Key != "" {
+				r.Header.Set("Authorization", "Bearer "+f.Key)
+			}
+			return nil
+		}))
 	return c, err
 }
 
-// whoami names who runs the command, and where.
+// whoami returns the user and the machine that run the command.
 func whoami() string {
 	who := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -63,7 +65,7 @@ func whoami() string {
 	return who
 }
 
-// problem makes an error of an answer that is none of those wanted. What the client got wrong exits with 2.
+// problem returns the error of an unexpected answer. If the request was invalid, the exit code is 2.
 func (c *client) problem(resp *http.Response, body []byte) error {
 	var p api.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Title == "" {
@@ -78,16 +80,17 @@ func (c *client) problem(resp *http.Response, body []byte) error {
 	return errors.New(p.Detail)
 }
 
-// unreachable explains why there was no answer.
+// unreachable returns the error of a request that got no answer.
 func (c *client) unreachable(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return fmt.Errorf("no server answers at %s (%w): start one with `explorer dev`, or name it with --server or EXPLORER_URL", c.base, op.Err)
+		return fmt.Errorf("no server answers at %s (%w): start one with `explorer dev`, or name it with --server or "+
+			"EXPLORER_URL", c.base, op.Err)
 	}
 	return fmt.Errorf("%s: %w", c.base, withoutAddress(err))
 }
 
-// withoutAddress leaves out the address that an HTTP client's error repeats, with what may be secret in it.
+// withoutAddress removes the address from an HTTP client's error, because it may have a secret.
 func withoutAddress(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

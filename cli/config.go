@@ -11,15 +11,15 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
-// configFlags give run config to what starts something.
+// configFlags is the flag of the run config.
 type configFlags struct {
 	Config string `help:"Run config as JSON or YAML, e.g. '{\"limit\": 50}', 'limit: 50' or Dagster's 'ops: ...'; @FILE reads a file, - the standard input." placeholder:"CONFIG"`
 }
 
-// maxConfig is the longest config that is read; the server takes no longer body.
+// maxConfig is the greatest size of a config. The server accepts no larger body.
 const maxConfig = 1 << 20
 
-// json is the config as it is sent; nil if none was given.
+// json returns the config as JSON; nil if none was given.
 func (f configFlags) json() (json.RawMessage, error) {
 	if f.Config == "" {
 		return nil, nil
@@ -38,12 +38,13 @@ func (f configFlags) json() (json.RawMessage, error) {
 		return json.RawMessage("{}"), nil
 	}
 	if raw[0] != '{' {
-		return nil, usage("--config: %s%.60s is no config: want JSON or YAML such as '{\"limit\": 50}' or 'limit: 50', @FILE or -", from, raw)
+		return nil, usage("--config: %s%.60s is no config: want JSON or YAML such as '{\"limit\": 50}' or 'limit: 50', "+
+			"@FILE or -", from, raw)
 	}
 	return raw, nil
 }
 
-// read gives the text of the config, and where it is from, for messages.
+// read returns the text of the config and, for messages, its origin.
 func (f configFlags) read() (text []byte, from string, err error) {
 	path, isFile := strings.CutPrefix(f.Config, "@")
 	switch {

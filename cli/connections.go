@@ -7,8 +7,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// part is what a process does with the database.
-type part struct {
+// workload describes how a process uses the database.
+type workload struct {
 	serves, works bool
 	watches       bool // a read replica
 	concurrency   int
@@ -30,9 +30,9 @@ const (
 	directConnections = 3
 )
 
-// listens is how many connections the part keeps to itself, outside of the pools: one to LISTEN for streams of events, one
-// for River, and one to know how far a read replica is behind.
-func (p part) listens() int {
+// listens returns how many connections the process has outside of the pools: one to LISTEN for streams of events, one
+// for River, and one to measure the lag of a read replica.
+func (p workload) listens() int {
 	n := 0
 	if p.serves {
 		n++
@@ -46,9 +46,9 @@ func (p part) listens() int {
 	return n
 }
 
-// wants is how many connections the part has use for, those to listen among them. Steps wait for sources most of the time,
-// and requests take a connection for milliseconds.
-func (p part) wants() int {
+// wants returns how many connections the process can use, including those of listens. Steps wait for sources most of
+// the time, and requests need a connection for milliseconds.
+func (p workload) wants() int {
 	switch {
 	case p.serves && p.works:
 		return 10 + min(p.concurrency/4, 40)
@@ -60,17 +60,17 @@ func (p part) wants() int {
 	return p.connections
 }
 
-// least is how few connections the part can do with.
-func (p part) least() int {
+// least returns the fewest connections with which the process works.
+func (p workload) least() int {
 	if p.listens() == 0 {
 		return 1
 	}
 	return p.listens() + leastConnections - 1
 }
 
-// connections is how many connections the part may open, those to listen among them: as many as were asked for, or
-// what it has use for and its share of what there is.
-func (p part) most(asked int, s db.Survey) int {
+// most returns how many connections the process may open, including those of listens: the number that was configured
+// or, without one, what it wants up to its share of the connections that Postgres allows.
+func (p workload) most(asked int, s db.Survey) int {
 	if p.listens() == 0 {
 		return p.connections
 	}
@@ -89,8 +89,8 @@ func (p part) most(asked int, s db.Survey) int {
 
 func reserveOf(usable int) int { return min(max(usable/10, leastReserve), mostReserve) }
 
-// config shares out the part's connections.
-func (p part) config(dsn string, f databaseFlags, s db.Survey) db.Config {
+// config divides the process's connections among the pools.
+func (p workload) config(dsn string, f databaseFlags, s db.Survey) db.Config {
 	cfg := db.Config{URL: dsn, DirectURL: f.DatabaseDirectURL, Pooling: s.Pooling}
 	cfg.MaxConns = p.most(f.DatabaseConnections, s) - p.listens()
 	cfg.RelaxedConns = -1 // too few to set some apart
@@ -107,7 +107,7 @@ func (p part) config(dsn string, f databaseFlags, s db.Survey) db.Config {
 	return cfg
 }
 
-// checkConnections refuses what cannot be right.
+// checkConnections returns an error if a flag is invalid.
 func (f databaseFlags) checkConnections() error {
 	if f.DatabaseConnections != 0 && (f.DatabaseConnections < leastConnections || f.DatabaseConnections > 1000) {
 		return usage("DATABASE_CONNECTIONS %d: want %d to 1000", f.DatabaseConnections, leastConnections)
@@ -118,18 +118,21 @@ func (f databaseFlags) checkConnections() error {
 	return nil
 }
 
-// errTransactionPooling says what to do about a pooler that shares out connections by the transaction.
-var errTransactionPooling = errors.New("DATABASE_URL leads to a pooler in transaction mode, where LISTEN and the workers' queue do not work: " +
-	"set DATABASE_DIRECT_URL to the address of Postgres itself, or the pooler to session mode (PgBouncer: pool_mode=session)")
+// errTransactionPooling is the error for a pooler in transaction mode without DATABASE_DIRECT_URL.
+var errTransactionPooling = errors.New("DATABASE_URL leads to a pooler in transaction mode, where LISTEN and the " +
+	"workers' queue do not work: set DATABASE_DIRECT_URL to the address of Postgres itself, or the pooler to " +
+	"session mode (PgBouncer: pool_mode=session)")
 
-// survey looks at what answers at the addresses, and refuses what the program cannot work with.
+// survey determines the pooler and the limits of the addresses. It returns an error if the program cannot work with
+// them.
 func (f databaseFlags) survey(a *app, dsn string) (db.Survey, error) {
 	s, err := db.Look(a.ctx, db.Config{URL: dsn, ApplicationName: "explorer"})
 	if err != nil {
 		return s, err
 	}
 	if s.Pooling == db.PoolingStatement {
-		return s, errors.New("DATABASE_URL leads to a pooler in statement mode, where there are no transactions: set it to transaction or session mode (PgBouncer: pool_mode)")
+		return s, errors.New("DATABASE_URL leads to a pooler in statement mode, where there are no transactions: set it to " +
+			"transaction or session mode (PgBouncer: pool_mode)")
 	}
 	if err := db.CheckExecMode("DATABASE_URL", dsn, s.Pooling); err != nil {
 		return s, err
@@ -148,15 +151,16 @@ func (f databaseFlags) survey(a *app, dsn string) (db.Survey, error) {
 	case err != nil:
 		return s, fmt.Errorf("DATABASE_DIRECT_URL: %w", err)
 	case direct.Pooling == db.PoolingTransaction || direct.Pooling == db.PoolingStatement:
-		return s, fmt.Errorf("DATABASE_DIRECT_URL leads to a pooler in %s mode too: set it to the address of Postgres itself", direct.Pooling)
+		return s, fmt.Errorf("DATABASE_DIRECT_URL leads to a pooler in %s mode too: set it to the address of Postgres itself",
+			direct.Pooling)
 	case direct.Limits.Server != s.Limits.Server:
 		return s, errors.New("DATABASE_DIRECT_URL leads to another database than DATABASE_URL")
 	}
 	return s, nil
 }
 
-// connect opens the database with the connections that a part has.
-func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
+// connect opens the database with the connections of a workload.
+func (a *app) connect(dsn string, f databaseFlags, p workload) (*db.DB, error) {
 	s, err := f.survey(a, dsn)
 	if err != nil {
 		return nil, err
@@ -173,20 +177,22 @@ func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
 	return db.Open(a.ctx, p.config(dsn, f, s))
 }
 
-// fits compares what a part may open with what there is. cannot says that the part cannot work at all, warning that it
-// may have to wait for connections, and advice what to set.
-func (p part) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
+// fits compares the connections that a process may open with those that Postgres allows. cannot is set if the process
+// cannot work. warning says that the process may have to wait for connections, and advice what to change.
+func (p workload) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
 	l := s.Limits
 	if usable := l.Usable(); usable < p.least() {
-		return "", "", fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s", //nolint:staticcheck // a name
-			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
+		const text = "Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s"
+		//nolint:staticcheck // it begins with a name
+		return "", "", fmt.Errorf(text, l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
 	}
 	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen
 		return "", "", nil
 	}
 	most := p.most(asked, s)
 	if free := l.Free(); free < most {
-		return fmt.Sprintf("this process may open %d connections to Postgres, and %d are free: it waits for them when it needs more", most, free),
+		return fmt.Sprintf("this process may open %d connections to Postgres, and %d are free: it waits for them when it "+
+				"needs more", most, free),
 			fmt.Sprintf("%s, or lower DATABASE_CONNECTIONS", l.Raise(l.InUse+most+reserveOf(l.Usable()))), nil
 	}
 	return "", "", nil

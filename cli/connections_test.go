@@ -16,15 +16,15 @@ func surveyOf(maxConnections int) db.Survey {
 	return db.Survey{Limits: db.Limits{MaxConnections: maxConnections, Reserved: 3, RoleLimit: -1, DatabaseLimit: -1}}
 }
 
-// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is being
-// replaced too.
+// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is
+// being replaced too.
 func TestConnectionsFit(t *testing.T) {
 	t.Parallel()
 	fits := func(what string, maxConnections int, parts map[string]int) {
 		t.Helper()
 		s, total := surveyOf(maxConnections), 0
 		for command, n := range parts {
-			p := part{serves: command != "worker", works: command != "serve", concurrency: 32}
+			p := workload{serves: command != "worker", works: command != "serve", concurrency: 32}
 			total += n * p.most(0, s)
 		}
 		if usable := s.Limits.Usable(); total+reserveOf(usable) > usable {
@@ -32,7 +32,8 @@ func TestConnectionsFit(t *testing.T) {
 		}
 	}
 	p, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}}, Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
+		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}},
+		Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,8 @@ func TestConnectionsFit(t *testing.T) {
 	fits("Docker Compose", allowed, map[string]int{"serve": server.GetScale(), "worker": worker.GetScale()})
 	pods := func(file string) int {
 		n := 0
-		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
+		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).
+			FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
 			k, _ := strconv.Atoi(m[1])
 			n += k
 		}
@@ -64,22 +66,23 @@ func TestConnectionsFit(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	serve, worker, dev := part{serves: true}, part{works: true, concurrency: 32}, part{serves: true, works: true, concurrency: 32}
+	serve, worker, dev := workload{serves: true}, workload{works: true, concurrency: 32}, workload{serves: true,
+		works: true, concurrency: 32}
 	session, transaction := surveyOf(100), surveyOf(100)
 	session.Pooling, transaction.Pooling = db.PoolingSession, db.PoolingTransaction
 	role := surveyOf(100)
 	role.Limits.RoleLimit = 23
 	for _, c := range []struct {
 		what                          string
-		p                             part
+		p                             workload
 		asked                         int
 		s                             db.Survey
 		most, pool, relaxed, directly int
 	}{
 		{"a server", serve, 0, surveyOf(200), 12, 9, 2, 0},
 		{"a worker", worker, 0, surveyOf(200), 14, 11, 2, 0},
-		{"a worker of many steps", part{works: true, concurrency: 1000}, 0, surveyOf(1000), 46, 36, 9, 0},
-		{"a worker of one step", part{works: true, concurrency: 1}, 0, surveyOf(1000), 6, 5, -1, 0},
+		{"a worker of many steps", workload{works: true, concurrency: 1000}, 0, surveyOf(1000), 46, 36, 9, 0},
+		{"a worker of one step", workload{works: true, concurrency: 1}, 0, surveyOf(1000), 6, 5, -1, 0},
 		{"all in one", dev, 0, surveyOf(200), 18, 13, 3, 0},
 		{"a server on a small Postgres", serve, 0, surveyOf(20), 3, 2, -1, 0},
 		{"a worker on a small Postgres", worker, 0, surveyOf(20), 3, 2, -1, 0},
@@ -91,30 +94,34 @@ func TestConnections(t *testing.T) {
 		{"behind one that is larger", worker, 14, session, 14, 11, 2, 0},
 		{"a worker behind a pooler in transaction mode", worker, 0, transaction, 14, 13, -1, 3},
 		{"a server behind a pooler in transaction mode", serve, 0, transaction, 12, 11, -1, 1},
-		{"a server with a read replica", part{serves: true, watches: true}, 6, surveyOf(1000), 6, 4, -1, 0},
-		{"a command", part{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
+		{"a server with a read replica", workload{serves: true, watches: true}, 6, surveyOf(1000), 6, 4, -1, 0},
+		{"a command", workload{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
 	} {
 		cfg := c.p.config("", databaseFlags{DatabaseConnections: c.asked}, c.s)
-		if most := c.p.most(c.asked, c.s); most != c.most || cfg.MaxConns != c.pool || cfg.RelaxedConns != c.relaxed || cfg.DirectConns != c.directly {
-			t.Errorf("%s: %d: %d, relaxed %d, direct %d; want %d: %d, %d, %d", c.what, most, cfg.MaxConns, cfg.RelaxedConns, cfg.DirectConns, c.most, c.pool, c.relaxed, c.directly)
+		if most := c.p.most(c.asked, c.s); most != c.most || cfg.MaxConns != c.pool || cfg.RelaxedConns != c.relaxed ||
+			cfg.DirectConns != c.directly {
+			t.Errorf("%s: %d: %d, relaxed %d, direct %d; want %d: %d, %d, %d", c.what, most, cfg.MaxConns, cfg.RelaxedConns,
+				cfg.DirectConns, c.most, c.pool, c.relaxed, c.directly)
 		}
 	}
 }
 
 func TestConnectionsAdvice(t *testing.T) {
 	t.Parallel()
-	worker := part{works: true, concurrency: 32}
+	worker := workload{works: true, concurrency: 32}
 	if warning, _, cannot := worker.fits(0, surveyOf(100)); cannot != nil || warning != "" {
 		t.Errorf("enough: %v, %q", cannot, warning)
 	}
 	taken := surveyOf(100)
 	taken.Limits.InUse = 90
-	if warning, advice, cannot := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") || !strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
+	if warning, advice, cannot := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") ||
+		!strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
 		t.Errorf("taken by others: %v, %q, %q", cannot, warning, advice)
 	}
 	role := surveyOf(100)
 	role.Limits.RoleLimit, role.Limits.Role = 2, "app"
-	if _, _, cannot := worker.fits(0, role); cannot == nil || !strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
+	if _, _, cannot := worker.fits(0, role); cannot == nil ||
+		!strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
 		t.Errorf("too few to work: %v", cannot)
 	}
 }

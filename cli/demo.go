@@ -18,13 +18,14 @@ import (
 )
 
 type demoCmd struct {
-	Once bool   `help:"End when the materialization has."`
-	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 takes a free one." placeholder:"HOST:PORT"`
-	Seed uint64 `default:"1" help:"Another seed makes another Parliament."`
+	Once bool   `help:"Exit when the materialization has ended."`
+	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 selects a free port." placeholder:"HOST:PORT"`
+	Seed uint64 `default:"1" help:"Seed of the simulated Parliament."`
 	binariesFlags
 }
 
-// Run shows the main job: everything in this process, the materialization asked for over HTTP as a user would.
+// Run shows the main job. Everything runs in this process, and the materialization is requested over HTTP, as by a
+// user.
 func (c *demoCmd) Run(a *app) error {
 	began := time.Now()
 	if os.Getenv("LOG_LEVEL") == "" {
@@ -39,7 +40,7 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer os.RemoveAll(dir)                      //nolint:errcheck // made by this start
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as root, the user that Postgres runs as must pass through
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as root, the server's own user must be able to enter
 		return err
 	}
 	printLine(a.err, "Starting Postgres, a simulated Parliament, the server and a worker ...")
@@ -67,7 +68,15 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the server closes it too
-	d, err := db.Open(a.ctx, db.Config{URL: e.URL()})
+	return c.run(a, e.URL(), world, sources, l, began)
+}
+
+// run serves the simulated Parliament and runs a node on the database, shows the main job, and goes on until it is
+// stopped, unless once was asked for.
+func (c *demoCmd) run(
+	a *app, databaseURL string, world *simulate.World, sources, l net.Listener, began time.Time,
+) error {
+	d, err := db.Open(a.ctx, db.Config{URL: databaseURL})
 	if err != nil {
 		return err
 	}
@@ -77,7 +86,8 @@ func (c *demoCmd) Run(a *app) error {
 	}
 	address := "http://" + sources.Addr().String()
 	n, err := a.newNode(d, pipelineFlags{
-		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20, TZSchedules: "America/Toronto", Concurrency: 8, now: world.Today,
+		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20,
+		TZSchedules: "America/Toronto", Concurrency: 8, now: world.Today,
 	}, accessFlags{Auth: "auto"}, true, l)
 	if err != nil {
 		return err
@@ -90,7 +100,7 @@ func (c *demoCmd) Run(a *app) error {
 	})
 	var shown error
 	group.Go(func() error {
-		return n.run(ctx, func() {
+		return n.Run(ctx, func() {
 			if shown = c.show(a, ctx, l.Addr(), began); c.Once || shown != nil {
 				stop()
 			}
@@ -102,15 +112,17 @@ func (c *demoCmd) Run(a *app) error {
 	return shown
 }
 
-// show materializes the latest bills and says how to go on.
+// show materializes the latest bills and prints what to try next.
 func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Time) error {
 	base := "http://" + displayAddr(addr)
 	cl, err := serverFlags{Server: base}.client(a)
 	if err != nil {
 		return err
 	}
-	printf(a.err, "Ready after %s at %s\n\n$ explorer materialize fetch_latest_bills --server %s\n", time.Since(began).Round(10*time.Millisecond), base, base)
-	resp, err := cl.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 50}`)})
+	printf(a.err, "Ready after %s at %s\n\n$ explorer materialize fetch_latest_bills --server %s\n",
+		time.Since(began).Round(10*time.Millisecond), base, base)
+	body := api.StartRunRequest{Config: json.RawMessage(`{"limit": 50}`)}
+	resp, err := cl.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, body)
 	if err != nil {
 		return cl.unreachable(err)
 	}
@@ -123,7 +135,7 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 		return err
 	}
 	printf(a.out, `
-Go on with
+Next steps:
 
   Web UI     %[1]s/ui/
   API        %[1]s/docs/
@@ -132,10 +144,10 @@ Go on with
   %[3]s '%[1]s/bills?limit=3'
   %[3]s %[1]s/runs/%[2]s
   %[3]s -N -H 'Accept: text/event-stream' %[1]s/events
-  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
+  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize %[4]s
   %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
-Ctrl-C ends it and leaves nothing behind.
-`, base, resp.JSON202.ID, curl)
+Ctrl-C stops the demo and deletes its database.
+`, base, resp.JSON202.ID, curl, `-H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'`)
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -26,8 +27,8 @@ type doctorCmd struct {
 	serverFlags
 }
 
-// Run looks at everything a deployment needs, says what is wrong and what to do about it, and changes nothing. It
-// fails if something that is needed does not work.
+// Run checks everything that a deployment needs and prints what is wrong and what to do about it. It changes nothing,
+// and fails if something that is required does not work.
 func (c *doctorCmd) Run(a *app) error {
 	r := &examination{a: a}
 	c.binaries(r)
@@ -45,6 +46,7 @@ func (c *doctorCmd) Run(a *app) error {
 	return nil
 }
 
+// examination prints the result of each check and counts them.
 type examination struct {
 	a             *app
 	total, failed int
@@ -77,7 +79,8 @@ func (c *doctorCmd) database(r *examination) {
 		}
 		var running bool
 		if dsn, running = embedded.Attach(dir); !running {
-			r.warn("database", "the embedded Postgres on "+dir+" is not running", "`explorer dev` starts it; or set DATABASE_URL")
+			r.warn("database", "the embedded Postgres on "+dir+" is not running",
+				"`explorer dev` starts it; or set DATABASE_URL")
 			return
 		}
 	}
@@ -91,9 +94,8 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	defer d.Close()
-	var version string
-	var skew float64
-	if err := d.Pool.QueryRow(r.a.ctx, `SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8`).Scan(&version, &skew); err != nil {
+	version, databaseTime, err := d.VersionAndTime(r.a.ctx)
+	if err != nil {
 		r.bad("database", err.Error(), "")
 		return
 	}
@@ -102,8 +104,9 @@ func (c *doctorCmd) database(r *examination) {
 	if n, err := strconv.Atoi(major); err == nil && n < 14 {
 		r.bad("database", "is older than Postgres 14", "upgrade it")
 	}
-	if off := math.Abs(float64(time.Now().UnixMicro())/1e6 - skew); off > 2 {
-		r.warn("clock", fmt.Sprintf("this machine and the database differ by %.1f s", off), "synchronise both with NTP: schedules fire by the worker's clock")
+	if off := time.Since(databaseTime).Abs(); off > 2*time.Second {
+		r.warn("clock", fmt.Sprintf("this machine and the database differ by %.1f s", off.Seconds()),
+			"synchronise both with NTP: schedules fire by the worker's clock")
 	} else {
 		r.good("clock", "agrees with the database's")
 	}
@@ -119,7 +122,7 @@ func (c *doctorCmd) database(r *examination) {
 	}
 }
 
-// binaries says what the embedded Postgres would run from.
+// binaries checks which server binaries the embedded Postgres would use.
 func (c *doctorCmd) binaries(r *examination) {
 	const what = "server binaries"
 	if c.DatabaseURL != "" {
@@ -147,31 +150,34 @@ func (c *doctorCmd) binaries(r *examination) {
 		return
 	}
 	if search.Fetch.To == "" {
-		r.bad(what, "there are none on this machine, and there is no folder to fetch them to", "set XDG_CACHE_HOME to a folder that can be written to, or "+embedded.Remedy)
+		r.bad(what, "there are none on this machine, and there is no folder to download them to",
+			"set XDG_CACHE_HOME to a folder that can be written to, or "+embedded.Remedy)
 		return
 	}
-	would := sprintf("%s is fetched once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size), search.Fetch.From, search.Fetch.To)
+	would := sprintf("%s is downloaded once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size),
+		search.Fetch.From, search.Fetch.To)
 	if err := search.Fetch.Reachable(r.a.ctx); err != nil {
-		r.bad(what, "there are none on this machine, and "+search.Fetch.From+" cannot be reached: "+err.Error(), embedded.Remedy)
+		r.bad(what, "there are none on this machine, and "+search.Fetch.From+" cannot be reached: "+err.Error(),
+			embedded.Remedy)
 		return
 	}
 	r.warn(what, "there are none on this machine", would)
 }
 
 const (
-	// lowDisk is how little room there may be for the data before that is trouble.
+	// lowDisk is the free space below which the check of the disk fails: 1 GiB.
 	lowDisk = 1 << 30
-	// monthDays is a month, for what growth a day comes to.
+	// monthDays is the length of a month for the forecast of growth.
 	monthDays = 30
 )
 
-// storage says how large the database is and how it grows, and whether there is room for it.
+// storage reports the size and the growth of the database, and checks the free space on the disk of the embedded one.
 func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	tables, err := d.Storage(r.a.ctx)
 	if err != nil {
 		return err
 	}
-	growth, err := d.Queries().StorageGrowth(r.a.ctx)
+	growth, err := retention.Growth(r.a.ctx, d)
 	if err != nil {
 		return err
 	}
@@ -179,7 +185,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	var total int64
 	var grows float64
 	for _, g := range growth {
-		aDay[g.TableName], days = g.BytesADay, max(days, int(g.Days))
+		aDay[g.Table], days = g.BytesADay, max(days, g.Days)
 		grows += g.BytesADay
 	}
 	var largest []string
@@ -191,7 +197,8 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	}
 	finding := byteSize(total) + " in all; " + strings.Join(largest, ", ")
 	if days > 0 {
-		finding += fmt.Sprintf("; %s%s a day over the last %d days", map[bool]string{true: "-", false: "+"}[grows < 0], byteSize(int64(math.Abs(grows))), days)
+		finding += fmt.Sprintf("; %s%s a day over the last %d days", map[bool]string{true: "-", false: "+"}[grows < 0],
+			byteSize(int64(math.Abs(grows))), days)
 	}
 	r.good("storage", finding)
 	if c.DatabaseURL != "" {
@@ -217,13 +224,14 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	return nil
 }
 
-// sources asks each source for bills, once and in the way that fetches do, and says what came.
+// sources requests bills from each source, once and in the way that fetches do, and reports the answers.
 func (c *doctorCmd) sources(r *examination) {
 	ctx, cancel := context.WithTimeout(r.a.ctx, time.Minute)
 	defer cancel()
 	const lasts = "fetches fail or lack enrichment while this lasts"
 	client := func(source, base string) (*upstream.Client, error) {
-		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: c.agent(r.a.version), Timeout: 15 * time.Second})
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: c.agent(r.a.version),
+			Timeout: 15 * time.Second})
 	}
 	session, since := "", time.Now().AddDate(-1, 0, 0)
 	if cl, err := client(openparliament.Source, c.OpenParliamentURL); err != nil {
@@ -250,7 +258,7 @@ func (c *doctorCmd) sources(r *examination) {
 	}
 }
 
-// legisinfo asks for the list of a session and, if it has none, for the one without a session, as fetches do.
+// legisinfo requests the list of a session and, if that has no bills, the list without a session, as fetches do.
 func (r *examination) legisinfo(ctx context.Context, asker legisinfo.Client, session, lasts string) {
 	what := "of session " + session
 	if session == "" {
@@ -280,19 +288,21 @@ func noList(err error) string {
 	return err.Error()
 }
 
-// list says that a source answers with a list, and whether its records can be read.
+// list reports the list of a source, and the records of it that cannot be read.
 func (r *examination) list(source, what string, any bool, faults []*upstream.RecordError) {
 	switch {
 	case len(faults) > 0:
-		r.warn(source, fmt.Sprintf("lists %s, and %d records that cannot be read: %s", what, upstream.Count(faults), faults[0]), "the others are fetched; look whether the source changed")
+		r.warn(source, fmt.Sprintf("lists %s, and %d records that cannot be read: %s", what, upstream.Count(faults),
+			faults[0]), "the others are fetched; look whether the source changed")
 	case !any:
-		r.warn(source, "answers with a list that has no bill", "look whether the source changed, and at the clock of this machine")
+		r.warn(source, "answers with a list that has no bill", "look whether the source changed, and at the clock of this "+
+			"machine")
 	default:
 		r.good(source, "lists "+what)
 	}
 }
 
-// newestSession is that of some bills, and how many of them are bills.
+// newestSession returns the newest session of some records, and how many of the records have the id of a bill.
 func newestSession(bills []openparliament.Bill) (newest string, known int) {
 	var at parliament.BillID
 	for _, b := range bills {
@@ -300,7 +310,8 @@ func newestSession(bills []openparliament.Bill) (newest string, known int) {
 		if err != nil {
 			continue
 		}
-		if known++; newest == "" || cmp.Or(cmp.Compare(id.Parliament, at.Parliament), cmp.Compare(id.Session, at.Session)) > 0 {
+		if known++; newest == "" || cmp.Or(cmp.Compare(id.Parliament, at.Parliament),
+			cmp.Compare(id.Session, at.Session)) > 0 {
 			newest, at = id.SessionCode(), id
 		}
 	}
@@ -333,7 +344,8 @@ func (c *doctorCmd) server(r *examination) {
 		case check.Ok:
 			r.good("server: "+check.Name, check.Detail)
 		case check.Name == "workers":
-			r.bad("server: "+check.Name, check.Detail, "start one with `explorer worker`: runs stay queued and schedules do not fire without")
+			r.bad("server: "+check.Name, check.Detail,
+				"start one with `explorer worker`: runs stay queued and schedules do not fire without")
 		case check.Name == "read replica": // the primary answers
 			r.warn("server: "+check.Name, check.Detail, "the log of the server has the reason")
 		default:
@@ -351,13 +363,14 @@ func (c *doctorCmd) server(r *examination) {
 		if v.JSON200.Version == r.a.version && v.JSON200.Revision == r.a.revision {
 			r.good("version", "the server is "+r.a.version+", as this program is")
 		} else {
-			r.warn("version", fmt.Sprintf("the server is %s %s, this program %s %s", v.JSON200.Version, v.JSON200.Revision, r.a.version, r.a.revision), "use one version, but for the time of an upgrade")
+			r.warn("version", fmt.Sprintf("the server is %s %s, this program %s %s", v.JSON200.Version, v.JSON200.Revision,
+				r.a.version, r.a.revision), "use one version, but for the time of an upgrade")
 		}
 	}
 	c.automation(r, cl)
 }
 
-// schedule says whether a schedule runs, and why it does not if it should.
+// schedule checks whether a schedule is running and whether its last tick fired.
 func (r *examination) schedule(s api.Schedule, workers bool) {
 	what, ticks := "schedule "+s.Name, "explorer schedules ticks "+s.Name
 	if !s.Running {
@@ -378,7 +391,7 @@ func (r *examination) schedule(s api.Schedule, workers bool) {
 		}
 	}
 	now := time.Now()
-	due, err := orchestrator.LastDue(s.Cron, s.TimeZone, now)
+	due, err := cron.LastDue(s.Cron, s.TimeZone, now)
 	switch {
 	case err != nil:
 		r.bad(what, err.Error(), "")
@@ -393,7 +406,7 @@ func (r *examination) schedule(s api.Schedule, workers bool) {
 	}
 }
 
-// automation looks at sensors, and at whether anybody would hear of an alert.
+// automation checks the sensors, the channels of alerts and the open alerts.
 func (c *doctorCmd) automation(r *examination, cl *client) {
 	sensors, err := cl.ListSensorsWithResponse(r.a.ctx)
 	if err != nil || sensors.JSON200 == nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// connections looks at what is behind the addresses, and compares what servers and workers may open with what Postgres
-// allows. It gives how the doctor itself connects; ok is false if the program could not work there.
+// connections checks the addresses, and compares the connections of servers and workers with those that Postgres
+// allows. It returns the doctor's own config; ok is false if the program could not work there.
 func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok bool) {
 	if err := c.checkConnections(); err != nil {
 		r.bad("connections", err.Error(), "")
@@ -26,26 +26,30 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	case db.PoolingNone, db.PoolingStatement: // the latter is refused above
 	}
 	l := s.Limits
-	server, worker := part{serves: true, watches: c.DatabaseReadURL != ""}, part{works: true, concurrency: c.Concurrency}
+	server := workload{serves: true, watches: c.DatabaseReadURL != ""}
+	worker := workload{works: true, concurrency: c.Concurrency}
 	one, two := c.opens(server, s), c.opens(worker, s)
 	needs := 2*one + 2*two + reserveOf(l.Usable())
-	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role, l.Usable(), l.InUse, one, two)
+	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role,
+		l.Usable(), l.InUse, one, two)
 	warning, advice, cannot := worker.fits(c.DatabaseConnections, s)
 	switch {
 	case cannot != nil:
 		r.bad("connections", cannot.Error(), "")
 	case needs > l.Usable():
-		r.warn("connections", fmt.Sprintf("%s: two of each do not fit", finding), l.Raise(needs)+", or lower DATABASE_CONNECTIONS")
+		r.warn("connections", fmt.Sprintf("%s: two of each do not fit", finding),
+			l.Raise(needs)+", or lower DATABASE_CONNECTIONS")
 	case warning != "" && l.Free() < two && l.Free() < leastConnections:
 		r.warn("connections", finding+", and "+warning, advice)
 	default:
 		r.good("connections", finding)
 	}
-	return part{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
+	return workload{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
 }
 
-// opens is how many connections of Postgres's a part may take; behind a pooler in transaction mode, beside the pooler's.
-func (c *doctorCmd) opens(p part, s db.Survey) int {
+// opens returns how many Postgres connections a part may open. Behind a pooler in transaction mode, these are in
+// addition to the pooler's.
+func (c *doctorCmd) opens(p workload, s db.Survey) int {
 	if s.Pooling != db.PoolingTransaction {
 		return p.most(c.DatabaseConnections, s)
 	}

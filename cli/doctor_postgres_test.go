@@ -11,9 +11,11 @@ import (
 func TestDoctorOfPostgres(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	env := []string{"DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1", "EXPLORER_URL=http://127.0.0.1:1"}
+	env := []string{"DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1",
+		"EXPLORER_URL=http://127.0.0.1:1"}
 	well := run(t, env, "doctor")
-	if !strings.Contains(well.out, "writes                 are taken") || strings.Contains(well.out, "FAIL") || strings.Contains(well.out, "extension") {
+	if !strings.Contains(well.out, "writes                 are taken") || strings.Contains(well.out, "FAIL") ||
+		strings.Contains(well.out, "extension") {
 		t.Errorf("a database without faults:\n%s%s", well.out, well.err)
 	}
 	var name string
@@ -22,7 +24,8 @@ func TestDoctorOfPostgres(t *testing.T) {
 	}
 	for _, sql := range []string{
 		`CREATE SCHEMA "Hidden"`, `ALTER EXTENSION unaccent SET SCHEMA "Hidden"`, "DROP EXTENSION pg_trgm CASCADE",
-		"ALTER DATABASE " + name + " SET statement_timeout = '5s'", "ALTER DATABASE " + name + " SET default_transaction_read_only = on",
+		"ALTER DATABASE " + name + " SET statement_timeout = '5s'",
+		"ALTER DATABASE " + name + " SET default_transaction_read_only = on",
 	} {
 		if _, err := d.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
@@ -30,7 +33,8 @@ func TestDoctorOfPostgres(t *testing.T) {
 	}
 	ill := run(t, env, "doctor")
 	for _, want := range []string{
-		"FAIL  writes", "default_transaction_read_only", "warn  extension pg_trgm", "FAIL  extension unaccent", "is in the schema Hidden", "ALTER EXTENSION unaccent SET SCHEMA public", "statement_timeout is 5s",
+		"FAIL  writes", "default_transaction_read_only", "warn  extension pg_trgm", "FAIL  extension unaccent",
+		"is in the schema Hidden", "ALTER EXTENSION unaccent SET SCHEMA public", "statement_timeout is 5s",
 	} {
 		if !strings.Contains(ill.out, want) {
 			t.Errorf("%q is not in\n%s%s", want, ill.out, ill.err)

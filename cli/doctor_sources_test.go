@@ -59,7 +59,8 @@ func TestDoctorAsksForLists(t *testing.T) {
 				}
 				_ = resp.Body.Close()
 			}
-			r := run(t, append(c.env, "DATA_DIR="+t.TempDir(), "OPENPARLIAMENT_URL="+s.URL, "LEGISINFO_URL="+s.URL+"/legisinfo", "EXPLORER_URL=http://127.0.0.1:1"), "doctor")
+			r := run(t, append(c.env, "DATA_DIR="+t.TempDir(), "OPENPARLIAMENT_URL="+s.URL, "LEGISINFO_URL="+s.URL+"/legisinfo",
+				"EXPLORER_URL=http://127.0.0.1:1"), "doctor")
 			for _, want := range c.want {
 				if !strings.Contains(r.out, want) {
 					t.Errorf("it does not say %q:\n%s%s", want, r.out, r.err)
@@ -90,7 +91,8 @@ func TestUserAgentIsSent(t *testing.T) {
 				http.NotFound(w, r)
 			}))
 			t.Cleanup(s.Close)
-			run(t, []string{c.env, "DATA_DIR=" + t.TempDir(), "OPENPARLIAMENT_URL=" + s.URL, "LEGISINFO_URL=" + s.URL, "EXPLORER_URL=http://127.0.0.1:1"}, "doctor")
+			run(t, []string{c.env, "DATA_DIR=" + t.TempDir(), "OPENPARLIAMENT_URL=" + s.URL, "LEGISINFO_URL=" + s.URL,
+				"EXPLORER_URL=http://127.0.0.1:1"}, "doctor")
 			close(agents)
 			n := 0
 			for agent := range agents {

@@ -12,7 +12,8 @@ import (
 func TestExitOf(t *testing.T) {
 	t.Parallel()
 	alice := "alice"
-	canceled := api.Step{Asset: "a", Status: api.StepStatusCanceled, Error: &api.RunError{Class: "canceled", Message: "canceled by alice"}}
+	canceled := api.Step{Asset: "a", Status: api.StepStatusCanceled,
+		Error: &api.RunError{Class: "canceled", Message: "canceled by alice"}}
 	for name, c := range map[string]struct {
 		run  api.RunDetail
 		code int

@@ -7,9 +7,6 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// MainWith is Main with further parts of the pipeline.
-var MainWith = mainWith
-
 // Logged gives the lines of a log of a form.
 func Logged(format, message string, args ...any) string {
 	var out bytes.Buffer

@@ -19,14 +19,14 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// logFlags choose what of a run's log is shown.
+// logFlags select the lines of a run's log.
 type logFlags struct {
 	Level  string `enum:"debug,info,warn,error," default:"" help:"Only lines of this level and above: debug, info, warn or error."`
 	Step   string `help:"Only lines of this asset's step." placeholder:"ASSET"`
-	Grep   string `help:"Only lines with this text in message, type or data; any case of letters." placeholder:"TEXT"`
-	After  int64  `help:"Only events after this one." placeholder:"ID"`
+	Grep   string `help:"Only lines with this text in message, type or data. Case is ignored." placeholder:"TEXT"`
+	After  int64  `help:"Only events after the one with this id." placeholder:"ID"`
 	Data   bool   `help:"Show the data of each line too."`
-	Events bool   `help:"Print the events on standard output, as a JSON object a line, and nothing else."`
+	Events bool   `help:"Print only the events, one JSON object per line."`
 }
 
 var levels = []api.EventLevel{api.Debug, api.Info, api.Warn, api.Error}
@@ -35,10 +35,11 @@ func (f logFlags) wants(e api.Event) bool {
 	text := strings.ToLower(f.Grep)
 	return (f.Level == "" || slices.Index(levels, e.Level) >= slices.Index(levels, api.EventLevel(f.Level))) &&
 		(f.Step == "" || deref(e.Asset) == f.Step) &&
-		(text == "" || strings.Contains(strings.ToLower(e.Message), text) || strings.Contains(e.Type, text) || strings.Contains(strings.ToLower(string(e.Data)), text))
+		(text == "" || strings.Contains(strings.ToLower(e.Message), text) || strings.Contains(e.Type, text) ||
+			strings.Contains(strings.ToLower(string(e.Data)), text))
 }
 
-// follow shows a run's events until it ends, going on where it was when the connection breaks.
+// follow shows the events of a run until it ends. If the connection breaks, it resumes without loss.
 func (c *client) follow(ctx context.Context, id uuid.UUID, after int64, show func(api.Event)) error {
 	for e, err := range api.FollowRun(ctx, c, id.String(), after) {
 		var p *api.Problem
@@ -53,7 +54,7 @@ func (c *client) follow(ctx context.Context, id uuid.UUID, after int64, show fun
 	return ctx.Err()
 }
 
-// viewer shows events to a person: lines, and on a terminal a bar for progress.
+// viewer prints events as lines and, on a terminal, progress as a bar.
 type viewer struct {
 	w       io.Writer
 	log     logFlags
@@ -74,7 +75,7 @@ func newViewer(w io.Writer, log logFlags, several bool) *viewer {
 	return v
 }
 
-// paint gives a text its color, and makes it printable.
+// paint colors a text and makes it printable.
 func (v *viewer) paint(code, s string) painted {
 	s = db.Printable(s, 0)
 	if v.color && code != "" {
@@ -83,7 +84,7 @@ func (v *viewer) paint(code, s string) painted {
 	return painted(s)
 }
 
-// begin says which run this is, and where a browser shows it.
+// begin prints the run's id and its address in the web UI.
 func (v *viewer) begin(base string, run *api.Run) {
 	what := strings.Join(run.Assets, ", ")
 	if run.Job != nil {
@@ -92,7 +93,7 @@ func (v *viewer) begin(base string, run *api.Run) {
 	printf(v.w, "run %s\n%s\n", run.ID, v.paint("2", what+"  "+base+"/ui/runs/"+run.ID.String()))
 }
 
-// end sums up the steps, where there are several or some were tried again.
+// end prints a summary of the steps, if there are several or if one was retried.
 func (v *viewer) end(run *api.RunDetail) {
 	again := slices.ContainsFunc(run.Steps, func(s api.Step) bool { return s.Attempt > 1 })
 	if len(run.Steps) < 2 && !again {
@@ -169,7 +170,9 @@ func (v *viewer) progress(e api.Event) {
 	}
 	if v.bar == nil || v.asset != deref(e.Asset) {
 		v.asset = deref(e.Asset)
-		v.bar = progressbar.NewOptions(p.Total, progressbar.OptionSetWriter(v.w), progressbar.OptionSetDescription(db.Printable(v.asset, 0)), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
+		v.bar = progressbar.NewOptions(p.Total, progressbar.OptionSetWriter(v.w),
+			progressbar.OptionSetDescription(db.Printable(v.asset, 0)), progressbar.OptionSetWidth(30),
+			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
 	}
 	_ = v.bar.Set(p.Done)
 }
@@ -182,7 +185,7 @@ func deref[T any](p *T) T {
 	return *p
 }
 
-// exitOf is the exit code that says how a run ended.
+// exitOf returns the exit code for the status of a run.
 func exitOf(run *api.RunDetail) error {
 	switch run.Status {
 	case api.RunStatusSuccess:
@@ -203,7 +206,7 @@ func exitOf(run *api.RunDetail) error {
 	return &exitError{code: exitFailure, message: fmt.Sprintf("run %s ended as %s: %s", run.ID, run.Status, reason)}
 }
 
-// run fetches a run with what it materialized.
+// run requests a run with its materializations.
 func (c *client) run(ctx context.Context, id string) (*api.RunDetail, []byte, error) {
 	resp, err := c.GetRunWithResponse(ctx, id, nil)
 	if err != nil {

@@ -47,10 +47,10 @@ type jobsRunCmd struct {
 	configFlags
 	Job            string            `arg:"" help:"The job's name."`
 	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
-	Priority       int               `help:"1 goes first, 4 last; without it, the job's own." placeholder:"N"`
+	Priority       int               `help:"Priority of the run: 1 goes first, 4 last. Default: the priority of the job." placeholder:"N"`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
-	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
+	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code reports the result."`
 }
 
 // Run starts a run of the job and follows it.

@@ -15,12 +15,12 @@ import (
 )
 
 type keysCmd struct {
-	Create createKeyCmd `cmd:"" help:"Make an API key and print it. It is not shown again."`
+	Create createKeyCmd `cmd:"" help:"Create an API key and print it. It is not shown again."`
 	List   listKeysCmd  `cmd:"" default:"1" help:"List the API keys."`
-	Revoke revokeKeyCmd `cmd:"" help:"End an API key."`
+	Revoke revokeKeyCmd `cmd:"" help:"Revoke an API key."`
 }
 
-// keyStore is where keys are made without one: whoever can open the database may.
+// keyStore opens the database to manage keys. Access to the database is enough, so the first key needs no other key.
 func (a *app) keyStore(f databaseFlags) (*db.DB, func(), error) {
 	d, closeDB, err := a.database(f, true, 2)
 	if err != nil {
@@ -33,18 +33,18 @@ func (a *app) keyStore(f databaseFlags) (*db.DB, func(), error) {
 	return d, closeDB, nil
 }
 
-// operator is who runs the command, as the audit log has it. That is proven by the database: whoever can open it may.
+// operator returns who runs the command, for the audit log. Access to the database is the proof of identity.
 func operator() string { return "cli " + whoami() }
 
 type createKeyCmd struct {
 	databaseFlags
-	Name    string        `arg:"" help:"Whose it is or what for."`
-	Scope   string        `required:"" enum:"read,operate,admin" help:"What it may do: read, operate (which includes read) or admin (which includes both)."`
-	Expires time.Duration `help:"How long it is good for, e.g. 2160h; for ever without." placeholder:"DURATION"`
+	Name    string        `arg:"" help:"Name of the key: its owner or purpose."`
+	Scope   string        `required:"" enum:"read,operate,admin" help:"The scope of the key: read, operate (which includes read) or admin (which includes both)."`
+	Expires time.Duration `help:"How long the key is valid, e.g. 2160h. Default: it does not expire." placeholder:"DURATION"`
 	JSON    bool          `help:"Print JSON."`
 }
 
-// Run makes a key.
+// Run creates a key.
 func (c *createKeyCmd) Run(a *app) error {
 	if len(c.Name) > 100 || c.Name == "" || db.CleanText(c.Name) != c.Name {
 		return usage("name %q: want 1 to 100 characters", c.Name)
@@ -62,23 +62,24 @@ func (c *createKeyCmd) Run(a *app) error {
 		at := time.Now().UTC().Add(c.Expires).Truncate(time.Second)
 		expires = &at
 	}
-	var row db.ApiKey
+	var row access.Key
 	var key string
 	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
 		var err error
-		if row, key, err = access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
+		if row, key, err = access.CreateKey(a.ctx, tx, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "createKey", "/keys", &row.ID)
+		return access.Note(a.ctx, tx, operator(), "createKey", "/keys", &row.ID)
 	})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
+		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope),
+			CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
-	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
+	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown only once:\n", row.Name, row.ID,
+		row.Scope, when(expires))
 	err = writeLine(a.out, key)
 	return err
 }
@@ -95,14 +96,16 @@ func (c *listKeysCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	keys, err := d.Queries().ListKeys(a.ctx)
+	keys, err := access.Keys(a.ctx, d.Durable())
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		list := api.KeyList{Items: []api.Key{}}
 		for _, k := range keys {
-			list.Items = append(list.Items, api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
+			list.Items = append(list.Items, api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope),
+				CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt,
+				RevokedAt: k.RevokedAt})
 		}
 		return encodeJSON(a.out, list)
 	}
@@ -115,14 +118,15 @@ func (c *listKeysCmd) Run(a *app) error {
 		case k.ExpiresAt != nil && k.ExpiresAt.Before(time.Now()):
 			state = "expired"
 		}
-		w.row(k.ID, k.Name, k.Prefix+"...", k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
+		w.row(k.ID, k.Name, k.Prefix+"...", k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt),
+			when(k.LastUsedAt), k.CreatedBy)
 	}
 	return w.flush()
 }
 
 type revokeKeyCmd struct {
 	databaseFlags
-	ID string `arg:"" help:"Id of the key, as the list has it."`
+	ID string `arg:"" help:"The key's id, as listed."`
 }
 
 // Run revokes a key.
@@ -136,14 +140,13 @@ func (c *revokeKeyCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	var row db.ApiKey
+	var row access.Key
 	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
 		var err error
-		if row, err = access.RevokeKey(a.ctx, q, id); err != nil {
+		if row, err = access.RevokeKey(a.ctx, tx, id); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "revokeKey", "/keys/"+id.String(), &id)
+		return access.Note(a.ctx, tx, operator(), "revokeKey", "/keys/"+id.String(), &id)
 	})
 	if errors.Is(err, access.ErrNotFound) {
 		return usage("there is no key %s: `explorer keys list` has them", id)
@@ -157,12 +160,12 @@ func (c *revokeKeyCmd) Run(a *app) error {
 
 type auditCmd struct {
 	serverFlags
-	Limit     int    `default:"50" help:"How many entries."`
-	Actor     string `help:"Only what this one did, e.g. \"key dashboard\"."`
-	Operation string `help:"Only this operation, e.g. startJobRun."`
+	Limit     int    `default:"50" help:"Maximum number of entries to list."`
+	Actor     string `help:"Only entries of this actor, e.g. \"key dashboard\"."`
+	Operation string `help:"Only entries of this operation, e.g. startJobRun."`
 }
 
-// Run shows who did what.
+// Run lists entries of the audit log.
 func (c *auditCmd) Run(a *app) error {
 	cl, err := c.client(a)
 	if err != nil {
@@ -192,7 +195,7 @@ func (c *auditCmd) Run(a *app) error {
 	return w.flush()
 }
 
-// claims is what an entry's sender says of itself, which nobody has proven.
+// claims returns what the sender of an entry said about itself. It is not verified.
 func claims(e api.AuditEntry) string {
 	switch {
 	case e.ClaimedName != nil && e.Client != nil:
@@ -203,7 +206,7 @@ func claims(e api.AuditEntry) string {
 	return text(e.Client)
 }
 
-// ending is how a request ended.
+// ending returns the outcome of a request.
 func ending(e api.AuditEntry) string {
 	status := strconv.Itoa(e.Status)
 	if e.Status == 0 {

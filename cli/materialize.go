@@ -17,10 +17,10 @@ type materializeCmd struct {
 	configFlags
 	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills, or a selection of several, such as group:bills or +bill_statistics."`
 	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
-	Priority       int               `default:"2" help:"1 goes first, 4 last."`
+	Priority       int               `default:"2" help:"Priority of the run: 1 goes first, 4 last."`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
-	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
+	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code reports the result."`
 }
 
 // Run starts the run and follows it.
@@ -55,7 +55,7 @@ func (c *materializeCmd) Run(a *app) error {
 	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
 }
 
-// followRun shows a run that was just started to its end, or only says that it was started.
+// followRun follows a run that was just started to its end, or only prints that it was started.
 func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON bool, log logFlags) error {
 	if !follow {
 		if asJSON {
@@ -80,7 +80,8 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 	}
 	if err := cl.follow(a.ctx, run.ID, log.After, show); err != nil {
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following run %s, which goes on by itself; go back to it with `explorer runs watch %s`, or end it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
+			return fmt.Errorf("no longer following run %s, which continues; follow it again with "+
+				"`explorer runs watch %s`, or cancel it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
 		}
 		return err
 	}
@@ -102,7 +103,7 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 	return exitOf(detail)
 }
 
-// printMaterializations prints the metadata of each as a table.
+// printMaterializations prints the metadata of each materialization as a table.
 func printMaterializations(out io.Writer, ms []api.Materialization) error {
 	w := newTable(out)
 	for _, m := range ms {

@@ -13,10 +13,11 @@ import (
 // runs a Postgres of its own, for that. It is below MemoryHigh of the systemd units.
 const memoryShare = 0.6
 
-// limitMemory has the garbage collector keep to the memory that the process may have. GOMEMLIMIT goes before that.
+// limitMemory sets the memory limit of the garbage collector from that of the process. GOMEMLIMIT takes precedence.
 func (a *app) limitMemory() {
 	_, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(memoryShare))
-	if err != nil && !errors.Is(err, memlimit.ErrNoLimit) && !errors.Is(err, memlimit.ErrNoCgroup) && !errors.Is(err, memlimit.ErrCgroupsNotSupported) {
+	if err != nil && !errors.Is(err, memlimit.ErrNoLimit) && !errors.Is(err, memlimit.ErrNoCgroup) &&
+		!errors.Is(err, memlimit.ErrCgroupsNotSupported) {
 		a.log.Warn("the memory limit of this process could not be read; set GOMEMLIMIT", "error", err)
 	}
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {

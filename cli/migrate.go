@@ -8,8 +8,8 @@ import (
 )
 
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" help:"Apply every pending migration, River's and ours. Safe to run by several processes at once."`
-	Down   migrateDownCmd   `cmd:"" help:"Undo our newest migration or, when none of ours is left, River's. Data in the tables it drops is lost."`
+	Up     migrateUpCmd     `cmd:"" help:"Apply all pending migrations, River's and the program's. Several processes may do this at once."`
+	Down   migrateDownCmd   `cmd:"" help:"Revert the newest migration of the program or, if none is left, all of River's. The data in dropped tables is lost."`
 	Status migrateStatusCmd `cmd:"" help:"List all migrations."`
 }
 
@@ -34,7 +34,7 @@ func (c *migrateUpCmd) Run(a *app) error {
 		return nil
 	}
 	last := applied[len(applied)-1] // the audit log may be among them, so its entry comes after
-	return access.Note(a.ctx, d.Queries(), operator(), "migrateUp", fmt.Sprintf("%s %d", last.Source, last.Version), nil)
+	return access.Note(a.ctx, d.Durable(), operator(), "migrateUp", fmt.Sprintf("%s %d", last.Source, last.Version), nil)
 }
 
 type migrateDownCmd struct{ databaseFlags }
@@ -47,7 +47,7 @@ func (c *migrateDownCmd) Run(a *app) error {
 	}
 	defer closeDB()
 	if d.CheckMigrated(a.ctx) == nil { // else the audit log is not as this program writes it
-		if err := access.Note(a.ctx, d.Queries(), operator(), "migrateDown", "", nil); err != nil {
+		if err := access.Note(a.ctx, d.Durable(), operator(), "migrateDown", "", nil); err != nil {
 			return err
 		}
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // TestPostgresManifest validates deploy/kubernetes/postgres.yaml against the schemas of the operator's resources, as
-// strictly as its server does with --validate=strict. CNPG_CRDS names the folder that has them: config/crd/bases of the Go module
-// github.com/cloudnative-pg/cloudnative-pg, which .ci/deploy fetches.
+// strictly as its server does with --validate=strict. CNPG_CRDS names the folder that has them: config/crd/bases of the
+// Go module github.com/cloudnative-pg/cloudnative-pg, which .ci/deploy fetches.
 func TestPostgresManifest(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("CNPG_CRDS")
@@ -114,7 +114,8 @@ func forbidUnknown(s *openapi3.Schema) {
 	if s == nil {
 		return
 	}
-	if keep, _ := s.Extensions["x-kubernetes-preserve-unknown-fields"].(bool); len(s.Properties) > 0 && s.AdditionalProperties.Schema == nil && !keep {
+	if keep, _ := s.Extensions["x-kubernetes-preserve-unknown-fields"].(bool); len(s.Properties) > 0 &&
+		s.AdditionalProperties.Schema == nil && !keep {
 		no := false
 		s.AdditionalProperties.Has = &no
 	}

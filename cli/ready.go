@@ -20,7 +20,8 @@ type readyCmd struct {
 	Timeout time.Duration `default:"4s" help:"How long to wait for the answer."`
 }
 
-// Run asks a server or worker whether it is ready, for health checks on machines without curl. Exit code 0: it is.
+// Run requests /readyz of a server or worker, for health checks on machines without curl. The exit code is 0 if it is
+// ready.
 func (c *readyCmd) Run(a *app) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {

@@ -9,10 +9,10 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// replicaFlags say which streaming replica answers what may be a few seconds old.
+// replicaFlags are the flags of the read replica.
 type replicaFlags struct {
-	DatabaseReadURL    string        `env:"DATABASE_READ_URL" help:"Streaming replica of DATABASE_URL that answers reads which may be a few seconds old. Without it, the primary answers all."`
-	DatabaseReadMaxLag time.Duration `env:"DATABASE_READ_MAX_LAG" default:"5s" help:"How old they may be; a replica that lags further is not used."`
+	DatabaseReadURL    string        `env:"DATABASE_READ_URL" help:"Streaming replica of DATABASE_URL for reads that may be a few seconds old. Without it, all reads use the primary."`
+	DatabaseReadMaxLag time.Duration `env:"DATABASE_READ_MAX_LAG" default:"5s" help:"Maximum lag of the replica; one that lags more is not used."`
 }
 
 func (f replicaFlags) check() error {
@@ -23,7 +23,8 @@ func (f replicaFlags) check() error {
 		return nil
 	}
 	if _, err := pgxpool.ParseConfig(f.DatabaseReadURL); err != nil {
-		return usage("DATABASE_READ_URL %q cannot be read: want postgres://user:password@host:port/database", db.Redact(f.DatabaseReadURL))
+		return usage("DATABASE_READ_URL %q cannot be read: want postgres://user:password@host:port/database",
+			db.Redact(f.DatabaseReadURL))
 	}
 	if err := db.CheckExecMode("DATABASE_READ_URL", f.DatabaseReadURL, db.PoolingNone); err != nil {
 		return usage("%s", err)
@@ -31,7 +32,7 @@ func (f replicaFlags) check() error {
 	return nil
 }
 
-// open begins to read from the replica, if there is one. closeReplica ends that.
+// open starts to use the replica, if one is configured. closeReplica stops that.
 func (f replicaFlags) open(a *app, d *db.DB) (closeReplica func(), err error) {
 	if f.DatabaseReadURL == "" {
 		return func() {}, nil
@@ -43,7 +44,7 @@ func (f replicaFlags) open(a *app, d *db.DB) (closeReplica func(), err error) {
 	return r.Close, nil
 }
 
-// examine says how the replica is.
+// examine checks the replica.
 func (f replicaFlags) examine(r *examination, d *db.DB) {
 	if f.DatabaseReadURL == "" {
 		return
@@ -53,7 +54,8 @@ func (f replicaFlags) examine(r *examination, d *db.DB) {
 		r.bad(what, err.Error(), "")
 		return
 	}
-	replica, err := d.OpenReplica(r.a.ctx, db.ReplicaConfig{URL: f.DatabaseReadURL, MaxLag: f.DatabaseReadMaxLag, MaxConns: 2})
+	replica, err := d.OpenReplica(r.a.ctx, db.ReplicaConfig{URL: f.DatabaseReadURL, MaxLag: f.DatabaseReadMaxLag,
+		MaxConns: 2})
 	if err != nil {
 		r.bad(what, err.Error(), "check DATABASE_READ_URL")
 		return
@@ -61,11 +63,12 @@ func (f replicaFlags) examine(r *examination, d *db.DB) {
 	defer replica.Close()
 	switch s := replica.Status(); s.State {
 	case db.ReplicaUsed:
-		r.good(what, fmt.Sprintf("follows the primary; lags %s at the most", s.Lag.Round(time.Millisecond)))
+		r.good(what, fmt.Sprintf("follows the primary; lags at most %s", s.Lag.Round(time.Millisecond)))
 	case db.ReplicaRefused:
 		r.bad(what, s.Reason, "DATABASE_READ_URL must name a streaming replica of DATABASE_URL")
 	case db.ReplicaLagging:
-		r.warn(what, s.Reason+" ("+s.MaxLag.String()+")", "the primary answers while this lasts; look at the load of the replica, or set DATABASE_READ_MAX_LAG")
+		r.warn(what, s.Reason+" ("+s.MaxLag.String()+")", "the primary answers while this lasts; look at the load of the "+
+			"replica, or set DATABASE_READ_MAX_LAG")
 	default:
 		r.warn(what, s.Reason, "the primary answers while this lasts; check DATABASE_READ_URL and that the replica runs")
 	}

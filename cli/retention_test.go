@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/cli/node"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // seeded is how many rows of each kind there are: two of the same moment for each day, the first ones an hour old.
@@ -19,7 +21,8 @@ const seeded = 40
 var tables = map[string][]struct{ table, insert string }{
 	"events": {{"events", `INSERT INTO events (run_id, at, type, level, message) VALUES (gen_random_uuid(), $2, 'log', 'info', $1::int::text)`}},
 	"runs": {{"runs", `INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at)
-		VALUES ((lpad(to_hex((extract(epoch FROM $2::timestamptz) * 1000)::bigint), 12, '0') || '70008' || lpad(to_hex($1::int), 15, '0'))::uuid, '{a}', 'failure', 'api', '{}', '{}', $2, $2)`}},
+		VALUES ((lpad(to_hex((extract(epoch FROM $2::timestamptz) * 1000)::bigint), 12, '0') || '70008' ||
+		lpad(to_hex($1::int), 15, '0'))::uuid, '{a}', 'failure', 'api', '{}', '{}', $2, $2)`}},
 	"ticks": {
 		{"ticks", `INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $2::timestamptz + $1::int * interval '1 ms', 'success', $2)`},
 		{"sensor_ticks", `INSERT INTO sensor_ticks (sensor, kind, status, run_ids, repeated_keys, duration_seconds, evaluations, created_at, last_at) VALUES ('s' || $1::int, 'scheduled', 'skipped', '{}', '{}', 0, 1, $2, $2)`},
@@ -34,10 +37,11 @@ var tables = map[string][]struct{ table, insert string }{
 	"audit":      {{"audit_log", `INSERT INTO audit_log (at, actor, operation, method, path, status, remote_address, request_id) VALUES ($2, 'a', 'o', 'GET', '/', 200, '', $1::int::text)`}},
 }
 
-// TestRetention has each kind kept by age, by age and count, by count alone, and for ever.
+// TestRetention checks each kind of record with a policy by age, by age and count, by count alone, and without a limit.
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1, "off/100": seeded, "off": seeded} {
+	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1,
+		"off/100": seeded, "off": seeded} {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
@@ -51,24 +55,26 @@ func TestRetention(t *testing.T) {
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			for at := now.AddDate(0, 0, -28); at.Before(now); at = at.AddDate(0, 0, 7) { // as in their time
-				if err := d.EnsureEventPartitions(t.Context(), at, 0); err != nil {
+				if err := eventlog.EnsurePartitions(t.Context(), d, at, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for _, of := range tables {
 				for _, table := range of {
 					for i := range seeded {
-						if _, err := d.Pool.Exec(t.Context(), table.insert, seeded-i, now.AddDate(0, 0, -(seeded-1-i)/2).Add(-time.Hour)); err != nil {
+						if _, err := d.Pool.Exec(t.Context(), table.insert, seeded-i,
+							now.AddDate(0, 0, -(seeded-1-i)/2).Add(-time.Hour)); err != nil {
 							t.Fatal(table.table, err)
 						}
 					}
 				}
 			}
-			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO sessions (token, data, expiry) VALUES ('over', '', now() - interval '1 hour'), ('valid', '', now() + interval '1 hour')`); err != nil {
+			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO sessions (token, data, expiry)
+				VALUES ('over', '', now() - interval '1 hour'), ('valid', '', now() + interval '1 hour')`); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // what is kept stays so
-				if _, err := e.Sweep(t.Context(), now); err != nil {
+				if _, err := e.Retention().Sweep(t.Context(), now); err != nil {
 					t.Fatal(err)
 				}
 				for kind, of := range tables {
@@ -87,7 +93,8 @@ func TestRetention(t *testing.T) {
 					}
 				}
 				var sessions string
-				if err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(token, ' ') FROM sessions").Scan(&sessions); err != nil || sessions != "valid" {
+				if err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(token, ' ') FROM sessions").Scan(&sessions); err != nil ||
+					sessions != "valid" {
 					t.Errorf("sessions left: %s, %v", sessions, err)
 				}
 			}
@@ -100,7 +107,8 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	for _, form := range []string{"1d/5", "off/5"} {
-		if _, err := retaining(t, d, "jobs="+form); err == nil || !strings.Contains(err.Error(), "jobs are kept by age alone") {
+		if _, err := retaining(t, d, "jobs="+form); err == nil ||
+			!strings.Contains(err.Error(), "jobs are kept by age alone") {
 			t.Errorf("jobs=%s: %v", form, err)
 		}
 	}
@@ -126,9 +134,10 @@ func retaining(t *testing.T, d *db.DB, given ...string) (*orchestrator.Engine, e
 	if err != nil {
 		return nil, err
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}
-	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: sweepers(d), Expiries: expiries(d)})
+	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Retention: keep, Sweepers: node.Sweepers(d), Expiries: node.Expiries(d)})
 }

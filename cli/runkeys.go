@@ -6,14 +6,14 @@ import (
 
 type sensorsRunKeysCmd struct {
 	List   sensorsRunKeysListCmd   `cmd:"" default:"withargs" help:"List the run keys of a sensor, newest first."`
-	Forget sensorsRunKeysForgetCmd `cmd:"" help:"Forget a run key: the sensor may start a run by it again."`
+	Forget sensorsRunKeysForgetCmd `cmd:"" help:"Forget a run key, so that the sensor may start a run with it again."`
 }
 
 type sensorsRunKeysListCmd struct {
 	sensorFlags
-	Prefix string `help:"Only keys that begin so." placeholder:"TEXT"`
-	Limit  int    `default:"20" help:"How many at most."`
-	Count  bool   `help:"Also say how many there are."`
+	Prefix string `help:"Only keys with this prefix." placeholder:"TEXT"`
+	Limit  int    `default:"20" help:"Maximum number of entries to list."`
+	Count  bool   `help:"Also print the total number."`
 }
 
 // Run lists run keys.
@@ -73,7 +73,7 @@ func (c *sensorsRunKeysForgetCmd) Run(a *app) error {
 	return err
 }
 
-// printTotal says how many items of a list were shown, if they were counted.
+// printTotal prints the number of all items of a list, if it was counted.
 func (a *app) printTotal(shown int, total *api.Total, capped *api.TotalCapped) error {
 	if total == nil {
 		return nil

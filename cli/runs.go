@@ -12,18 +12,18 @@ type runsCmd struct {
 	Show   runsShowCmd   `cmd:"" help:"Show a run with its steps and materializations."`
 	Watch  runsWatchCmd  `cmd:"" help:"Follow a run's log to its end."`
 	Cancel runsCancelCmd `cmd:"" help:"Cancel a run."`
-	Retry  runsRetryCmd  `cmd:"" help:"Run an ended run again."`
+	Retry  runsRetryCmd  `cmd:"" help:"Retry a run that has ended."`
 }
 
 type runsListCmd struct {
 	serverFlags
-	Status    []string `help:"Only runs of this status, or of several: --status failure,canceled." placeholder:"STATUS"`
-	NotStatus []string `help:"No runs of this status; may be repeated." placeholder:"STATUS"`
+	Status    []string `help:"Only runs with this status, or with one of several: --status failure,canceled." placeholder:"STATUS"`
+	NotStatus []string `help:"Only runs without this status; may be repeated." placeholder:"STATUS"`
 	Job       string   `help:"Only runs of this job."`
 	Asset     string   `help:"Only runs with this asset."`
 	Tag       []string `help:"Only runs with this tag, as key:value; may be repeated." placeholder:"KEY:VALUE"`
-	Limit     int      `default:"20" help:"How many at most."`
-	Count     bool     `help:"Also say how many there are."`
+	Limit     int      `default:"20" help:"Maximum number of entries to list."`
+	Count     bool     `help:"Also print the total number."`
 }
 
 // Run lists runs.
@@ -96,7 +96,10 @@ func (c *runsShowCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, raw)
 	}
-	printf(a.out, "run      %s\nstatus   %s\njob      %s\nby       %s %s\ncreated  %s\nstarted  %s\nended    %s\nconfig   %s\n", run.ID, run.Status, text(run.Job), run.Trigger.Kind, text(run.Trigger.Name), when(&run.CreatedAt), when(run.StartedAt), when(run.EndedAt), run.Config)
+	printf(a.out, "run      %s\nstatus   %s\njob      %s\nby       %s %s\n"+
+		"created  %s\nstarted  %s\nended    %s\nconfig   %s\n", run.ID, run.Status, text(run.Job), run.Trigger.Kind,
+		text(run.Trigger.Name), when(&run.CreatedAt),
+		when(run.StartedAt), when(run.EndedAt), run.Config)
 	printLine(a.out)
 	w := newTable(a.out, "STEP", "STATUS", "ATTEMPT", "ENDED", "ERROR")
 	for _, s := range run.Steps {
@@ -140,7 +143,8 @@ func (c *runsWatchCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.followRun(cl, &api.Run{ID: run.ID, Job: run.Job, Assets: run.Assets, Trigger: run.Trigger, CreatedAt: run.CreatedAt}, nil, true, c.JSON, c.logFlags)
+	return a.followRun(cl, &api.Run{ID: run.ID, Job: run.Job, Assets: run.Assets, Trigger: run.Trigger,
+		CreatedAt: run.CreatedAt}, nil, true, c.JSON, c.logFlags)
 }
 
 type runsCancelCmd struct {

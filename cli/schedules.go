@@ -11,7 +11,7 @@ type schedulesCmd struct {
 	Start schedulesStartCmd `cmd:"" help:"Start a schedule."`
 	Stop  schedulesStopCmd  `cmd:"" help:"Stop a schedule."`
 	Run   schedulesRunCmd   `cmd:"" help:"Run a schedule's job now."`
-	Ticks schedulesTicksCmd `cmd:"" help:"List what a schedule did."`
+	Ticks schedulesTicksCmd `cmd:"" help:"List the ticks of a schedule."`
 }
 
 type schedulesListCmd struct{ serverFlags }
@@ -124,7 +124,7 @@ func (c *schedulesRunCmd) Run(a *app) error {
 
 type schedulesTicksCmd struct {
 	scheduleFlags
-	Limit int `default:"20" help:"How many at most."`
+	Limit int `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists ticks.

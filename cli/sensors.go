@@ -14,11 +14,11 @@ type sensorsCmd struct {
 	Stop     sensorsStopCmd     `cmd:"" help:"Stop a sensor."`
 	Evaluate sensorsEvaluateCmd `cmd:"" help:"Evaluate a sensor now."`
 	Cursor   sensorsCursorCmd   `cmd:"" help:"Show, set or reset a sensor's cursor."`
-	Ticks    sensorsTicksCmd    `cmd:"" help:"List what a sensor did."`
-	RunKeys  sensorsRunKeysCmd  `cmd:"" help:"List the keys by which a sensor started runs, or forget one."`
+	Ticks    sensorsTicksCmd    `cmd:"" help:"List the ticks of a sensor."`
+	RunKeys  sensorsRunKeysCmd  `cmd:"" help:"List the run keys of a sensor, or forget one."`
 }
 
-// got is what every command does with an answer: the value that was wanted, or the reason why there is none.
+// got returns the value of an answer, or the error of an answer without one.
 func got[T any](cl *client, value *T, resp *http.Response, body []byte) (*T, error) {
 	if value == nil {
 		return nil, cl.problem(resp, body)
@@ -151,7 +151,7 @@ func (c *sensorsEvaluateCmd) Run(a *app) error {
 type sensorsCursorCmd struct {
 	sensorFlags
 	Set   *string `help:"Set the cursor." placeholder:"CURSOR"`
-	Reset bool    `help:"Reset the cursor: the next evaluation begins with the oldest there is."`
+	Reset bool    `help:"Reset the cursor, so that the next evaluation begins with the oldest events."`
 }
 
 // Run shows or changes a cursor.
@@ -187,7 +187,7 @@ func (c *sensorsCursorCmd) Run(a *app) error {
 
 type sensorsTicksCmd struct {
 	sensorFlags
-	Limit int `default:"20" help:"How many at most."`
+	Limit int `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists ticks.

@@ -13,15 +13,15 @@ import (
 )
 
 type sessionsCmd struct {
-	List listSessionsCmd `cmd:"" default:"1" help:"List who is signed in."`
-	End  endSessionsCmd  `cmd:"" help:"End a session, or all of a person or a key."`
+	List listSessionsCmd `cmd:"" default:"1" help:"List the sessions."`
+	End  endSessionsCmd  `cmd:"" help:"End a session, or all sessions of a person or a key."`
 }
 
 type listSessionsCmd struct {
 	databaseFlags
-	Person string `help:"Only this person's: the subject, as the list has it." placeholder:"SUBJECT"`
-	Key    string `help:"Only those begun with this key." placeholder:"ID"`
-	Limit  int    `default:"500" help:"How many at most."`
+	Person string `help:"Only sessions of this person: the subject, as listed." placeholder:"SUBJECT"`
+	Key    string `help:"Only sessions that were begun with this key." placeholder:"ID"`
+	Limit  int    `default:"500" help:"Maximum number of entries to list."`
 	JSON   bool   `help:"Print JSON."`
 }
 
@@ -39,7 +39,7 @@ func (c *listSessionsCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	rows, err := access.Sessions(a.ctx, d.Queries(), whose, nil, min(c.Limit, 100_000))
+	rows, err := access.Sessions(a.ctx, d.Durable(), whose, nil, min(c.Limit, 100_000))
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,8 @@ func (c *listSessionsCmd) Run(a *app) error {
 		list := api.UserSessionList{Items: []api.UserSession{}}
 		for _, s := range rows {
 			list.Items = append(list.Items, api.UserSession{
-				ID: s.ID, Kind: api.SignInMethod(*s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer), KeyID: s.KeyID, Scope: api.Scope(s.Scope),
+				ID: s.ID, Kind: api.SignInMethod(s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer),
+				KeyID: s.KeyID, Scope: api.Scope(s.Scope),
 				BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address, Client: s.Client,
 			})
 		}
@@ -66,10 +67,10 @@ func (c *listSessionsCmd) Run(a *app) error {
 
 type endSessionsCmd struct {
 	databaseFlags
-	ID     string `arg:"" optional:"" help:"Id of the session, as the list has it."`
-	Person string `help:"End all of this person: the subject, as the list has it." placeholder:"SUBJECT"`
-	Issuer string `help:"With --person: only those begun at this identity provider." placeholder:"URL"`
-	Key    string `help:"End all that were begun with this key." placeholder:"ID"`
+	ID     string `arg:"" optional:"" help:"The session's id, as listed."`
+	Person string `help:"End all sessions of this person: the subject, as listed." placeholder:"SUBJECT"`
+	Issuer string `help:"With --person: only sessions of this identity provider." placeholder:"URL"`
+	Key    string `help:"End all sessions that were begun with this key." placeholder:"ID"`
 }
 
 // Run ends sessions.
@@ -102,23 +103,32 @@ func (c *endSessionsCmd) Run(a *app) error {
 	}
 	defer closeDB()
 	if c.ID != "" {
-		var row db.Session
-		err := d.Tx(a.ctx, func(tx pgx.Tx) error {
-			q := d.Queries().WithTx(tx)
-			var err error
-			if row, err = access.EndSession(a.ctx, q, id); err != nil {
-				return err
-			}
-			return access.Note(a.ctx, q, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
-		})
-		if errors.Is(err, access.ErrNoSession) {
-			return usage("there is no session %s: `explorer sessions list` has them", id)
-		}
-		if err != nil {
+		return endSession(a, d, id)
+	}
+	return c.endAll(a, d, whose)
+}
+
+// endSession ends one session.
+func endSession(a *app, d *db.DB, id uuid.UUID) error {
+	var row access.Session
+	err := d.Tx(a.ctx, func(tx pgx.Tx) error {
+		var err error
+		if row, err = access.EndSession(a.ctx, tx, id); err != nil {
 			return err
 		}
-		return writef(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
+		return access.Note(a.ctx, tx, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
+	})
+	if errors.Is(err, access.ErrNoSession) {
+		return usage("there is no session %s: `explorer sessions list` has them", id)
 	}
+	if err != nil {
+		return err
+	}
+	return writef(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
+}
+
+// endAll ends all sessions of a person or a key.
+func (c *endSessionsCmd) endAll(a *app, d *db.DB, whose access.Whose) error {
 	path := "/sessions?subject=" + url.QueryEscape(c.Person)
 	if c.Issuer != "" {
 		path += "&issuer=" + url.QueryEscape(c.Issuer)
@@ -127,13 +137,12 @@ func (c *endSessionsCmd) Run(a *app) error {
 		path = "/sessions?key_id=" + whose.KeyID.String()
 	}
 	var n int
-	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
+	err := d.Tx(a.ctx, func(tx pgx.Tx) error {
 		var err error
-		if n, err = access.EndSessions(a.ctx, q, whose); err != nil {
+		if n, err = access.EndSessions(a.ctx, tx, whose); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "endSessions", path, whose.KeyID)
+		return access.Note(a.ctx, tx, operator(), "endSessions", path, whose.KeyID)
 	})
 	if err != nil {
 		return err

@@ -49,7 +49,8 @@ func TestSessionsOfPeople(t *testing.T) {
 	if err := json.Unmarshal([]byte(listed.out), &list); err != nil || len(list.Items) != 3 {
 		t.Fatalf("%v: %+v", err, listed)
 	}
-	if text := run(t, env, "sessions").out; !strings.Contains(text, list.Items[0].ID.String()) || !strings.Contains(text, key.ID.String()) {
+	if text := run(t, env, "sessions").out; !strings.Contains(text, list.Items[0].ID.String()) ||
+		!strings.Contains(text, key.ID.String()) {
 		t.Errorf("%q", text)
 	}
 	for _, args := range [][]string{
@@ -59,7 +60,8 @@ func TestSessionsOfPeople(t *testing.T) {
 			t.Errorf("%q: %+v", args, r)
 		}
 	}
-	if r := run(t, env, "sessions", "end", list.Items[0].ID.String()); r.code != 0 || !strings.Contains(r.out, "has ended") {
+	if r := run(t, env, "sessions", "end", list.Items[0].ID.String()); r.code != 0 ||
+		!strings.Contains(r.out, "has ended") {
 		t.Errorf("%+v", r)
 	}
 	if a, b := send("GET", "/jobs", "", three).StatusCode, send("GET", "/jobs", "", two).StatusCode; a != 401 || b != 200 {
@@ -68,7 +70,8 @@ func TestSessionsOfPeople(t *testing.T) {
 	if r := run(t, env, "sessions", "end", "--person", "ada"); r.code != 0 || !strings.Contains(r.out, "0 sessions") {
 		t.Errorf("%+v", r)
 	}
-	if r := run(t, env, "sessions", "end", "--key", key.ID.String()); r.code != 0 || !strings.Contains(r.out, "2 sessions") {
+	if r := run(t, env, "sessions", "end", "--key", key.ID.String()); r.code != 0 ||
+		!strings.Contains(r.out, "2 sessions") {
 		t.Errorf("%+v", r)
 	}
 	if a, b := send("GET", "/jobs", "", one).StatusCode, send("GET", "/jobs", "", two).StatusCode; a != 401 || b != 401 {

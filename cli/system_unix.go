@@ -16,7 +16,7 @@ const (
 	withEnvironment = "OPENPARLIAMENT_URL=%[2]s LEGISINFO_URL=%[2]s/legisinfo explorer dev"
 )
 
-// diskFree is how many bytes we may still write to the disk of a folder.
+// diskFree returns how many bytes this user can still write to the disk of a folder.
 func diskFree(dir string) (int64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
@@ -25,9 +25,9 @@ func diskFree(dir string) (int64, error) {
 	return int64(fs.Bavail) * int64(fs.Bsize), nil //nolint:gosec,unconvert // far below; of another type on another system
 }
 
-// obeysEscapes says whether a terminal has colors and a cursor that can be moved.
+// obeysEscapes reports whether a terminal interprets escape sequences.
 func obeysEscapes(*os.File) bool { return os.Getenv("TERM") != "dumb" }
 
-// asService runs the program as a service of the system, if that is who started it. Here nothing tells: systemd and
-// launchd stop a service by SIGTERM.
+// asService runs the program as a service, if the service manager of Windows started it. On other systems there is
+// nothing to do: systemd and launchd stop a service by SIGTERM.
 func asService(func(context.Context, io.Writer) int) (code int, service bool) { return 0, false }

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
-// What people type in PowerShell, for lines that a command prints to go on with. There curl alone may be another program,
-// and JSON as an argument loses its quotes; YAML has none. %[2]s is the address of a simulated Parliament.
+// What people type in PowerShell, for lines that a command prints to go on with. There curl alone may be another
+// program, and JSON as an argument loses its quotes; YAML has none. %[2]s is the address of a simulated Parliament.
 const (
 	curl            = "curl.exe"
 	withEnvironment = "$env:OPENPARLIAMENT_URL = '%[2]s'; $env:LEGISINFO_URL = '%[2]s/legisinfo'; explorer dev"
 )
 
-// diskFree is how many bytes we may still write to the disk of a folder.
+// diskFree returns how many bytes this user can still write to the disk of a folder.
 func diskFree(dir string) (int64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
@@ -31,7 +31,7 @@ func diskFree(dir string) (int64, error) {
 	return int64(free), nil //nolint:gosec // far below
 }
 
-// obeysEscapes says whether a console has colors and a cursor that can be moved. It has to be asked to.
+// obeysEscapes reports whether a console has colors and a cursor that can be moved. It has to be asked to.
 func obeysEscapes(f *os.File) bool {
 	console := windows.Handle(f.Fd())
 	var mode uint32
@@ -41,7 +41,8 @@ func obeysEscapes(f *os.File) bool {
 	if mode&windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0 {
 		return true
 	}
-	return windows.SetConsoleMode(console, mode|windows.ENABLE_PROCESSED_OUTPUT|windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING) == nil
+	return windows.SetConsoleMode(console,
+		mode|windows.ENABLE_PROCESSED_OUTPUT|windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING) == nil
 }
 
 // asService runs the program as a service of the system, if the service manager started it. The context ends when the
@@ -64,14 +65,16 @@ func asService(run func(context.Context, io.Writer) int) (code int, isService bo
 	return s.code, true
 }
 
-// service is the program as the service manager sees it.
+// service implements the program as a service of Windows.
 type service struct {
 	run  func(context.Context) int
 	code int
 }
 
 // Execute implements svc.Handler.
-func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (specific bool, code uint32) {
+func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (
+	specific bool, code uint32,
+) {
 	const accepts = svc.AcceptStop | svc.AcceptShutdown
 	status <- svc.Status{State: svc.StartPending}
 	ctx, stop := context.WithCancel(context.Background())

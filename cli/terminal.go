@@ -13,13 +13,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// Everything that a command prints goes through this file: what came from a server, a database or a source must not
-// reach the terminal as anything but text. A test sees to it that nothing else prints.
+// Everything that a command prints goes through this file. Data from a server, a database or a source must reach the
+// terminal as text only, without control characters. A test checks that no other file prints.
 
-// painted is text of our own with colors in it, printed as it is. What is put into it is made printable before.
+// painted is a text with escapes for colors. It is printed as it is, so its parts must have been made printable before.
 type painted string
 
-// printable is a value as it may be shown in one line.
+// printable returns a value that can be shown on one line.
 func printable(v any) any {
 	switch v := v.(type) {
 	case painted:
@@ -41,7 +41,7 @@ func printable(v any) any {
 	return v
 }
 
-// sprintf is fmt.Sprintf of printable values.
+// sprintf is fmt.Sprintf with printable arguments.
 func sprintf(format string, args ...any) string {
 	for i := range args {
 		args[i] = printable(args[i])
@@ -49,19 +49,19 @@ func sprintf(format string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
-// printf prints printable values; the format is our own.
+// printf prints printable arguments. The format must be a constant of the program.
 func printf(w io.Writer, format string, args ...any) { _ = writef(w, format, args...) }
 
-// writef is printf for what must have been printed.
+// writef is printf with an error, for output that must not be lost.
 func writef(w io.Writer, format string, args ...any) error {
 	_, err := io.WriteString(w, sprintf(format, args...))
 	return err
 }
 
-// printLine prints printable values as one line.
+// printLine prints printable arguments as one line.
 func printLine(w io.Writer, args ...any) { _ = writeLine(w, args...) }
 
-// writeLine is printLine for what must have been printed.
+// writeLine is printLine with an error, for output that must not be lost.
 func writeLine(w io.Writer, args ...any) error {
 	for i := range args {
 		args[i] = printable(args[i])
@@ -70,10 +70,10 @@ func writeLine(w io.Writer, args ...any) error {
 	return err
 }
 
-// table is a table for people.
+// table is a table with aligned columns.
 type table struct{ w *tabwriter.Writer }
 
-// newTable begins a table with the names of its columns, or without if there are none.
+// newTable begins a table. Without columns it has no header.
 func newTable(w io.Writer, columns ...string) *table {
 	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	if len(columns) > 0 {
@@ -95,8 +95,8 @@ func (t *table) row(cells ...any) {
 
 func (t *table) flush() error { return t.w.Flush() }
 
-// printJSON prints JSON as the server gave it, but for characters that a terminal would obey: they become escapes,
-// which mean the same in JSON.
+// printJSON prints JSON as the server sent it. Characters that a terminal would interpret become escapes, which mean
+// the same in JSON.
 func printJSON(w io.Writer, raw []byte) error {
 	_, err := fmt.Fprintln(w, strings.TrimSpace(string(plainJSON(raw))))
 	return err
@@ -111,7 +111,7 @@ func encodeJSON(w io.Writer, v any) error {
 	return printJSON(w, raw)
 }
 
-// plainJSON escapes what is not plain text in JSON. Outside of its texts JSON has only ASCII.
+// plainJSON escapes the characters of JSON that are not printable. Outside of strings, JSON is ASCII.
 func plainJSON(raw []byte) []byte {
 	var b bytes.Buffer
 	for len(raw) > 0 {
@@ -133,7 +133,8 @@ func plainJSON(raw []byte) []byte {
 	return b.Bytes()
 }
 
-// plainLines is a writer of log lines, in which the log's own handler has left characters that a terminal would obey.
+// plainLines is a writer for log lines. It escapes the characters that a terminal would interpret and that the log's
+// handler leaves as they are.
 type plainLines struct {
 	w      io.Writer
 	asJSON bool

@@ -86,7 +86,8 @@ func filled[T any]() any {
 	return v
 }
 
-// plain checks that an output has nothing in it that a terminal would obey, and no line that was not meant.
+// plain checks that an output contains no control characters that a terminal obeys, and no line that the program did
+// not print.
 func plain(t *testing.T, what, out string) {
 	t.Helper()
 	for i, r := range out {
@@ -114,8 +115,10 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 		"GET /schedules/x/ticks": filled[api.TickList](), "GET /sensors": filled[api.SensorList](), "POST /sensors/x/start": filled[api.Sensor](), "POST /sensors/x/stop": filled[api.Sensor](),
 		"POST /sensors/x/evaluate": filled[api.SensorTick](), "GET /sensors/x/ticks": filled[api.SensorTickList](), "GET /sensors/x/cursor": filled[api.SensorCursor](), "PUT /sensors/x/cursor": filled[api.Sensor](),
 		"GET /sensors/x/run-keys": filled[api.RunKeyList](), "DELETE /sensors/x/run-keys": filled[api.RunKey](), "GET /assets/x/partitions": filled[api.AssetPartitions](), "GET /backfills": filled[api.BackfillList](),
-		"GET /backfills/" + id: backfill, "POST /backfills": backfill, "POST /backfills/" + id + "/pause": backfill, "POST /backfills/" + id + "/resume": backfill, "POST /backfills/" + id + "/cancel": backfill,
-		"POST /backfills/" + id + "/retry": backfill, "GET /alerts": filled[api.AlertList](), "GET /alert-channels": filled[api.AlertChannelList](), "POST /alert-channels/x/test": filled[api.Delivery](),
+		"GET /backfills/" + id: backfill, "POST /backfills": backfill, "POST /backfills/" + id + "/pause": backfill,
+		"POST /backfills/" + id + "/resume": backfill, "POST /backfills/" + id + "/cancel": backfill,
+		"POST /backfills/" + id + "/retry": backfill, "GET /alerts": filled[api.AlertList](),
+		"GET /alert-channels": filled[api.AlertChannelList](), "POST /alert-channels/x/test": filled[api.Delivery](),
 		"GET /alert-deliveries": filled[api.DeliveryList](), "GET /audit-log": filled[api.AuditLog](), "GET /readyz": filled[api.Readiness](), "GET /status": filled[api.SystemStatus](), "GET /version": filled[api.Version](), "GET /assets": filled[api.AssetList](),
 	}
 	var (
@@ -155,7 +158,8 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "/start") && !strings.Contains(r.URL.Path, "/stop") && !strings.Contains(r.URL.Path, "/evaluate") {
+		if r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "/start") && !strings.Contains(r.URL.Path, "/stop") &&
+			!strings.Contains(r.URL.Path, "/evaluate") {
 			w.WriteHeader(http.StatusAccepted)
 		}
 		_ = json.NewEncoder(w).Encode(v)
@@ -163,18 +167,25 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 	defer s.Close()
 	d := dbtest.New(t)
 	err := d.Tx(t.Context(), func(tx pgx.Tx) error {
-		_, _, err := access.CreateKey(t.Context(), d.Queries().WithTx(tx), hostile, access.ScopeRead, nil, hostile)
+		_, _, err := access.CreateKey(t.Context(), tx, hostile, access.ScopeRead, nil, hostile)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"EXPLORER_URL=" + s.URL, "DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=" + s.URL, "LEGISINFO_URL=" + s.URL}
+	env := []string{"EXPLORER_URL=" + s.URL, "DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=" + s.URL,
+		"LEGISINFO_URL=" + s.URL}
 	for _, command := range []string{
-		"runs", "runs show " + id, "runs watch " + id, "runs watch --data --level=debug " + id, "runs cancel " + id, "runs retry " + id, "runs retry --no-follow " + id, "materialize x", "jobs", "jobs run x",
-		"schedules", "schedules start x", "schedules stop x", "schedules run x", "schedules ticks x", "sensors", "sensors start x", "sensors stop x", "sensors evaluate x", "sensors ticks x", "sensors cursor x", "sensors cursor x --set=y",
-		"sensors run-keys x", "sensors run-keys forget x y", "partitions x", "backfill list", "backfill start x", "backfill watch " + id, "backfill pause " + id, "backfill resume " + id, "backfill cancel " + id, "backfill retry " + id,
-		"alerts", "alerts channels", "alerts test x", "alerts deliveries", "audit", "doctor", "ready " + s.URL, "keys list", "migrate status",
+		"runs", "runs show " + id, "runs watch " + id, "runs watch --data --level=debug " + id, "runs cancel " + id,
+		"runs retry " + id, "runs retry --no-follow " + id, "materialize x", "jobs", "jobs run x",
+		"schedules", "schedules start x", "schedules stop x", "schedules run x", "schedules ticks x", "sensors",
+		"sensors start x", "sensors stop x", "sensors evaluate x", "sensors ticks x", "sensors cursor x",
+		"sensors cursor x --set=y",
+		"sensors run-keys x", "sensors run-keys forget x y", "partitions x", "backfill list", "backfill start x",
+		"backfill watch " + id, "backfill pause " + id, "backfill resume " + id, "backfill cancel " + id,
+		"backfill retry " + id,
+		"alerts", "alerts channels", "alerts test x", "alerts deliveries", "audit", "doctor", "ready " + s.URL, "keys list",
+		"migrate status",
 	} {
 		r := run(t, env, strings.Fields(command)...)
 		plain(t, command, r.out)
@@ -186,19 +197,23 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 			t.Errorf("%s: %s", command, r.err)
 		}
 		// JSON stays JSON, and means the same.
-		if jsonable := !strings.HasPrefix(command, "ready") && command != "doctor" && command != "migrate status" && !strings.Contains(command, "watch") && !strings.Contains(command, "--no-follow"); jsonable {
+		if jsonable := !strings.HasPrefix(command, "ready") && command != "doctor" && command != "migrate status" &&
+			!strings.Contains(command, "watch") && !strings.Contains(command, "--no-follow"); jsonable {
 			r := run(t, env, append(strings.Fields(command), "--json")...)
 			plain(t, command+" --json", r.out)
 			d := json.NewDecoder(strings.NewReader(r.out))
 			var v any
 			if err := d.Decode(&v); err != nil {
 				t.Errorf("%s --json: %v: %.200q", command, err, r.out)
-			} else if back, _ := json.Marshal(v); strings.Contains(r.out, "FORGED") && !bytes.Contains(back, []byte("FORGED line")) {
+			} else if back, _ := json.Marshal(v); strings.Contains(r.out, "FORGED") &&
+				!bytes.Contains(back, []byte("FORGED line")) {
 				t.Errorf("%s --json: the text is another: %.300s", command, back)
 			}
 		}
 	}
-	for _, command := range []string{"runs", "runs show " + id, "materialize x", "backfill watch " + id, "audit", "alerts"} { // what a server says when it refuses
+	// what a server says when it refuses
+	for _, command := range []string{"runs", "runs show " + id, "materialize x", "backfill watch " +
+		id, "audit", "alerts"} {
 		r := run(t, append(env, "EXPLORER_URL="+s.URL+"/refuse"), strings.Fields(command)...)
 		plain(t, command+" (refused)", r.out+r.err)
 		if r.code != 2 || !strings.Contains(r.err, "FORGED") {
@@ -218,7 +233,8 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 func TestLogsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
-		out := cli.Logged(format, hostile+"\xff", "key", hostile, "error", fmt.Errorf("%s", hostile), "bytes", []byte(hostile))
+		out := cli.Logged(format, hostile+"\xff", "key", hostile, "error", fmt.Errorf("%s", hostile),
+			"bytes", []byte(hostile))
 		plain(t, format, out)
 		if strings.Count(out, "\n") != 1 || format == "json" && !json.Valid([]byte(out)) {
 			t.Errorf("%s: %q", format, out)
@@ -248,7 +264,8 @@ func TestOnlyTheTerminalPrints(t *testing.T) {
 			if !ok {
 				return true
 			}
-			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "writef" || id.Name == "writeLine" || id.Name == "newTable") {
+			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "writef" ||
+				id.Name == "writeLine" || id.Name == "newTable") {
 				calls++
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
@@ -256,10 +273,13 @@ func TestOnlyTheTerminalPrints(t *testing.T) {
 				return true
 			}
 			pkg, _ := sel.X.(*ast.Ident)
-			if pkg != nil && (pkg.Name == "fmt" && (strings.HasPrefix(sel.Sel.Name, "Fprint") || strings.HasPrefix(sel.Sel.Name, "Print")) || pkg.Name == "io" && sel.Sel.Name == "WriteString" || pkg.Name == "tabwriter") {
-				t.Errorf("%s: %s.%s prints what it is given: use printf, printLine or newTable", set.Position(call.Pos()), pkg.Name, sel.Sel.Name)
+			if pkg != nil && (pkg.Name == "fmt" && (strings.HasPrefix(sel.Sel.Name, "Fprint") || strings.HasPrefix(sel.Sel.Name,
+				"Print")) || pkg.Name == "io" && sel.Sel.Name == "WriteString" || pkg.Name == "tabwriter") {
+				t.Errorf("%s: %s.%s prints what it is given: use printf, printLine or newTable", set.Position(call.Pos()),
+					pkg.Name, sel.Sel.Name)
 			}
-			if inner, ok := sel.X.(*ast.SelectorExpr); ok && (inner.Sel.Name == "out" || inner.Sel.Name == "err") && strings.HasPrefix(sel.Sel.Name, "Write") {
+			if inner, ok := sel.X.(*ast.SelectorExpr); ok && (inner.Sel.Name == "out" || inner.Sel.Name == "err") &&
+				strings.HasPrefix(sel.Sel.Name, "Write") {
 				t.Errorf("%s prints what it is given", set.Position(call.Pos()))
 			}
 			return true
@@ -279,20 +299,25 @@ func TestKeysAreMadeWithAnEntry(t *testing.T) {
 	if r := run(t, env, "keys", "create", "ops", "--scope", "read"); r.code != 0 {
 		t.Fatal(r.err)
 	}
-	key := one[db.ApiKey](t, d, "SELECT * FROM api_keys")
-	entry := one[db.AuditLog](t, d, "SELECT * FROM audit_log")
-	if entry.Operation != "createKey" || entry.Status != 200 || !strings.HasPrefix(entry.Actor, "cli ") || *entry.KeyID != key.ID {
+	key := one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, "+
+		"revoked_at FROM api_keys")
+	entry := one[access.Audit](t, d, "SELECT * FROM audit_log")
+	if entry.Operation != "createKey" || entry.Status != 200 || !strings.HasPrefix(entry.Actor, "cli ") ||
+		*entry.KeyID != key.ID {
 		t.Errorf("entry %+v", entry)
 	}
-	if _, err := d.Pool.Exec(t.Context(), "ALTER TABLE audit_log ADD CONSTRAINT never CHECK (false) NOT VALID"); err != nil {
+	if _, err := d.Pool.Exec(t.Context(),
+		"ALTER TABLE audit_log ADD CONSTRAINT never CHECK (false) NOT VALID"); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"keys", "create", "other", "--scope", "admin"}, {"keys", "revoke", key.ID.String()}, {"migrate", "down"}} {
+	for _, args := range [][]string{{"keys", "create", "other", "--scope", "admin"}, {"keys", "revoke", key.ID.String()},
+		{"migrate", "down"}} {
 		if r := run(t, env, args...); r.code != 1 || !strings.Contains(r.err, "audit log") {
 			t.Errorf("%v: %d %s", args, r.code, r.err)
 		}
 	}
-	if key = one[db.ApiKey](t, d, "SELECT * FROM api_keys"); key.RevokedAt != nil {
+	if key = one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, "+
+		"revoked_at FROM api_keys"); key.RevokedAt != nil {
 		t.Error("the key was revoked without an entry")
 	}
 	if err := d.CheckMigrated(t.Context()); err != nil {

@@ -111,13 +111,15 @@ func TestWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newWindowsProgram(t)
-	postgres, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}, TCP: true})
+	postgres, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, "postgres"),
+		Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}, TCP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = postgres.Stop() })
 	sources := background(t, nil, `OPENPARLIAMENT_URL=(http://\S+)`, "simulate", "--addr", "127.0.0.1:0")
-	p.env = append(p.env, "DATABASE_URL="+postgres.URL(), "OPENPARLIAMENT_URL="+sources, "LEGISINFO_URL="+sources+"/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0",
+	p.env = append(p.env, "DATABASE_URL="+postgres.URL(), "OPENPARLIAMENT_URL="+sources,
+		"LEGISINFO_URL="+sources+"/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0",
 		"LOG_FORMAT=text", "LOG_LEVEL=info")
 
 	if r := p.run(1, "serve", "--addr", "127.0.0.1:0"); !strings.Contains(r.err, "migrate up") {
@@ -131,16 +133,19 @@ func TestWindows(t *testing.T) {
 	_, stopWorker := p.background(`msg=ready worker_id=(\S+)`, "worker")
 	p.env = append(p.env, "EXPLORER_URL="+url)
 
-	if r := p.run(0, "materialize", "fetch_latest_bills", "--config", "limit: 20"); !strings.Contains(r.out, "bills_fetched") || !strings.Contains(r.err+r.out, "run succeeded") {
+	if r := p.run(0, "materialize", "fetch_latest_bills", "--config", "limit: 20"); !strings.Contains(r.out,
+		"bills_fetched") || !strings.Contains(r.err+r.out, "run succeeded") {
 		t.Errorf("materialize: %s\n%s", r.out, r.err)
 	}
 	p.run(2, "materialize", "fetch_latest_bills", "--config", `{"limit": 501}`)
 	p.run(0, "schedules", "start", "fetch_bills_hourly")
-	if r := p.run(0, "schedules"); !strings.Contains(r.out, "fetch_bills_hourly") || !strings.Contains(r.out, "America/Toronto") {
+	if r := p.run(0, "schedules"); !strings.Contains(r.out, "fetch_bills_hourly") ||
+		!strings.Contains(r.out, "America/Toronto") {
 		t.Errorf("schedules: %s", r.out)
 	}
 	r := p.run(0, "doctor")
-	for _, want := range []string{"Postgres ", "agrees with the database's", "are applied", "OpenParliament", "server: workers"} {
+	for _, want := range []string{"Postgres ", "agrees with the database's", "are applied",
+		"OpenParliament", "server: workers"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, r.out)
 		}
@@ -149,8 +154,8 @@ func TestWindows(t *testing.T) {
 	stopServer()
 }
 
-// TestWindowsEmbedded runs everything in one Windows process, with a Postgres for Windows. EXPLORER_WINDOWS_POSTGRES is the
-// folder of its programs.
+// TestWindowsEmbedded runs everything in one Windows process, with a Postgres for Windows. EXPLORER_WINDOWS_POSTGRES is
+// the folder of its programs.
 func TestWindowsEmbedded(t *testing.T) {
 	t.Parallel()
 	programs := os.Getenv("EXPLORER_WINDOWS_POSTGRES")

@@ -15,7 +15,9 @@ func TestBackupAndRestore(t *testing.T) {
 	d := dbtest.New(t)
 	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO schedules VALUES ('s', true, now());
 INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day');
-INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), now() - n * interval '1 hour', 'log', 'info', 'x' FROM generate_series(1, 100) n`); err != nil {
+INSERT INTO events (run_id, at, type, level, message)
+SELECT gen_random_uuid(), now() - n * interval '1 hour', 'log', 'info', 'x'
+FROM generate_series(1, 100) n`); err != nil {
 		t.Fatal(err)
 	}
 	var backup bytes.Buffer
@@ -26,7 +28,8 @@ INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), 
 		t.Errorf("onto a database that is not empty: %v", err)
 	}
 	empty := emptyDatabase(t)
-	if err := empty.Restore(t.Context(), strings.NewReader("this is no backup")); err == nil || !strings.Contains(err.Error(), "pg_restore") {
+	if err := empty.Restore(t.Context(), strings.NewReader("this is no backup")); err == nil ||
+		!strings.Contains(err.Error(), "pg_restore") {
 		t.Errorf("no backup: %v", err)
 	}
 	if err := empty.Restore(t.Context(), bytes.NewReader(backup.Bytes()[:backup.Len()/2])); err == nil {
@@ -35,13 +38,16 @@ INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), 
 	if err := empty.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err != nil {
 		t.Fatal(err)
 	}
-	const all = `SELECT jsonb_build_object('events', (SELECT jsonb_agg(e ORDER BY id) FROM events e), 'schedules', (SELECT jsonb_agg(s) FROM schedules s))::text`
+	const all = `SELECT jsonb_build_object('events', (SELECT jsonb_agg(e ORDER BY id) FROM events e), 'schedules',
+		(SELECT jsonb_agg(s) FROM schedules s))::text`
 	var was, is string
-	if err := errors.Join(d.Pool.QueryRow(t.Context(), all).Scan(&was), empty.Pool.QueryRow(t.Context(), all).Scan(&is)); err != nil || was != is {
+	if err := errors.Join(d.Pool.QueryRow(t.Context(), all).Scan(&was),
+		empty.Pool.QueryRow(t.Context(), all).Scan(&is)); err != nil || was != is {
 		t.Errorf("restored %.300s, was %.300s; %v", is, was, err)
 	}
 	var sessions int
-	if err := empty.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions").Scan(&sessions); err != nil || sessions != 0 {
+	if err := empty.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions").Scan(&sessions); err != nil ||
+		sessions != 0 {
 		t.Errorf("%d sessions came along; %v", sessions, err)
 	}
 	if err := empty.CheckMigrated(t.Context()); err != nil {
@@ -49,7 +55,8 @@ INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), 
 	}
 	// The log goes on after the ids that there are.
 	var id int64
-	if err := empty.Pool.QueryRow(t.Context(), `INSERT INTO events (run_id, at, type, level, message) VALUES (gen_random_uuid(), now(), 'log', 'info', 'x') RETURNING id`).Scan(&id); err != nil || id != 101 {
+	if err := empty.Pool.QueryRow(t.Context(), `INSERT INTO events (run_id, at, type, level, message)
+		VALUES (gen_random_uuid(), now(), 'log', 'info', 'x') RETURNING id`).Scan(&id); err != nil || id != 101 {
 		t.Errorf("the next event is %d; %v", id, err)
 	}
 }

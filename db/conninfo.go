@@ -11,14 +11,15 @@ import (
 	"strings"
 
 	"github.com/jackc/pgservicefile"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connection is how Postgres' own programs reach a database: libpq, where the program itself uses pgx.
+// connection is a connection string for Postgres client programs, which use libpq instead of pgx.
 type connection struct {
-	conninfo string   // without secrets, as other users of the machine may see it
-	env      []string // with them
-	secrets  string   // a service file; empty: none
+	conninfo string   // without secrets, because other users of the machine can see the arguments of a program
+	env      []string // environment variables with the secrets
+	secrets  string   // the path of a temporary service file; empty if there is none
 }
 
 func (c *connection) close() {
@@ -30,7 +31,8 @@ func (c *connection) close() {
 // handedOn are the settings that pgx and libpq both know and that libpq is given as they are. Hosts, ports, user,
 // database and password it is given as pgx has made them out, and everything else as options.
 var handedOn = []string{
-	"sslmode", "sslkey", "sslcert", "sslcertmode", "sslrootcert", "sslnegotiation", "sslsni", "krbsrvname", "target_session_attrs",
+	"sslmode", "sslkey", "sslcert", "sslcertmode", "sslrootcert", "sslnegotiation", "sslsni", "krbsrvname",
+	"target_session_attrs",
 	"min_protocol_version", "max_protocol_version", "channel_binding", "connect_timeout",
 }
 
@@ -50,21 +52,7 @@ func toolConnection(dsn string) (*connection, error) {
 	}
 	cc := pc.ConnConfig
 	settings := map[string]string{"user": cc.User, "dbname": cc.Database}
-	var hosts, ports []string
-	add := func(host string, port uint16) {
-		number := strconv.Itoa(int(port))
-		for i := range hosts {
-			if hosts[i] == host && ports[i] == number { // once with TLS and once without
-				return
-			}
-		}
-		hosts, ports = append(hosts, host), append(ports, number)
-	}
-	add(cc.Host, cc.Port)
-	for _, f := range cc.Fallbacks {
-		add(f.Host, f.Port)
-	}
-	settings["host"], settings["port"] = strings.Join(hosts, ","), strings.Join(ports, ",")
+	settings["host"], settings["port"] = hostsAndPorts(cc)
 	for _, key := range handedOn {
 		if v := given[key]; v != "" {
 			settings[key] = v
@@ -84,21 +72,10 @@ func toolConnection(dsn string) (*connection, error) {
 		c.env = append(c.env, "PGREQUIREAUTH="+methods) // libpq before 16 refuses the setting, and passes over a variable
 	}
 	if secret := given["sslpassword"]; secret != "" {
-		// There is no variable for it. A service file is for its owner alone.
-		f, err := os.CreateTemp("", "explorer-service-*")
-		if err != nil {
-			return nil, err
-		}
-		c.secrets = f.Name()
-		_, err = fmt.Fprintf(f, "[explorer]\nsslpassword=%s\n", secret)
-		if closed := f.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
+		if err := c.writeServiceFile(secret); err != nil {
 			c.close()
 			return nil, err
 		}
-		c.env = append(c.env, "PGSERVICEFILE="+c.secrets)
 		settings["service"] = "explorer"
 	}
 	if c.env == nil {
@@ -112,8 +89,43 @@ func toolConnection(dsn string) (*connection, error) {
 	return c, nil
 }
 
-// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name each
-// thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
+// hostsAndPorts returns the hosts of a connection and their ports, as libpq wants them.
+func hostsAndPorts(cc *pgx.ConnConfig) (string, string) {
+	var hosts, ports []string
+	add := func(host string, port uint16) {
+		number := strconv.Itoa(int(port))
+		for i := range hosts {
+			if hosts[i] == host && ports[i] == number { // once with TLS and once without
+				return
+			}
+		}
+		hosts, ports = append(hosts, host), append(ports, number)
+	}
+	add(cc.Host, cc.Port)
+	for _, f := range cc.Fallbacks {
+		add(f.Host, f.Port)
+	}
+	return strings.Join(hosts, ","), strings.Join(ports, ",")
+}
+
+// writeServiceFile hands over the password of a client key, for which libpq has no variable. The file can be read by
+// its owner alone.
+func (c *connection) writeServiceFile(password string) error {
+	f, err := os.CreateTemp("", "explorer-service-*")
+	if err != nil {
+		return err
+	}
+	c.secrets = f.Name()
+	c.env = append(c.env, "PGSERVICEFILE="+c.secrets)
+	_, err = fmt.Fprintf(f, "[explorer]\nsslpassword=%s\n", password)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name
+// each thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
 var toolsSet = []string{
 	"search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
 	"datestyle", "intervalstyle", "extra_float_digits",
@@ -137,11 +149,13 @@ func serverOptions(params map[string]string) string {
 
 // escapeOption keeps a text together in options, which are split at white space.
 func escapeOption(s string) string {
-	return strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\r", "\\\r", "\v", "\\\v", "\f", "\\\f").Replace(s)
+	escape := strings.NewReplacer(
+		`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\r", "\\\r", "\v", "\\\v", "\f", "\\\f")
+	return escape.Replace(s)
 }
 
-// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to itself
-// what it made of those about TLS.
+// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to
+// itself what it made of those about TLS.
 func givenSettings(dsn string) (map[string]string, error) {
 	var given map[string]string
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {

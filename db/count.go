@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Count counts what a list would give, up to a limit, instead of reading it: by the list's own query, so that the two
-// never differ. list asks for the first page with the context that it is given and so many rows at most; its query goes
-// through CustomPlan. What it returns is empty.
+// Count returns the number of rows of a list, up to limit. It runs the list's own query inside a count, so the two
+// never differ. list must query the first page with the context and the limit that it is given, through CustomPlan; it
+// gets no rows.
 func Count(ctx context.Context, limit int, list func(ctx context.Context, limit int) error) (int, error) {
 	c := &counter{}
 	err := list(context.WithValue(ctx, counterKey{}, c), limit)
@@ -21,8 +21,8 @@ type counterKey struct{}
 
 type counter struct{ rows int }
 
-// count runs a query and notes how many rows it has.
-func (c *counter) count(ctx context.Context, d DBTX, sql string, args []any) (pgx.Rows, error) {
+// count counts the rows of a query. It returns no rows.
+func (c *counter) count(ctx context.Context, d Querier, sql string, args []any) (pgx.Rows, error) {
 	rows, err := d.Query(ctx, "SELECT count(*) FROM ("+sql+"\n) AS listed", args...)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ func Every(cfg *ReplicaConfig, every time.Duration) { cfg.every = every }
 func (r *Replica) Look(ctx context.Context) { r.look(ctx) }
 
 // Reading is what queries run on.
-func Reading(d *DB) DBTX { return d.reading() }
+func Reading(d *DB) Querier { return d.reading() }
 
 // CursorOf is a cursor as the server writes it.
 func CursorOf(list string, key any) string {
@@ -27,6 +27,9 @@ func CursorOf(list string, key any) string {
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
+
+// Retrying retries single statements.
+type Retrying = retrying
 
 // WriteProbeFile is the statement that needs a file.
 const WriteProbeFile = writeProbeFile

@@ -15,6 +15,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestFailover loses the primary of two servers in the middle of a run: with both named in the connection string the
@@ -30,7 +31,8 @@ func TestFailover(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	start := func(name string) *embedded.Server {
-		e, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, name), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
+		e, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, name),
+			Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,12 +48,14 @@ func TestFailover(t *testing.T) {
 	if err := primary.Give(copied); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := primary.Command("pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", primary.Host(), "-U", "explorer").CombinedOutput(); err != nil {
+	if out, err := primary.Command("pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", primary.Host(),
+		"-U", "explorer").CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
 	standby := start("two")
 
-	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer sslmode=disable target_session_attrs=read-write", primary.Host(), standby.Host())})
+	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer "+
+		"sslmode=disable target_session_attrs=read-write", primary.Host(), standby.Host())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,21 +65,24 @@ func TestFailover(t *testing.T) {
 	}
 	entered, gate := make(chan struct{}, 10), make(chan struct{})
 	asset := func(name string, deps ...string) *orchestrator.Asset {
-		return orchestrator.NewAsset(orchestrator.AssetOptions{Name: name, Deps: deps}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
-			entered <- struct{}{}
-			select {
-			case <-gate:
-				return orchestrator.Metadata{"name": name}, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		})
+		return orchestrator.NewAsset(orchestrator.AssetOptions{Name: name, Deps: deps},
+			func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+				entered <- struct{}{}
+				select {
+				case <-gate:
+					return orchestrator.Metadata{"name": name}, nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			})
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{asset("a"), asset("b", "a")}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a"),
+		asset("b", "a")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: true, Heartbeat: 200 * time.Millisecond})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: true, Heartbeat: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +94,8 @@ func TestFailover(t *testing.T) {
 		defer cancel()
 		_ = e.Stop(ctx)
 	})
-	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b"}, Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b"},
+		Trigger: orchestrator.Trigger{Kind: "api"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +110,7 @@ func TestFailover(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		if err = e.FollowRun(ctx, run.ID, 0, func([]orchestrator.Event) error { return nil }); err == nil || ctx.Err() != nil {
+		if err = e.FollowRun(ctx, run.ID, 0, func([]eventlog.Event) error { return nil }); err == nil || ctx.Err() != nil {
 			break
 		}
 	}
@@ -110,7 +118,7 @@ func TestFailover(t *testing.T) {
 	if err != nil || got.Status != orchestrator.StatusSuccess {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	events, err := e.RunEvents(t.Context(), run.ID, 0, 100)
+	events, err := e.Events().OfRun(t.Context(), run.ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +126,7 @@ func TestFailover(t *testing.T) {
 	for _, ev := range events {
 		ends[ev.Type]++
 	}
-	if ends[orchestrator.EventMaterialization] != 2 || ends["run_success"] != 1 {
+	if ends[eventlog.Materialization] != 2 || ends["run_success"] != 1 {
 		t.Errorf("events %v", ends)
 	}
 }

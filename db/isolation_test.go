@@ -16,14 +16,17 @@ import (
 func TestIsolationIsPinned(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	if _, err := d.Pool.Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+		END $$`); err != nil {
 		t.Fatal(err)
 	}
 	separator := " "
 	if strings.Contains(d.URL, "://") {
 		separator = map[bool]string{true: "&", false: "?"}[strings.Contains(d.URL, "?")]
 	}
-	for name, url := range map[string]string{"the database's default": d.URL, "the connection string": d.URL + separator + "default_transaction_isolation=serializable"} {
+	for name, url := range map[string]string{"the database's default": d.URL, "the connection string": d.URL + separator +
+		"default_transaction_isolation=serializable"} {
 		other, err := db.Open(t.Context(), db.Config{URL: url, MaxConns: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +45,8 @@ func TestIsolationIsPinned(t *testing.T) {
 			}
 		}
 		// Whatever a connection was told before.
-		if _, err := other.Pool.Exec(t.Context(), "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"); err != nil {
+		if _, err := other.Pool.Exec(t.Context(),
+			"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"); err != nil {
 			t.Fatal(err)
 		}
 		if err := other.Tx(t.Context(), func(tx pgx.Tx) error {

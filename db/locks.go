@@ -7,9 +7,9 @@ const (
 	// billsLock is taken by whoever writes bills (LockBills, in queries/bills.sql), and by AlignLog, which moves them in
 	// the order of commits.
 	billsLock = 7466551
-	// vectorIndexLock is held by whoever makes and drops indexes of embeddings, for as long as that takes.
-	vectorIndexLock = 7466553
+	// VectorIndexLock is held while indexes of embeddings are made and dropped.
+	VectorIndexLock = 7466553
 )
 
 // A number that is there twice does not compile.
-var _ = map[int]struct{}{migrationLock: {}, billsLock: {}, writeProbeLock: {}, vectorIndexLock: {}}
+var _ = map[int]struct{}{migrationLock: {}, billsLock: {}, writeProbeLock: {}, VectorIndexLock: {}}

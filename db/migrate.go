@@ -23,10 +23,10 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migrationConns are those of a process that migrates: the one with the lock, and goose's and River's.
+// migrationConns is the number of connections that a migration uses: one for the lock, one for goose and one for River.
 const migrationConns = 3
 
-// Migration is one step of the schema, ours or River's.
+// Migration is one migration of the schema, the program's or River's.
 type Migration struct {
 	// Source is "river" or "explorer".
 	Source  string
@@ -35,8 +35,8 @@ type Migration struct {
 	Applied bool
 }
 
-// MigrateUp brings both schemas to the newest version and returns what it applied, oldest first. Any number of
-// processes may call it at once.
+// MigrateUp applies all pending migrations, River's and the program's, and returns what it applied, the oldest first.
+// Any number of processes may call it at once.
 func (d *DB) MigrateUp(ctx context.Context) ([]Migration, error) {
 	var applied []Migration
 	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
@@ -52,7 +52,8 @@ func (d *DB) MigrateUp(ctx context.Context) ([]Migration, error) {
 			return fmt.Errorf("migrate: %w", err)
 		}
 		for _, r := range results {
-			applied = append(applied, Migration{Source: "explorer", Version: r.Source.Version, Name: r.Source.Path, Applied: true})
+			applied = append(applied, Migration{Source: "explorer", Version: r.Source.Version,
+				Name: r.Source.Path, Applied: true})
 		}
 		return nil
 	})
@@ -65,7 +66,7 @@ func (d *DB) MigrateUp(ctx context.Context) ([]Migration, error) {
 	return applied, nil
 }
 
-// MigrateDown undoes our newest migration or, when none of ours is left, all of River's.
+// MigrateDown undoes the program's newest migration or, if none of them is applied, all of River's.
 func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
 	var undone []Migration
 	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
@@ -93,7 +94,7 @@ func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
 	return undone, err
 }
 
-// MigrateStatus lists every migration this binary knows.
+// MigrateStatus returns every migration that this binary has.
 func (d *DB) MigrateStatus(ctx context.Context) ([]Migration, error) {
 	var all []Migration
 	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
@@ -110,14 +111,15 @@ func (d *DB) MigrateStatus(ctx context.Context) ([]Migration, error) {
 			return fmt.Errorf("migrations: %w", err)
 		}
 		for _, s := range status {
-			all = append(all, Migration{Source: "explorer", Version: s.Source.Version, Name: s.Source.Path, Applied: s.State == goose.StateApplied})
+			all = append(all, Migration{Source: "explorer", Version: s.Source.Version, Name: s.Source.Path,
+				Applied: s.State == goose.StateApplied})
 		}
 		return nil
 	})
 	return all, err
 }
 
-// ErrPendingMigrations says that the database is older than the binary.
+// ErrPendingMigrations means that the database does not have all migrations of this binary.
 var ErrPendingMigrations = errors.New("the database has pending migrations: run `explorer migrate up`")
 
 // CheckMigrated returns ErrPendingMigrations if a migration has not been applied. It changes nothing, so it may run
@@ -128,7 +130,8 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 		return err
 	}
 	var n int
-	err = d.retrying(d.Pool).QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
+	err = d.retrying(d.Pool).QueryRow(ctx,
+		`SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.UndefinedTable {
 		return ErrPendingMigrations
@@ -142,17 +145,18 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 	return nil
 }
 
-// unhurried makes a connection one that migrations can run on, whatever the role, the database or the connection string
-// set: half a migration is no use to anybody, and a literal of SQL is to mean what it says. Not every version has every
-// setting.
-func unhurried(ctx context.Context, c *pgx.Conn) error {
-	if _, err := c.Exec(ctx, `SET statement_timeout = 0`); err != nil { // else it would be the limit of what follows
+// prepareForMigrations sets what migrations need on a connection: no timeouts, which would stop a migration half way,
+// and the defaults for how SQL literals are read. The role, the database or the connection string may set other values.
+// It skips the settings that the server's version does not have.
+func prepareForMigrations(ctx context.Context, c *pgx.Conn) error {
+	if _, err := c.Exec(ctx, `SET statement_timeout = 0`); err != nil { // first, as it would limit the next statement
 		return err
 	}
 	_, err := c.Exec(ctx, `SELECT set_config(s.name, w.value, false) FROM pg_settings s JOIN (VALUES
-    ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
-    ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'), ('standard_conforming_strings', 'on'),
-    ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('row_security', 'on'), ('check_function_bodies', 'on')
+    ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
+    ('idle_session_timeout', '0'), ('default_transaction_isolation', 'read committed'),
+    ('default_transaction_read_only', 'off'), ('standard_conforming_strings', 'on'), ('DateStyle', 'ISO, MDY'),
+    ('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('row_security', 'on'), ('check_function_bodies', 'on')
 ) AS w (name, value) ON w.name = s.name`)
 	return err
 }
@@ -172,7 +176,7 @@ func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx
 		if _, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll(); err != nil {
 			return err
 		}
-		return unhurried(ctx, c)
+		return prepareForMigrations(ctx, c)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
@@ -187,7 +191,9 @@ func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx
 	if _, err := lock.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
 		return fmt.Errorf("wait for another migration: %w", err)
 	}
-	defer lock.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrationLock) //nolint:errcheck // closing the connection frees it too
+	defer func() { // closing the connection frees the lock too
+		_, _ = lock.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrationLock)
+	}()
 
 	quiet := slog.New(slog.DiscardHandler)
 	river, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: quiet})

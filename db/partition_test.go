@@ -7,6 +7,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // downTo undoes our migrations above a version; 0 undoes all, and River's.
@@ -41,7 +42,8 @@ func TestMigrateWithEvents(t *testing.T) {
 	write := func(n int) {
 		t.Helper()
 		for range n {
-			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message) VALUES (gen_random_uuid(), now(), 'log', 'info', 'x')`); err != nil {
+			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message)
+				VALUES (gen_random_uuid(), now(), 'log', 'info', 'x')`); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,7 +51,8 @@ func TestMigrateWithEvents(t *testing.T) {
 	check := func(want int) {
 		t.Helper()
 		var n, distinct, last int
-		if err := d.Pool.QueryRow(t.Context(), `SELECT count(*), count(DISTINCT id), max(id) FROM events`).Scan(&n, &distinct, &last); err != nil || n != want || distinct != want || last != want {
+		if err := d.Pool.QueryRow(t.Context(), `SELECT count(*), count(DISTINCT id), max(id) FROM events`).Scan(&n, &distinct,
+			&last); err != nil || n != want || distinct != want || last != want {
 			t.Errorf("%d events, %d ids, the last %d, want %d; %v", n, distinct, last, want, err)
 		}
 	}
@@ -59,11 +62,11 @@ func TestMigrateWithEvents(t *testing.T) {
 	}
 	write(2)
 	check(5)
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil || len(parts) != 4 || parts[0].Name != "events_legacy" || parts[0].Upto.Before(time.Now()) {
 		t.Errorf("pieces %+v, %v", parts, err)
 	}
-	if err := d.EnsureEventPartitions(t.Context(), time.Now(), 5); err != nil {
+	if err := eventlog.EnsurePartitions(t.Context(), d, time.Now(), 5); err != nil {
 		t.Error(err)
 	}
 	downTo(t, d, 5)

@@ -16,10 +16,11 @@ import (
 )
 
 // errFull says that Postgres refused a connection a moment ago, so that it was not asked for another.
-var errFull = fmt.Errorf("a moment ago: %w", &pgconn.PgError{Severity: "FATAL", Code: pgerrcode.TooManyConnections, Message: "all connections are in use"})
+var errFull = fmt.Errorf("a moment ago: %w", &pgconn.PgError{Severity: "FATAL", Code: pgerrcode.TooManyConnections,
+	Message: "all connections are in use"})
 
-// full says whether an error is that no connection could be had, because all are in use. Nothing was done: the same works
-// once one is given back.
+// full reports whether an error is that no connection could be had, because all are in use. Nothing was done: the same
+// works once one is given back.
 func full(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -40,7 +41,8 @@ func full(err error) bool {
 }
 
 // poolerIsFull are PgBouncer's words for having no connection for a client.
-var poolerIsFull = []string{"query_wait_timeout", "no more connections allowed", "server_login_retry", "cannot connect to server", "too many clients", "connection slots"}
+var poolerIsFull = []string{"query_wait_timeout", "no more connections allowed", "server_login_retry",
+	"cannot connect to server", "too many clients", "connection slots"}
 
 const (
 	// fullFor is how long Postgres is not asked for another connection of a pool after it refused one.
@@ -49,10 +51,10 @@ const (
 	growEvery = 2 * time.Second
 )
 
-// places makes a pool as small as the number of connections that Postgres gives it. A pool that is told that it may have
-// more than there are would have whoever finds none idle ask Postgres, and fail, though a connection of the pool's own is
-// given back in a moment. So each place for which there is no connection is taken by one that asks for it now and then,
-// and everybody else waits in line for those there are.
+// places limits a pool to the number of connections that Postgres gives it. If a pool's maximum is greater than that, a
+// caller that finds no idle connection asks Postgres for another one and fails, although one of the pool's own may be
+// released in a moment. So for each connection that Postgres refused, a goroutine occupies a place of the pool and asks
+// for the connection every few seconds. All other callers wait for the connections that exist.
 type places struct {
 	pool *pgxpool.Pool
 	max  int
@@ -75,7 +77,7 @@ func (p *places) watch(pc *pgxpool.Config) {
 	}
 	pc.BeforeConnect = func(ctx context.Context, _ *pgx.ConnConfig) error {
 		if ctx.Value(placeKey{}) == nil {
-			return p.mayAsk()
+			return p.checkFull()
 		}
 		timer := time.NewTimer(growEvery/2 + rand.N(growEvery)) //nolint:gosec // chance enough
 		defer timer.Stop()
@@ -88,7 +90,8 @@ func (p *places) watch(pc *pgxpool.Config) {
 	}
 }
 
-func (p *places) mayAsk() error {
+// checkFull returns errFull for a while after Postgres refused a connection.
+func (p *places) checkFull() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.refused) < fullFor {
@@ -112,7 +115,7 @@ func (p *places) wasRefused() {
 	go p.grow()
 }
 
-// grow holds a place until there is a connection for it.
+// grow holds a place of the pool until Postgres gives a connection for it.
 func (p *places) grow() {
 	defer func() {
 		p.mu.Lock()

@@ -17,18 +17,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Pooling is what shares out the connections of Postgres between this program and the server.
+// Pooling is the mode of the pooler between this program and Postgres.
 type Pooling string
 
-// The kinds of pooling, by PgBouncer's names.
+// The modes of pooling, by PgBouncer's names.
 const (
-	PoolingNone        Pooling = ""            // Postgres itself answers
-	PoolingSession     Pooling = "session"     // a connection of the server's is a client's until it leaves
-	PoolingTransaction Pooling = "transaction" // each transaction may be on another connection
-	PoolingStatement   Pooling = "statement"   // each statement may be, and there are no transactions
+	PoolingNone        Pooling = ""            // there is no pooler
+	PoolingSession     Pooling = "session"     // a client keeps its server connection until it disconnects
+	PoolingTransaction Pooling = "transaction" // each transaction may use another server connection
+	PoolingStatement   Pooling = "statement"   // each statement may; transactions are refused
 )
 
-// Limits is how many connections there are, and whose.
+// Limits are the limits of the number of connections, and the connections in use.
 type Limits struct {
 	// MaxConnections is Postgres's max_connections, Reserved how many of them this role does not get.
 	MaxConnections, Reserved int
@@ -42,7 +42,7 @@ type Limits struct {
 	Server string
 }
 
-// Usable is how many connections this role can have to this database when nobody else has any.
+// Usable returns how many connections this role can open to this database if no other connection exists.
 func (l Limits) Usable() int {
 	n := max(0, l.MaxConnections-l.Reserved)
 	if l.RoleLimit >= 0 {
@@ -54,7 +54,7 @@ func (l Limits) Usable() int {
 	return n
 }
 
-// Free is how many more connections there can be now.
+// Free returns how many more connections this role can open now.
 func (l Limits) Free() int {
 	n := l.MaxConnections - l.Reserved - l.InUse
 	if l.RoleLimit >= 0 {
@@ -66,11 +66,14 @@ func (l Limits) Free() int {
 	return max(0, n)
 }
 
-// limitsQuery counts what is in use without the connection that asks.
+// limitsQuery returns the fields of Limits. It does not count its own connection as in use.
 const limitsQuery = `
 SELECT current_setting('max_connections')::int,
     current_setting('superuser_reserved_connections')::int + CASE
-        WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections' AND pg_has_role(current_user, oid, 'USAGE')) THEN 0
+        WHEN EXISTS (
+            SELECT FROM pg_roles
+            WHERE rolname = 'pg_use_reserved_connections' AND pg_has_role(current_user, oid, 'USAGE')
+        ) THEN 0
         ELSE coalesce(current_setting('reserved_connections', true)::int, 0) END,
     CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END, CASE WHEN r.rolsuper THEN -1 ELSE d.datconnlimit END,
     (SELECT coalesce(sum(numbackends), 1)::int FROM pg_stat_database WHERE datid <> 0) - 1,
@@ -79,24 +82,24 @@ SELECT current_setting('max_connections')::int,
     current_user::text, d.datname::text, d.oid || ' ' || pg_postmaster_start_time()
 FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`
 
-// Survey is what Look finds.
+// Survey is the result of Look.
 type Survey struct {
 	Pooling Pooling
 	Limits  Limits
 }
 
-// connectTimeout is how long the server may take to let a client in.
+// connectTimeout bounds an attempt to connect.
 const connectTimeout = 5 * time.Second
 
-// lookFor is how long Look may take, lookWait how long one client may wait for what another holds.
+// lookFor bounds Look. lookWait is how long one of its clients waits for a connection that another may hold.
 const (
 	lookFor  = time.Minute
 	lookWait = time.Second
 )
 
-// Look finds out what answers at the address, and how many connections there are. It tells a pooler that shares out
-// connections by the transaction by what a client finds left of its session: what another client of the same pooler has
-// set, or another process than before.
+// Look determines the mode of the pooler at cfg.URL, if there is one, and the limits of connections. It recognizes a
+// pooler in transaction mode by the state of a session: a client finds a setting of another client of the same pooler,
+// or another server process than before.
 func Look(ctx context.Context, cfg Config) (Survey, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
@@ -115,7 +118,8 @@ func Look(ctx context.Context, cfg Config) (Survey, error) {
 	}
 	l := &s.Limits
 	row := a.QueryRow(ctx, limitsQuery, pgx.QueryExecModeSimpleProtocol)
-	if err := row.Scan(&l.MaxConnections, &l.Reserved, &l.RoleLimit, &l.DatabaseLimit, &l.InUse, &l.OfRole, &l.OfDatabase, &l.Role, &l.Database, &l.Server); err != nil {
+	if err := row.Scan(&l.MaxConnections, &l.Reserved, &l.RoleLimit, &l.DatabaseLimit, &l.InUse, &l.OfRole, &l.OfDatabase,
+		&l.Role, &l.Database, &l.Server); err != nil {
 		return s, fmt.Errorf("database %s: connections: %w", Redact(cfg.URL), connectReason(err))
 	}
 	between := first != a.PgConn().PID() // a pooler has process numbers of its own
@@ -123,7 +127,7 @@ func Look(ctx context.Context, cfg Config) (Survey, error) {
 		s.Pooling = PoolingSession
 	}
 	another, rounds := dial, 1
-	if between { // one client cannot tell, and other clients may hide it
+	if between { // several rounds, because other clients of the pooler may hide its mode
 		another, rounds = dialWhileFull, 4
 	}
 	var b *pgx.Conn
@@ -133,7 +137,7 @@ func Look(ctx context.Context, cfg Config) (Survey, error) {
 		}
 	}()
 	for range rounds {
-		if b == nil || b.IsClosed() { // which it is after it waited in vain
+		if b == nil || b.IsClosed() { // it is closed after its wait timed out
 			if b, err = another(ctx, cfg); !between && full(err) {
 				return s, nil
 			} else if err != nil {
@@ -151,7 +155,8 @@ func Look(ctx context.Context, cfg Config) (Survey, error) {
 	return s, nil
 }
 
-// shares says whether two clients are given the same connection of the server in turn.
+// shares returns the mode of the pooler if two clients use the same server connection in turn, and an empty one if each
+// has its own.
 func shares(ctx context.Context, a, b *pgx.Conn) (Pooling, error) {
 	mark := "a" + rand.Text()
 	set := "SELECT pg_backend_pid(), set_config('explorer.client', '" + mark + "', false)"
@@ -163,13 +168,13 @@ func shares(ctx context.Context, a, b *pgx.Conn) (Pooling, error) {
 	if now, has, err := session(ctx, a, got); err != nil || now != before || has != mark {
 		return PoolingTransaction, err
 	}
-	// b begins a transaction: a pooler gives it the connection that a had, unless that is a's own.
+	// b begins a transaction. A pooler in transaction mode gives it the connection that a had.
 	waiting, cancel := context.WithTimeout(ctx, lookWait)
 	defer cancel()
 	if _, err := b.PgConn().Exec(waiting, "BEGIN").ReadAll(); isStatementPooler(err) {
 		return PoolingStatement, nil
 	} else if err != nil && (waiting.Err() != nil || full(err)) {
-		return "", nil // there is no other connection: a has its own
+		return "", nil // there is no other connection, so a keeps its own
 	} else if err != nil {
 		return "", err
 	}
@@ -180,7 +185,7 @@ func shares(ctx context.Context, a, b *pgx.Conn) (Pooling, error) {
 	if has == mark {
 		return PoolingTransaction, nil
 	}
-	// And a has another now, or waits for b.
+	// In transaction mode, a has another connection now, or waits for b.
 	waiting, cancel = context.WithTimeout(ctx, lookWait)
 	defer cancel()
 	now, has, err := session(waiting, a, got)
@@ -199,7 +204,8 @@ func look(ctx context.Context, c *pgx.Conn) (pid uint32, err error) {
 	return pid, err
 }
 
-// session runs a query that gives a process number and a text, as a text: no statement is prepared.
+// session runs a query that returns a process number and a text. It uses the simple protocol, which prepares no
+// statement.
 func session(ctx context.Context, c *pgx.Conn, sql string) (pid uint32, text string, err error) {
 	results, err := c.PgConn().Exec(ctx, sql).ReadAll()
 	if err != nil {
@@ -219,7 +225,7 @@ func isStatementPooler(err error) bool {
 	return errors.As(err, &pg) && strings.Contains(pg.Message, "statement pooling")
 }
 
-// dialWhileFull waits for a connection while all are in use, or Postgres starts.
+// dialWhileFull connects, and waits while all connections are in use or Postgres is starting.
 func dialWhileFull(ctx context.Context, cfg Config) (*pgx.Conn, error) {
 	for {
 		c, err := dial(ctx, cfg)
@@ -235,7 +241,7 @@ func dialWhileFull(ctx context.Context, cfg Config) (*pgx.Conn, error) {
 	}
 }
 
-// dial makes one connection, to look.
+// dial makes one connection for Look.
 func dial(ctx context.Context, cfg Config) (*pgx.Conn, error) {
 	cc, err := pgx.ParseConfig(cfg.URL)
 	if err != nil {
@@ -250,7 +256,8 @@ func dial(ctx context.Context, cfg Config) (*pgx.Conn, error) {
 	return c, nil
 }
 
-// Connect makes a connection of its own to Postgres itself, for what needs a session, such as LISTEN.
+// Connect makes a connection outside of the pools to DirectURL, for what needs a session, such as LISTEN. The caller
+// closes it.
 func (d *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
 	return connectTo(ctx, "DATABASE_URL", d.DirectURL)
 }
@@ -274,7 +281,7 @@ func connectTo(ctx context.Context, variable, dsn string) (*pgx.Conn, error) {
 	return c, nil
 }
 
-// openError says what is wrong with an address, in one line.
+// openError is a failure to connect. Its text is one line without the password.
 type openError struct {
 	url   string
 	cause error
@@ -287,11 +294,12 @@ func (e *openError) Error() string {
 func (e *openError) Unwrap() error { return e.cause }
 
 func unreadable(variable, dsn string) error {
-	// pgx repeats the connection string in its error, with the password replaced; keep the reason alone.
+	// The error of pgx is left out: it repeats the connection string.
 	return fmt.Errorf("%s %q cannot be read: want postgres://user:password@host:port/database", variable, Redact(dsn))
 }
 
-// CheckExecMode refuses a default_query_exec_mode in a connection string that cannot work.
+// CheckExecMode returns an error if the default_query_exec_mode of a connection string cannot work. variable is the
+// name of the connection string's setting.
 func CheckExecMode(variable, dsn string, pooling Pooling) error {
 	cc, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -303,14 +311,16 @@ func CheckExecMode(variable, dsn string, pooling Pooling) error {
 	}
 	switch mode := cc.DefaultQueryExecMode; {
 	case mode == pgx.QueryExecModeExec, mode == pgx.QueryExecModeSimpleProtocol:
-		return fmt.Errorf("%s: default_query_exec_mode=%s cannot work: the program needs the server's types of parameters; leave it out, and the mode that fits is chosen", variable, name)
+		return fmt.Errorf("%s: default_query_exec_mode=%s cannot work: the program needs the server's types of parameters; "+
+			"leave it out, and the mode that fits is chosen", variable, name)
 	case pooling == PoolingTransaction && mode != pgx.QueryExecModeCacheDescribe:
-		return fmt.Errorf("%s: default_query_exec_mode=%s cannot work with a pooler in transaction mode; leave it out, or say cache_describe", variable, name)
+		return fmt.Errorf("%s: default_query_exec_mode=%s cannot work with a pooler in transaction mode; leave it out, or "+
+			"say cache_describe", variable, name)
 	}
 	return nil
 }
 
-// execModeOf is the default_query_exec_mode of a connection string; empty if it has none.
+// execModeOf returns the default_query_exec_mode of a connection string; empty if it has none.
 func execModeOf(dsn string) string {
 	const name = "default_query_exec_mode"
 	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" {
@@ -324,12 +334,16 @@ func execModeOf(dsn string) string {
 	return ""
 }
 
-// everywhere are the startup parameters that poolers know; PgBouncer refuses others unless it is told to ignore them.
-var everywhere = []string{"application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings", "options", "replication"}
+// poolerParameters are the startup parameters that poolers accept. PgBouncer refuses others unless it is configured to
+// ignore them.
+var poolerParameters = []string{
+	"application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings", "options",
+	"replication",
+}
 
-// ours are the startup parameters that are neither the role's nor the address's to choose: what a text means, and what a
-// value is as a text.
-var ours = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
+// fixedParameters are the startup parameters that are neither the role's nor the address's to choose: what a text
+// means, and what a value is as a text.
+var fixedParameters = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
 
 // startup leaves the startup parameters that every pooler takes, and gives the others, which are to be set after
 // connecting: what a connection string sets, such as search_path.
@@ -340,10 +354,10 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 		switch lower := strings.ToLower(name); {
 		case strings.HasPrefix(lower, "pool_"): // of pgxpool
 			delete(cc.RuntimeParams, name)
-		case !slices.Contains(everywhere, lower):
+		case !slices.Contains(poolerParameters, lower):
 			later[name] = value
 			delete(cc.RuntimeParams, name)
-		case ours[lower] != "":
+		case fixedParameters[lower] != "":
 			delete(cc.RuntimeParams, name)
 		case lower == "application_name":
 			named = true
@@ -352,11 +366,11 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 	if !named && application != "" {
 		cc.RuntimeParams["application_name"] = application
 	}
-	maps.Copy(cc.RuntimeParams, ours)
+	maps.Copy(cc.RuntimeParams, fixedParameters)
 	return later
 }
 
-// setSession is the statement that sets what a session is to have.
+// setSession returns the statement that sets the settings of a session.
 func setSession(settings map[string]string) string {
 	if len(settings) == 0 {
 		return ""
@@ -368,17 +382,17 @@ func setSession(settings map[string]string) string {
 	slices.Sort(names)
 	calls := make([]string, len(names))
 	for i, name := range names {
-		calls[i] = fmt.Sprintf("set_config(%s, %s, false)", literal(name), literal(settings[name]))
+		calls[i] = fmt.Sprintf("set_config(%s, %s, false)", QuoteLiteral(name), QuoteLiteral(settings[name]))
 	}
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-// literal quotes a text, whatever standard_conforming_strings is.
-func literal(s string) string {
+// QuoteLiteral returns s as an SQL literal. It does not depend on standard_conforming_strings.
+func QuoteLiteral(s string) string {
 	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
-// Raise says what to set for so many connections of this role to this database.
+// Raise returns what to change so that this role can open the given number of connections to this database.
 func (l Limits) Raise(connections int) string {
 	switch usable := l.Usable(); {
 	case l.RoleLimit >= 0 && l.RoleLimit == usable:

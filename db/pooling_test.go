@@ -13,7 +13,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// as gives a connection string of another role, which has so many connections at most.
+// as returns the connection string of another role, which may open the given number of connections.
 func as(t *testing.T, url string, limit int) string {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
@@ -47,7 +47,7 @@ func TestFewerConnectionsThanThePoolMayHave(t *testing.T) {
 	for range 40 {
 		all.Go(func() {
 			for range 5 {
-				if _, err := d.Queries().DatabaseTime(t.Context()); err != nil {
+				if _, err := d.Durable().Exec(t.Context(), "SELECT now()"); err != nil {
 					t.Errorf("a query: %v", err)
 				}
 				if err := d.Tx(t.Context(), func(tx pgx.Tx) error {
@@ -80,10 +80,12 @@ func TestLook(t *testing.T) {
 		return s
 	}
 	s := look(url)
-	if s.Pooling != db.PoolingNone || s.Limits.MaxConnections < 20 || s.Limits.Reserved < 3 || s.Limits.Usable() != s.Limits.MaxConnections-s.Limits.Reserved {
+	if s.Pooling != db.PoolingNone || s.Limits.MaxConnections < 20 || s.Limits.Reserved < 3 ||
+		s.Limits.Usable() != s.Limits.MaxConnections-s.Limits.Reserved {
 		t.Errorf("a superuser: %+v", s)
 	}
-	if says := s.Limits.Raise(500); says != fmt.Sprintf("set max_connections to %d in Postgres and restart it", 500+s.Limits.Reserved) {
+	if says := s.Limits.Raise(500); says != fmt.Sprintf("set max_connections to %d in Postgres and restart it",
+		500+s.Limits.Reserved) {
 		t.Error(says)
 	}
 	role := as(t, url, 7)
@@ -92,7 +94,8 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close(t.Context())
-	if s = look(role); s.Limits.Usable() != 7 || s.Limits.OfRole != 1 || s.Limits.Free() != 6 || !strings.HasPrefix(s.Limits.Raise(30), "ALTER ROLE r_") {
+	if s = look(role); s.Limits.Usable() != 7 || s.Limits.OfRole != 1 || s.Limits.Free() != 6 ||
+		!strings.HasPrefix(s.Limits.Raise(30), "ALTER ROLE r_") {
 		t.Errorf("a role with a limit: %+v: %s", s, s.Limits.Raise(30))
 	}
 	admin, err := pgx.Connect(t.Context(), url)
@@ -103,18 +106,21 @@ func TestLook(t *testing.T) {
 	if _, err := admin.Exec(t.Context(), "ALTER DATABASE "+admin.Config().Database+" CONNECTION LIMIT 5"); err != nil {
 		t.Fatal(err)
 	}
-	if s = look(role); s.Limits.Usable() != 5 || s.Limits.OfDatabase != 2 || s.Limits.Free() != 3 || !strings.HasPrefix(s.Limits.Raise(30), "ALTER DATABASE t") {
+	if s = look(role); s.Limits.Usable() != 5 || s.Limits.OfDatabase != 2 || s.Limits.Free() != 3 ||
+		!strings.HasPrefix(s.Limits.Raise(30), "ALTER DATABASE t") {
 		t.Errorf("a database with a limit: %+v: %s", s, s.Limits.Raise(30))
 	}
-	if _, err := db.Look(t.Context(), db.Config{URL: "postgres://u:secret@127.0.0.1:1/x"}); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := db.Look(t.Context(), db.Config{URL: "postgres://u:secret@127.0.0.1:1/x"}); err == nil ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
 
-// TestSessionSettings has a connection string with settings that a pooler would refuse at the start of a session.
+// TestSessionSettings uses a connection string with settings that a pooler refuses at the start of a session.
 func TestSessionSettings(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(t.Context(), db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
+	d, err := db.Open(t.Context(),
+		db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +160,8 @@ func TestSettingsOfTransactions(t *testing.T) {
 	}
 	t.Cleanup(d.Close)
 	err = d.Tx(t.Context(), func(tx pgx.Tx) error {
-		for name, want := range map[string]string{"statement_timeout": "1min", "idle_in_transaction_session_timeout": "1min", "transaction_isolation": "read committed", "jit": "off"} {
+		for name, want := range map[string]string{"statement_timeout": "1min", "idle_in_transaction_session_timeout": "1min",
+			"transaction_isolation": "read committed", "jit": "off"} {
 			var got string
 			if err := tx.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
 				t.Errorf("%s is %q, want %q: %v", name, got, want, err)
@@ -166,7 +173,8 @@ func TestSettingsOfTransactions(t *testing.T) {
 		t.Error(err)
 	}
 	var after string
-	if err := d.Pool.QueryRow(t.Context(), "SELECT current_setting('statement_timeout') || (SELECT count(*) FROM pg_prepared_statements)").Scan(&after); err != nil || after != "00" {
+	if err := d.Pool.QueryRow(t.Context(), "SELECT current_setting('statement_timeout') || (SELECT count(*) FROM "+
+		"pg_prepared_statements)").Scan(&after); err != nil || after != "00" {
 		t.Errorf("something is left of the transaction: %q: %v", after, err)
 	}
 }
@@ -190,12 +198,14 @@ func TestCheckExecMode(t *testing.T) {
 		{"exec", db.PoolingTransaction, false},
 		{"simple_protocol", db.PoolingSession, false},
 	} {
-		for _, dsn := range []string{"postgres://u:secret@h/d?default_query_exec_mode=" + c.mode, "host=h user=u password=secret default_query_exec_mode=" + c.mode} {
+		for _, dsn := range []string{"postgres://u:secret@h/d?default_query_exec_mode=" + c.mode,
+			"host=h user=u password=secret default_query_exec_mode=" + c.mode} {
 			if c.mode == "" {
 				dsn, _, _ = strings.Cut(dsn, "default_query")
 			}
 			err := db.CheckExecMode("DATABASE_URL", dsn, c.pooling)
-			if c.works != (err == nil) || err != nil && (strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), c.mode)) {
+			if c.works != (err == nil) || err != nil && (strings.Contains(err.Error(), "secret") ||
+				!strings.Contains(err.Error(), c.mode)) {
 				t.Errorf("%q behind %q: %v", dsn, c.pooling, err)
 			}
 		}

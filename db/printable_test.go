@@ -24,7 +24,10 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}
-	for s, want := range map[string]string{"12345": "12345", "123456": "1234…", "ééééé": "ééééé", "éééééé": "éééé…", "1234\n": "1234…", "123\n": "123\\n", "\n\n\n": `\n\n…`} {
+	for s, want := range map[string]string{
+		"12345": "12345", "123456": "1234…", "ééééé": "ééééé", "éééééé": "éééé…", "1234\n": "1234…", "123\n": "123\\n",
+		"\n\n\n": `\n\n…`,
+	} {
 		if got := db.Printable(s, 5); got != want {
 			t.Errorf("%q cut: %q, want %q", s, got, want)
 		}

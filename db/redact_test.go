@@ -11,10 +11,15 @@ import (
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	for _, dsn := range []string{
-		"postgres://me:s3cret@host/db", "postgres://host/db?user=me&password=s3cret", "postgres://host/db?sslpassword=s3cret&sslmode=require", "postgres://me:s3cret@ho st/db",
-		"host=h password=s3cret dbname=d", "host=h password = s3cret", "host=h password='a s3cret b' dbname=d", `host=h PASSWORD='a\' s3cret'`, `password=abc\ s3cret host=h`, `password=\ s3cret`, `password='a's3cret`, "password=abc\\\ns3cret",
-		"postgres://u:12#s3cret@host/db", "postgres://u:123/s3cret@host/db", "postgres://u:?s3cret@host/db", "u:s3cret@host/db", "postgres:u:s3cret@h/db", "postgres:u:s3cret@h/db?sslmode=disable",
-		"u:s3cret@host/db?a=b", " postgres://u:s3cret@h/db?a=b", "a/b=://u password=s3cret", "postgres://u:12#s3cret", "sslpassword=s3cret host=h", "password='s3cret",
+		"postgres://me:s3cret@host/db", "postgres://host/db?user=me&password=s3cret",
+		"postgres://host/db?sslpassword=s3cret&sslmode=require", "postgres://me:s3cret@ho st/db",
+		"host=h password=s3cret dbname=d", "host=h password = s3cret", "host=h password='a s3cret b' dbname=d",
+		`host=h PASSWORD='a\' s3cret'`, `password=abc\ s3cret host=h`, `password=\ s3cret`, `password='a's3cret`,
+		"password=abc\\\ns3cret",
+		"postgres://u:12#s3cret@host/db", "postgres://u:123/s3cret@host/db", "postgres://u:?s3cret@host/db",
+		"u:s3cret@host/db", "postgres:u:s3cret@h/db", "postgres:u:s3cret@h/db?sslmode=disable",
+		"u:s3cret@host/db?a=b", " postgres://u:s3cret@h/db?a=b", "a/b=://u password=s3cret", "postgres://u:12#s3cret",
+		"sslpassword=s3cret host=h", "password='s3cret",
 	} {
 		if got := db.Redact(dsn); strings.Contains(got, "s3cret") {
 			t.Errorf("%s is shown as %s", dsn, got)

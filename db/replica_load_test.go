@@ -25,8 +25,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server"
 )
 
-// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays used,
-// and what it is asked is not ended.
+// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays
+// used, and what it is asked is not ended.
 func TestReplicaUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -50,7 +50,8 @@ func TestReplicaUnderLoad(t *testing.T) {
 	}
 	var held []pgx.Rows
 	for range 4 { // all that read has
-		rows, err := db.Reading(p.db).Query(db.MayLag(t.Context()), "SELECT pg_is_in_recovery() FROM generate_series(1, 100000)")
+		rows, err := db.Reading(p.db).Query(db.MayLag(t.Context()), "SELECT pg_is_in_recovery() FROM generate_series(1, "+
+			"100000)")
 		if err != nil || !rows.Next() {
 			t.Fatalf("%v, %v", err, rows.Err())
 		}
@@ -169,11 +170,13 @@ func TestExportWhileReplicaFails(t *testing.T) {
 	for n := range bills {
 		statements[n] = bill(n + 1)
 	}
-	p.on(p.primary, append(statements, `UPDATE bills SET doc = jsonb_set(doc, '{title,en}', to_jsonb(repeat(md5(id), 20)))`)...)
+	p.on(p.primary, append(statements, `UPDATE bills
+		SET doc = jsonb_set(doc, '{title,en}', to_jsonb(repeat(md5(id), 20)))`)...)
 	p.caughtUp()
 	url, cut := p.cutter()
 	changes := make(chan db.ReplicaStatus, 100)
-	r, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: url, MaxLag: time.Minute, OnChange: func(s db.ReplicaStatus) { changes <- s }})
+	r, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: url, MaxLag: time.Minute,
+		OnChange: func(s db.ReplicaStatus) { changes <- s }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +214,7 @@ func TestExportWhileReplicaFails(t *testing.T) {
 // server is a server on the primary, with the replica that is open.
 func (p *pair) server() *server.Server {
 	p.t.Helper()
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -232,7 +235,8 @@ func (p *pair) server() *server.Server {
 func TestMeaningBesideReplica(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	embedding := `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES ('44-1/C-%d', 'en', 'm', '', '{1, 0}', now())`
+	embedding := `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at)
+		VALUES ('44-1/C-%d', 'en', 'm', '', '{1, 0}', now())`
 	p.on(p.primary, bill(1), bill(2), fmt.Sprintf(embedding, 1))
 	p.caughtUp()
 	r, changes := p.read(time.Minute, nil)
@@ -245,7 +249,7 @@ func TestMeaningBesideReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := parliament.NewMeaning(p.db, client)
+	m := parliament.NewEmbedder(p.db, client)
 	p.on(p.replica, "SELECT pg_wal_replay_pause()")
 	p.on(p.primary, fmt.Sprintf(embedding, 2))
 	before := r.Status().Reads

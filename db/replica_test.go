@@ -55,7 +55,8 @@ func newPair(t testing.TB) *pair {
 	if err := p.primary.Give(p.copied()); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := p.primary.Command("pg_basebackup", "-D", p.copied(), "-R", "-X", "stream", "-c", "fast", "-h", p.primary.Host(), "-U", "explorer").CombinedOutput(); err != nil {
+	if out, err := p.primary.Command("pg_basebackup", "-D", p.copied(), "-R", "-X", "stream", "-c", "fast", "-h",
+		p.primary.Host(), "-U", "explorer").CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
 	p.startReplica()
@@ -74,9 +75,10 @@ func (p *pair) copied() string { return filepath.Join(p.dir, "two") }
 
 func (p *pair) start(name string) *embedded.Server {
 	p.t.Helper()
-	e, err := embedded.Start(p.t.Context(), embedded.Config{Dir: filepath.Join(p.dir, name), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{
-		"fsync": "off", "autovacuum": "off", "max_standby_streaming_delay": "0", "wal_receiver_status_interval": "1s",
-	}})
+	e, err := embedded.Start(p.t.Context(), embedded.Config{Dir: filepath.Join(p.dir, name),
+		Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{
+			"fsync": "off", "autovacuum": "off", "max_standby_streaming_delay": "0", "wal_receiver_status_interval": "1s",
+		}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -126,8 +128,10 @@ func (p *pair) caughtUp() {
 		p.t.Fatal(err)
 	}
 	defer conn.Close(context.WithoutCancel(p.t.Context()))
-	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is replayed.
-	wait := fmt.Sprintf(`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
+	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is
+	// replayed.
+	wait := fmt.Sprintf(
+		`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
 	for {
 		var refused *pgconn.PgError
 		if _, err := conn.Exec(p.t.Context(), wait); err == nil {
@@ -142,7 +146,8 @@ func (p *pair) caughtUp() {
 func (p *pair) read(maxLag time.Duration, log *slog.Logger) (*db.Replica, <-chan db.ReplicaStatus) {
 	p.t.Helper()
 	changes := make(chan db.ReplicaStatus, 100)
-	cfg := db.ReplicaConfig{URL: p.replicaURL(), MaxLag: maxLag, MaxConns: 4, Logger: log, OnChange: func(s db.ReplicaStatus) { changes <- s }}
+	cfg := db.ReplicaConfig{URL: p.replicaURL(), MaxLag: maxLag, MaxConns: 4, Logger: log,
+		OnChange: func(s db.ReplicaStatus) { changes <- s }}
 	db.Every(&cfg, 50*time.Millisecond)
 	r, err := p.db.OpenReplica(p.t.Context(), cfg)
 	if err != nil {
@@ -207,7 +212,8 @@ func TestReplica(t *testing.T) {
 	p.refuses(dbtest.URL(t), "another server")
 	p.refuses(strings.Replace(p.replicaURL(), "dbname=explorer", "dbname=other", 1), "another database")
 	p.refuses("host=/nowhere dbname=explorer", "no such file")
-	if _, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: "postgres://u:secret@host:x/y"}); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "DATABASE_READ_URL") {
+	if _, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: "postgres://u:secret@host:x/y"}); err == nil ||
+		strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "DATABASE_READ_URL") {
 		t.Errorf("an address that cannot be read: %v", err)
 	}
 
@@ -223,7 +229,8 @@ func TestReplica(t *testing.T) {
 	}
 	for _, name := range []string{"statement_timeout", "TimeZone", "jit", "random_page_cost"} {
 		var here, there string
-		if err := errors.Join(reads.QueryRow(t.Context(), "SHOW "+name).Scan(&here), reads.QueryRow(mayLag(), "SHOW "+name).Scan(&there)); err != nil || here != there {
+		if err := errors.Join(reads.QueryRow(t.Context(), "SHOW "+name).Scan(&here),
+			reads.QueryRow(mayLag(), "SHOW "+name).Scan(&there)); err != nil || here != there {
 			t.Errorf("%s is %s on the primary and %s on the replica, %v", name, here, there, err)
 		}
 	}
@@ -235,7 +242,8 @@ func TestReplica(t *testing.T) {
 	}
 	// A write, even if it was allowed to lag, is for the primary.
 	var written int
-	if err := reads.QueryRow(mayLag(), "INSERT INTO things VALUES (0) RETURNING id").Scan(&written); err != nil || r.Status().State != db.ReplicaUsed {
+	if err := reads.QueryRow(mayLag(), "INSERT INTO things VALUES (0) RETURNING id").Scan(&written); err != nil ||
+		r.Status().State != db.ReplicaUsed {
 		t.Errorf("a write: %v, then %+v", err, r.Status())
 	}
 
@@ -268,7 +276,8 @@ func TestReplica(t *testing.T) {
 
 	// A statement is in the way of what the primary vacuumed: the request is done again.
 	ctx = mayLag()
-	rows, err := reads.Query(ctx, `SELECT repeat('x', 20000), CASE WHEN n > 2 AND pg_is_in_recovery() THEN pg_sleep(60) END FROM generate_series(1, 3) AS n, (SELECT count(*) FROM things) AS all_of_them`)
+	rows, err := reads.Query(ctx, `SELECT repeat('x', 20000), CASE WHEN n > 2 AND pg_is_in_recovery() THEN pg_sleep(60) END
+		FROM generate_series(1, 3) AS n, (SELECT count(*) FROM things) AS all_of_them`)
 	if err != nil || !rows.Next() { // it has begun, and sleeps
 		t.Fatalf("%v, %v", err, rows.Err())
 	}
@@ -276,7 +285,8 @@ func TestReplica(t *testing.T) {
 	for rows.Next() {
 		continue
 	}
-	if err := rows.Err(); err == nil || !strings.Contains(err.Error(), "conflict with recovery") || !db.ReplicaFailed(ctx) {
+	if err := rows.Err(); err == nil || !strings.Contains(err.Error(), "conflict with recovery") ||
+		!db.ReplicaFailed(ctx) {
 		t.Errorf("%v; failed %t, want a conflict with recovery that the request hears of", err, db.ReplicaFailed(ctx))
 	}
 	rows.Close()
@@ -330,8 +340,11 @@ func TestReplica(t *testing.T) {
 
 // bill inserts one.
 func bill(number int) string {
-	return fmt.Sprintf(`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash, parts, version, first_seen_at, updated_at)
-VALUES ('44-1/C-%[1]d', 44, 1, 'C', %[1]d, '', false, 'an act', '{"id": "44-1/C-%[1]d", "number": "C-%[1]d", "parliament": 44, "session": 1, "title": {"en": "An Act"}, "committees": [], "related_bills": []}', '', '{}', 1, now(), now())`, number)
+	return fmt.Sprintf(`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash,
+		parts, version, first_seen_at, updated_at)
+VALUES ('44-1/C-%[1]d', 44, 1, 'C', %[1]d, '', false, 'an act',
+'{"id": "44-1/C-%[1]d", "number": "C-%[1]d", "parliament": 44, "session": 1, "title": {"en": "An Act"},
+"committees": [], "related_bills": []}', '', '{}', 1, now(), now())`, number)
 }
 
 // lineCounter counts what is logged.
@@ -342,7 +355,7 @@ func (l *lineCounter) Handle(context.Context, slog.Record) error { l.n.Add(1); r
 func (l *lineCounter) WithAttrs([]slog.Attr) slog.Handler        { return l }
 func (l *lineCounter) WithGroup(string) slog.Handler             { return l }
 
-// TestReplicaBehindServer has a server answer from a replica, and see its own writes all the same.
+// TestReplicaBehindServer checks that a server that reads from a replica sees its own writes.
 func TestReplicaBehindServer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -350,9 +363,9 @@ func TestReplicaBehindServer(t *testing.T) {
 	p.caughtUp()
 	r, changes := p.read(time.Minute, nil)
 	p.await(changes, db.ReplicaUsed)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
-		return nil, nil
-	})}})
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"},
+		func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) { return nil, nil })
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +388,8 @@ func TestReplicaBehindServer(t *testing.T) {
 		s.Handler().ServeHTTP(w, req)
 		return w.Code, w.Body.String(), r.Status().Reads - before
 	}
-	for _, path := range []string{"/bills", "/bills/44-1/C-1", "/politicians", "/search?q=act", "/feeds", "/feeds/bills.rss", "/exports", "/exports/bills.csv", "/bills/changes"} {
+	for _, path := range []string{"/bills", "/bills/44-1/C-1", "/politicians", "/search?q=act", "/feeds",
+		"/feeds/bills.rss", "/exports", "/exports/bills.csv", "/bills/changes"} {
 		if status, body, reads := get(path); status != http.StatusOK || reads == 0 {
 			t.Errorf("%s: %d with %d statements to the replica: %s", path, status, reads, body)
 		}
@@ -385,11 +399,13 @@ func TestReplicaBehindServer(t *testing.T) {
 	}
 	// The replica stands still.
 	p.on(p.replica, "SELECT pg_wal_replay_pause()")
-	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"},
+		Trigger: orchestrator.Trigger{Kind: "api"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"/runs/" + run.ID.String(): run.ID.String(), "/runs": run.ID.String(), "/runs/" + run.ID.String() + "/events": "run_enqueued", "/status": "read_replica"} {
+	for path, want := range map[string]string{"/runs/" + run.ID.String(): run.ID.String(), "/runs": run.ID.String(),
+		"/runs/" + run.ID.String() + "/events": "run_enqueued", "/status": "read_replica"} {
 		if status, body, reads := get(path); status != http.StatusOK || !strings.Contains(body, want) || reads != 0 {
 			t.Errorf("%s: %d with %d statements to the replica, without %q: %s", path, status, reads, want, body)
 		}
@@ -402,7 +418,8 @@ func TestReplicaBehindServer(t *testing.T) {
 		t.Error("the list was not read from the replica")
 	}
 	// Later pages of lists that begin with the newest hold what is older.
-	if status, body, reads := get("/runs?cursor=" + db.CursorOf("runs", uuid.Must(uuid.NewV7()))); status != http.StatusOK || reads == 0 {
+	if status, body, reads := get("/runs?cursor=" +
+		db.CursorOf("runs", uuid.Must(uuid.NewV7()))); status != http.StatusOK || reads == 0 {
 		t.Errorf("a later page: %d with %d statements to the replica: %s", status, reads, body)
 	}
 	// What is shown of it.
@@ -413,10 +430,12 @@ func TestReplicaBehindServer(t *testing.T) {
 			LagSeconds *float64 `json:"lag_seconds"`
 		} `json:"read_replica"`
 	}
-	if err := json.Unmarshal([]byte(body), &shown); err != nil || shown.ReadReplica.State != db.ReplicaUsed || shown.ReadReplica.LagSeconds == nil {
+	if err := json.Unmarshal([]byte(body), &shown); err != nil || shown.ReadReplica.State != db.ReplicaUsed ||
+		shown.ReadReplica.LagSeconds == nil {
 		t.Errorf("status: %v, %s", err, body)
 	}
-	if _, body, _ := get("/metrics"); !strings.Contains(body, "explorer_db_replica_used 1") || !strings.Contains(body, "explorer_db_replica_lag_seconds") {
+	if _, body, _ := get("/metrics"); !strings.Contains(body, "explorer_db_replica_used 1") ||
+		!strings.Contains(body, "explorer_db_replica_lag_seconds") {
 		t.Error("the metrics do not show the replica")
 	}
 	if err := p.replica.Stop(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
 // open opens a database with more settings in its address: names and values in turn.
@@ -46,23 +47,27 @@ func mustExec(t *testing.T, d *db.DB, sql string) {
 func TestBackupKnowsItsAddress(t *testing.T) {
 	t.Parallel()
 	dbtest.Tools(t)
-	settings := []string{"pool_max_conns", "3", "default_query_exec_mode", "cache_describe", "statement_cache_capacity", "0", "statement_timeout", "59000", "search_path", `"my Bills"`}
+	settings := []string{"pool_max_conns", "3", "default_query_exec_mode", "cache_describe", "statement_cache_capacity",
+		"0", "statement_timeout", "59000", "search_path", `"my Bills"`}
 	for name, there := range map[string]bool{"the schema is there": true, "the schema is not there": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			from := dbtest.New(t)
-			mustExec(t, from, `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA "my Bills"; CREATE TABLE public.others (i integer)`)
+			mustExec(t, from, `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA "my Bills";
+				CREATE TABLE public.others (i integer)`)
 			d := open(t, from, settings...)
 			if _, err := d.MigrateUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			mustExec(t, d, `INSERT INTO schedules VALUES ('s', true, now()); INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day')`)
+			mustExec(t, d, `INSERT INTO schedules VALUES ('s', true, now());
+				INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day')`)
 			var backup bytes.Buffer
 			if err := d.Backup(t.Context(), &backup); err != nil {
 				t.Fatal(err)
 			}
 			elsewhere := emptyDatabase(t)
-			if err := elsewhere.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err == nil || !strings.Contains(err.Error(), "search_path=my Bills") {
+			if err := elsewhere.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err == nil ||
+				!strings.Contains(err.Error(), "search_path=my Bills") {
 				t.Errorf("into another schema: %v", err)
 			}
 			if there {
@@ -74,7 +79,8 @@ func TestBackupKnowsItsAddress(t *testing.T) {
 			}
 			var schedules, sessions int
 			var others bool
-			err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), (SELECT count(*) FROM sessions), to_regclass('public.others') IS NOT NULL`).Scan(&schedules, &sessions, &others)
+			err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), (SELECT count(*) FROM sessions),
+				to_regclass('public.others') IS NOT NULL`).Scan(&schedules, &sessions, &others)
 			if err != nil || schedules != 1 || sessions != 0 || others {
 				t.Errorf("%d schedules, %d sessions, somebody else's table: %t, %v", schedules, sessions, others, err)
 			}
@@ -89,7 +95,8 @@ func TestBackupKnowsItsAddress(t *testing.T) {
 func withVector(t *testing.T, d *db.DB, schema string) {
 	t.Helper()
 	var there bool
-	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&there); err != nil {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).
+		Scan(&there); err != nil {
 		t.Fatal(err)
 	}
 	if !there {
@@ -109,7 +116,8 @@ func embed(t *testing.T, d *db.DB, bill, model, embedding string) {
 	if _, err := tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica"); err != nil { // without the bill
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES ($1, 'en', $2, 'x', $3::text::real[], now())`, bill, model, embedding); err != nil {
+	if _, err := tx.Exec(t.Context(), `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at)
+		VALUES ($1, 'en', $2, 'x', $3::text::real[], now())`, bill, model, embedding); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(t.Context()); err != nil {
@@ -124,44 +132,46 @@ func TestVectorIndex(t *testing.T) {
 	d := dbtest.New(t)
 	withVector(t, d, `"out of Reach"`)
 	const model = `it's a \ model`
-	if _, err := d.FindVectorIndex(t.Context(), model, 2); err == nil {
+	if _, err := pgvector.Find(t.Context(), d, model, 2); err == nil {
 		t.Error("there is an index before it was made")
 	}
 	embed(t, d, "44-1/C-1", model, "{1,0}")
 	embed(t, d, "44-1/C-2", model, "{0,1}")
 	embed(t, d, "44-1/C-3", model, "{1,0,0}") // of another size, as after a change of the model
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || !made {
 		t.Fatalf("made: %t, %v", made, err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || made {
 		t.Errorf("made again: %t, %v", made, err)
 	}
-	ix, err := d.FindVectorIndex(t.Context(), model, 2)
+	ix, err := pgvector.Find(t.Context(), d, model, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, _, err := d.NearestBills(t.Context(), ix, []float32{0, 1}, 10, nil)
+	found, _, err := ix.Nearest(t.Context(), d, []float32{0, 1}, 10, nil)
 	if err != nil || len(found) != 2 || found[0].BillID != "44-1/C-2" || found[0].Distance != -1 {
 		t.Errorf("found %v, %v", found, err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'embeddings_vector_%'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE pg_index SET indisvalid = false
+		WHERE indexrelid::regclass::text LIKE 'embeddings_vector_%'`); err != nil {
 		t.Fatal(err)
 	}
-	var problem *db.VectorProblem
-	if _, err := d.FindVectorIndex(t.Context(), model, 2); !errors.As(err, &problem) {
+	var problem *pgvector.Problem
+	if _, err := pgvector.Find(t.Context(), d, model, 2); !errors.As(err, &problem) {
 		t.Errorf("a half-made index is used: %v", err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || !made {
 		t.Errorf("after one that was left half made: %t, %v", made, err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 3); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 3); err != nil || !made {
 		t.Errorf("of another size: %t, %v", made, err)
 	}
 	var n int
-	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%'`).Scan(&n); err != nil || n != 1 {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%'`).
+		Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d indexes: %v", n, err)
 	}
-	if _, err := d.EnsureVectorIndex(t.Context(), model, 5000); !errors.As(err, &problem) {
+	if _, err := pgvector.Ensure(t.Context(), d, model, 5000); !errors.As(err, &problem) {
 		t.Errorf("of 5,000 numbers: %v", err)
 	}
 }
@@ -172,19 +182,22 @@ func TestRoleWithoutVector(t *testing.T) {
 	d := dbtest.New(t)
 	withVector(t, d, "hidden")
 	role := "without_vector_" + dbName(t, d)
-	mustExec(t, d, "CREATE ROLE "+role+" LOGIN; GRANT USAGE ON SCHEMA public TO "+role+"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "+role)
+	mustExec(t, d, "CREATE ROLE "+role+" LOGIN; GRANT USAGE ON SCHEMA public TO "+role+`;
+		GRANT SELECT ON ALL TABLES IN SCHEMA public TO `+role)
 	t.Cleanup(func() {
 		if _, err := d.Pool.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
 			t.Error(err)
 		}
 	})
 	as := open(t, d, "user", role)
-	var problem *db.VectorProblem
-	if _, err := as.FindVectorIndex(t.Context(), "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
+	var problem *pgvector.Problem
+	if _, err := pgvector.Find(t.Context(), as, "m", 2); !errors.As(err, &problem) ||
+		!strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
 		t.Errorf("without the right to use its schema: %v", err)
 	}
 	mustExec(t, d, "DROP EXTENSION vector")
-	if _, err := as.EnsureVectorIndex(t.Context(), "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
+	if _, err := pgvector.Ensure(t.Context(), as, "m", 2); !errors.As(err, &problem) ||
+		!strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
 		t.Errorf("without the right to create it: %v", err)
 	}
 }
@@ -197,13 +210,13 @@ func dbName(t *testing.T, d *db.DB) (name string) {
 	return name
 }
 
-// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and the
-// index is made anew where it can be had.
+// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and
+// the index is made anew where it can be had.
 func TestBackupWithoutVector(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	withVector(t, d, "public")
-	if made, err := d.EnsureVectorIndex(t.Context(), "m", 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, "m", 2); err != nil || !made {
 		t.Fatalf("made: %t, %v", made, err)
 	}
 	var backup bytes.Buffer
@@ -214,8 +227,12 @@ func TestBackupWithoutVector(t *testing.T) {
 	if err := empty.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err != nil {
 		t.Fatal(err)
 	}
+	if err := pgvector.EnsureAll(t.Context(), empty); err != nil {
+		t.Fatal(err)
+	}
 	var extension, index bool
-	err := empty.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector'), EXISTS (SELECT FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%')`).Scan(&extension, &index)
+	err := empty.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector'),
+		EXISTS (SELECT FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%')`).Scan(&extension, &index)
 	if err != nil || extension || index {
 		t.Errorf("the extension came along: %t, the index: %t, %v", extension, index, err)
 	}
@@ -264,7 +281,8 @@ func TestRestoreExtensionsElsewhere(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), how.says) {
 					t.Errorf("it says %v", err)
 				}
-				if err := to.Pool.QueryRow(t.Context(), `SELECT to_regnamespace('"my Extensions"') IS NOT NULL`).Scan(&left); err != nil || left {
+				if err := to.Pool.QueryRow(t.Context(), `SELECT to_regnamespace('"my Extensions"') IS NOT NULL`).
+					Scan(&left); err != nil || left {
 					t.Errorf("its schema stays: %t, %v", left, err)
 				}
 				return
@@ -274,7 +292,8 @@ func TestRestoreExtensionsElsewhere(t *testing.T) {
 			}
 			var schedules int
 			var words string
-			if err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), explorer_words('Économie')`).Scan(&schedules, &words); err != nil || schedules != 1 || words != "economie" {
+			if err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), explorer_words('Économie')`).
+				Scan(&schedules, &words); err != nil || schedules != 1 || words != "economie" {
 				t.Errorf("%d schedules, %q, %v", schedules, words, err)
 			}
 		})

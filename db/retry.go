@@ -11,26 +11,27 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// conflictTries is how often something is done that other transactions are in the way of.
+// conflictTries is how often a transaction is attempted that fails because of concurrent ones.
 const conflictTries = 10
 
-// conflict says whether Postgres undid a transaction for the sake of another: a serialization failure or a deadlock.
-// Nothing of it was done, and the same works once the other has ended.
+// conflict reports whether Postgres aborted a transaction because of a concurrent one: a serialization failure or a
+// deadlock. The transaction had no effect and can be retried.
 func conflict(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == pgerrcode.SerializationFailure || pg.Code == pgerrcode.DeadlockDetected)
 }
 
-// patience is how long a connection is waited for while all are in use.
+// patience is how long a statement waits for a connection while all are in use.
 const patience = 30 * time.Second
 
 type patientKey struct{}
 
-// Patient has what is done with the context wait for a connection for as long as the context lasts, while all are in use.
+// Patient has what is done with the context wait for a connection for as long as the context lasts, while all are in
+// use.
 func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
 
-// retrier does things again that met a conflict, or found all connections in use. It is the one place where that is
-// decided.
+// retrier decides whether a failed statement or transaction is retried: after a conflict, and while all connections are
+// in use.
 type retrier struct {
 	ctx  context.Context //nolint:containedctx // of the one call that it is made for
 	told func(error)
@@ -38,7 +39,7 @@ type retrier struct {
 	full time.Time // when all connections were in use first
 }
 
-// again waits a moment, and says whether what failed is to be done once more.
+// again waits a moment and reports whether to retry.
 func (r *retrier) again(err error) bool {
 	if err == nil {
 		return false
@@ -55,7 +56,7 @@ func (r *retrier) again(err error) bool {
 	if r.try++; r.try == conflictTries {
 		return false
 	}
-	// By chance, so that those who were in each other's way are not so again.
+	// The wait is random, so that the same transactions do not conflict again.
 	wait := rand.N(min(5*time.Millisecond<<r.try, 500*time.Millisecond)) //nolint:gosec // chance enough
 	select {
 	case <-r.ctx.Done():
@@ -65,7 +66,7 @@ func (r *retrier) again(err error) bool {
 	}
 }
 
-// waited waits until a connection may have been given back, and says whether that is worth while.
+// waited waits for a connection to be released. It returns false after patience, unless the context is Patient.
 func (r *retrier) waited() bool {
 	if r.full.IsZero() {
 		r.full = time.Now()
@@ -82,28 +83,29 @@ func (r *retrier) waited() bool {
 	}
 }
 
-// Retrying runs statements that are transactions of their own, on a pool, again after a conflict. Statements within a
-// transaction cannot be: DB.Tx does the whole of it again.
-type Retrying struct {
-	DBTX
+// retrying is a Querier that retries statements after a conflict. Querier must be a pool, on which each statement is a
+// transaction of its own. Statements within a transaction cannot be retried: DB.Tx retries the whole transaction.
+type retrying struct {
+	Querier
 	// OnConflict is DB.OnConflict.
 	OnConflict func(error)
 }
 
-// Exec implements DBTX.
-func (r Retrying) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+// Exec implements Querier.
+func (r retrying) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	retry := retrier{ctx: ctx, told: r.OnConflict}
 	for {
-		tag, err := r.DBTX.Exec(ctx, sql, args...)
+		tag, err := r.Querier.Exec(ctx, sql, args...)
 		if !retry.again(err) {
 			return tag, err
 		}
 	}
 }
 
-// Query implements DBTX. A statement that fails after it gave rows is not run again: they have been read.
-func (r Retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	again := &retryingRows{retrier: retrier{ctx: ctx, told: r.OnConflict}, query: func() (pgx.Rows, error) { return r.DBTX.Query(ctx, sql, args...) }}
+// Query implements Querier. A statement that fails after its first row was read is not retried.
+func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	again := &retryingRows{retrier: retrier{ctx: ctx, told: r.OnConflict},
+		query: func() (pgx.Rows, error) { return r.Querier.Query(ctx, sql, args...) }}
 	for {
 		var err error
 		if again.Rows, err = again.query(); err == nil {
@@ -115,9 +117,10 @@ func (r Retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	}
 }
 
-// QueryRow implements DBTX. The statement runs when its row is scanned.
-func (r Retrying) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return retryingRow{ctx: ctx, told: r.OnConflict, query: func() pgx.Row { return r.DBTX.QueryRow(ctx, sql, args...) }}
+// QueryRow implements Querier. The statement runs when the row is scanned.
+func (r retrying) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	query := func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }
+	return retryingRow{ctx: ctx, told: r.OnConflict, query: query}
 }
 
 type retryingRow struct {
@@ -137,7 +140,7 @@ func (r retryingRow) Scan(dest ...any) error {
 	}
 }
 
-// retryingRows are the rows of a statement that is run again as long as it has given none.
+// retryingRows are the rows of a statement that is retried until its first row is read.
 type retryingRows struct {
 	pgx.Rows
 	retrier retrier

@@ -12,21 +12,21 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestConflictsAreRetried has Postgres refuse every way to send a statement, with the codes of a serialization failure
-// and of a deadlock, two times before it works.
+// TestConflictsAreRetried makes Postgres refuse a statement twice, with the codes of a serialization failure and of a
+// deadlock, for every way to send it.
 func TestConflictsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
-		for name, send := range map[string]func(ctx context.Context, d *db.DB, q db.DBTX) error{
-			"Exec": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+		for name, send := range map[string]func(ctx context.Context, d *db.DB, q db.Querier) error{
+			"Exec": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				_, err := q.Exec(ctx, "SELECT flaky($1)", code)
 				return err
 			},
-			"QueryRow": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+			"QueryRow": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				var n int
 				return q.QueryRow(ctx, "SELECT flaky($1)", code).Scan(&n)
 			},
-			"Query": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+			"Query": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				rows, err := q.Query(ctx, "SELECT flaky($1)", code)
 				if err != nil {
 					return err
@@ -37,13 +37,13 @@ func TestConflictsAreRetried(t *testing.T) {
 				}
 				return err
 			},
-			"Tx": func(ctx context.Context, d *db.DB, _ db.DBTX) error {
+			"Tx": func(ctx context.Context, d *db.DB, _ db.Querier) error {
 				return d.Tx(ctx, func(tx pgx.Tx) error {
 					_, err := tx.Exec(ctx, "SELECT flaky($1)", code)
 					return err
 				})
 			},
-			"Commit": func(ctx context.Context, d *db.DB, _ db.DBTX) error {
+			"Commit": func(ctx context.Context, d *db.DB, _ db.Querier) error {
 				return d.Tx(ctx, func(tx pgx.Tx) error {
 					_, err := tx.Exec(ctx, "INSERT INTO checked VALUES ($1)", code)
 					return err
@@ -62,12 +62,13 @@ BEGIN
 END $$;
 CREATE TABLE checked (code text);
 CREATE FUNCTION check_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM flaky(NEW.code); RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_late();`); err != nil {
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION check_late();`); err != nil {
 					t.Fatal(err)
 				}
 				told := 0
 				d.OnConflict = func(error) { told++ }
-				if err := send(t.Context(), d, db.Retrying{DBTX: d.Pool, OnConflict: d.OnConflict}); err != nil {
+				if err := send(t.Context(), d, db.Retrying{Querier: d.Pool, OnConflict: d.OnConflict}); err != nil {
 					t.Error(err)
 				}
 				if told != 2 {
@@ -78,7 +79,8 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFE
 	}
 }
 
-// TestConflictsAreNotRetriedForEver has every try refused, and tells apart what is no conflict.
+// TestConflictsAreNotRetriedForEver makes Postgres refuse every try, and checks that other errors are not taken for
+// conflicts.
 func TestConflictsAreNotRetriedForEver(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

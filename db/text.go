@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// CleanText makes a text acceptable to Postgres, which takes neither NUL nor invalid UTF-8: it may quote anything that
-// a source sent.
+// CleanText replaces NUL and invalid UTF-8 in a text, which Postgres refuses. Texts that quote a source may have
+// either.
 func CleanText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
-// CleanJSON does the same for encoded JSON, in which NUL is an escape.
+// CleanJSON replaces NUL in encoded JSON, where it is the escape \u0000.
 func CleanJSON(s string) string {
 	if !strings.Contains(s, `\u0000`) {
 		return s
@@ -70,12 +70,13 @@ func Printable(s string, most int) string {
 	return b.String()
 }
 
-// unprintable says whether a character does something to a terminal or a page other than being seen.
+// unprintable reports whether a character does something to a terminal or a page other than being seen.
 func unprintable(r rune) bool {
 	switch {
 	case r < 0x20, r >= 0x7f && r < 0xa0: // control characters
 		return true
-	case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069': // direction of writing
+	// Direction of writing.
+	case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
 		return true
 	case r == '\u2028', r == '\u2029': // ends of lines
 		return true

@@ -24,7 +24,8 @@ type tool struct {
 func (t tool) beside(name string) (tool, error) {
 	path, err := exec.LookPath(filepath.Join(filepath.Dir(t.path), name))
 	if err != nil {
-		return tool{}, fmt.Errorf("%s is not beside %s: install all of the Postgres client programs of version %d", name, t.path, t.major)
+		return tool{}, fmt.Errorf("%s is not beside %s: install all of the Postgres client programs of version %d",
+			name, t.path, t.major)
 	}
 	return tool{name: name, path: path, major: t.major}, nil
 }
@@ -34,8 +35,10 @@ func (t tool) beside(name string) (tool, error) {
 func toolFolders() []string {
 	folders := append(embedded.Folders(), filepath.SplitList(os.Getenv("PATH"))...)
 	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
-		"/opt/homebrew/opt/libpq*/bin", "/usr/local/opt/libpq*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin",
+		"/usr/local/opt/postgresql*/bin",
+		"/opt/homebrew/opt/libpq*/bin", "/usr/local/opt/libpq*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	} {
 		found, _ := filepath.Glob(pattern)
 		folders = append(folders, found...)
@@ -44,7 +47,8 @@ func toolFolders() []string {
 }
 
 // errNoTool says that a program is not on this machine, in any version.
-var errNoTool = errors.New("is not on this machine: install the Postgres client programs (Debian: apt-get install postgresql-client)")
+var errNoTool = errors.New("is not on this machine: install the Postgres client programs (Debian: apt-get install " +
+	"postgresql-client)")
 
 // findTools finds a program in all versions that this machine has, the oldest first.
 func findTools(name string) ([]tool, error) {
@@ -61,7 +65,8 @@ func findTools(name string) ([]tool, error) {
 		if err != nil {
 			continue
 		}
-		if filepath.Base(real) == "pg_wrapper" { // Debian's, which chooses a version by its own rules; those it chooses from are found too
+		// Debian's pg_wrapper chooses a version by its own rules. The versions that it chooses from are found too.
+		if filepath.Base(real) == "pg_wrapper" {
 			continue
 		}
 		major := toolMajor(real)
@@ -90,7 +95,9 @@ func findDump(server int) (tool, error) {
 	}
 	newest := tools[len(tools)-1]
 	return tool{}, fmt.Errorf(
-		"the server is Postgres %d, and the newest pg_dump here is of version %d (%s), which cannot read it: install the client programs of version %[1]d or newer (Debian: postgresql-client-%[1]d), or name their folder by POSTGRES_BINARIES",
+		"the server is Postgres %d, and the newest pg_dump here is of version %d (%s), which cannot read it: install the "+
+			"client programs of version %[1]d or newer (Debian: postgresql-client-%[1]d), or name their folder by "+
+			"POSTGRES_BINARIES",
 		server, newest.major, newest.path)
 }
 

@@ -26,7 +26,8 @@ func TestUnusualDatabase(t *testing.T) {
 	}
 	admin("CREATE ROLE " + name + " LOGIN")
 	t.Cleanup(func() { admin("DROP ROLE " + name) })
-	admin(fmt.Sprintf("CREATE DATABASE %s OWNER %[1]s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'", name))
+	admin(fmt.Sprintf("CREATE DATABASE %s OWNER %[1]s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE "+
+		"'C.UTF-8'", name))
 	t.Cleanup(func() { admin("DROP DATABASE " + name + " WITH (FORCE)") })
 	for setting, value := range map[string]string{
 		"statement_timeout": "'10ms'", "idle_in_transaction_session_timeout": "'1ms'", "default_transaction_isolation": "serializable",
@@ -34,7 +35,8 @@ func TestUnusualDatabase(t *testing.T) {
 		"standard_conforming_strings": "off", "extra_float_digits": "'-10'", "search_path": `"Own Schema", public`,
 	} {
 		var there bool
-		err := near.Pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_settings WHERE lower(name) = lower($1))", setting).Scan(&there)
+		err := near.Pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_settings WHERE lower(name) = lower($1))",
+			setting).Scan(&there)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +59,8 @@ func TestUnusualDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.StatementTimeout != 10*time.Millisecond || s.Schema != "Own Schema" || !s.MayCreate || s.Standby || s.ReadOnly || !s.KnowsToronto || s.Encoding != "UTF8" || s.Role != name {
+	if s.StatementTimeout != 10*time.Millisecond || s.Schema != "Own Schema" || !s.MayCreate || s.Standby || s.ReadOnly ||
+		!s.KnowsToronto || s.Encoding != "UTF8" || s.Role != name {
 		t.Errorf("%+v", s)
 	}
 	for _, e := range s.Extensions {
@@ -70,13 +73,16 @@ func TestUnusualDatabase(t *testing.T) {
 	}
 	var words, moment string
 	var at time.Time
-	err = d.Pool.QueryRow(t.Context(), `SELECT explorer_words('L''Économie “verte” & co'), '2026-06-18 12:00+00'::timestamptz::text, now()`).Scan(&words, &moment, &at)
-	if err != nil || words != "l economie verte co" || moment != "2026-06-18 12:00:00+00" || time.Since(at).Abs() > time.Hour {
+	err = d.Pool.QueryRow(t.Context(), `SELECT explorer_words('L''Économie “verte” & co'),
+		'2026-06-18 12:00+00'::timestamptz::text, now()`).Scan(&words, &moment, &at)
+	if err != nil || words != "l economie verte co" || moment != "2026-06-18 12:00:00+00" ||
+		time.Since(at).Abs() > time.Hour {
 		t.Errorf("%q, %q, %s, %v", words, moment, at, err)
 	}
 	err = d.Tx(t.Context(), func(tx pgx.Tx) error {
 		var level string
-		if err := tx.QueryRow(t.Context(), "SHOW transaction_isolation").Scan(&level); err != nil || level != "read committed" {
+		if err := tx.QueryRow(t.Context(), "SHOW transaction_isolation").Scan(&level); err != nil ||
+			level != "read committed" {
 			t.Errorf("isolation: %s, %v", level, err)
 		}
 		return nil
@@ -104,14 +110,16 @@ func TestExamine(t *testing.T) {
 	d := dbtest.New(t)
 	name := dbName(t, d)
 	mustExec(t, d, `CREATE SCHEMA "Hidden"; ALTER EXTENSION unaccent SET SCHEMA "Hidden"; DROP EXTENSION pg_trgm CASCADE`)
-	mustExec(t, d, fmt.Sprintf("ALTER DATABASE %s SET default_transaction_read_only = on; ALTER DATABASE %[1]s SET lock_timeout = '5s'", name))
+	mustExec(t, d, fmt.Sprintf("ALTER DATABASE %s SET default_transaction_read_only = on; ALTER DATABASE %[1]s SET "+
+		"lock_timeout = '5s'", name))
 	again := open(t, d)
 	s, err := again.Examine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []db.ExtensionState{{Name: "pg_trgm", Available: true}, {Name: "unaccent", Available: true, Schema: "Hidden"}}
-	if !s.ReadOnly || s.LockTimeout != 5*time.Second || s.StatementTimeout != 0 || len(s.Extensions) != 2 || s.Extensions[0] != want[0] || s.Extensions[1] != want[1] {
+	if !s.ReadOnly || s.LockTimeout != 5*time.Second || s.StatementTimeout != 0 || len(s.Extensions) != 2 ||
+		s.Extensions[0] != want[0] || s.Extensions[1] != want[1] {
 		t.Errorf("%+v", s)
 	}
 }

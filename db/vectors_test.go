@@ -5,6 +5,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
 // TestNearestBillsInTransactionMode has embeddings that can be seen only within limits, and by who only reads.
@@ -13,10 +14,10 @@ func TestNearestBillsInTransactionMode(t *testing.T) {
 	d := dbtest.New(t)
 	withVector(t, d, "vectors")
 	embed(t, d, "a", "m", "{1,0,0}")
-	if _, err := d.EnsureVectorIndex(t.Context(), "m", 3); err != nil {
+	if _, err := pgvector.Ensure(t.Context(), d, "m", 3); err != nil {
 		t.Fatal(err)
 	}
-	ix, err := d.FindVectorIndex(t.Context(), "m", 3)
+	ix, err := pgvector.Find(t.Context(), d, "m", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ WHERE current_setting('statement_timeout') = '1min' AND current_setting('transac
 	}
 	t.Cleanup(shared.Close)
 	for name, d := range map[string]*db.DB{"Postgres itself": d, "transaction mode": shared} {
-		found, _, err := d.NearestBills(t.Context(), ix, []float32{1, 0, 0}, 1, []string{"a"})
+		found, _, err := ix.Nearest(t.Context(), d, []float32{1, 0, 0}, 1, []string{"a"})
 		if err != nil || len(found) != 1 {
 			t.Errorf("%s: %v, %v", name, found, err)
 		}

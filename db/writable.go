@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// writeProbeLock is the advisory lock of whoever tries whether the database can be written to.
+	// writeProbeLock is the advisory lock of a probe.
 	writeProbeLock = 7466552
-	// writeProbeLimit bounds a try.
+	// writeProbeLimit bounds a probe.
 	writeProbeLimit = 2 * time.Second
 )
 
-// WriteProbe knows whether a database takes writes, for whoever asks, however often.
+// WriteProbe caches whether a database accepts writes. It may be used by several goroutines.
 type WriteProbe struct {
 	// DB is the database.
 	DB *DB
-	// Every is how long what a try found is good for.
+	// Every is how long a result is cached.
 	Every time.Duration
 
-	mu    sync.Mutex // held while it is tried: others wait for the same
+	mu    sync.Mutex // held during a probe: concurrent callers wait for its result
 	tried time.Time
 	err   error
 }
 
-// Check says what the last try found, as CheckWritable does.
+// Check returns the last result of CheckWritable, and calls it again if that is older than Every.
 func (p *WriteProbe) Check(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,9 +41,9 @@ func (p *WriteProbe) Check(ctx context.Context) error {
 	return p.err
 }
 
-// NotWritable says why a database takes no writes, in words for everybody.
+// NotWritable means that a database accepts no writes.
 type NotWritable struct {
-	// Reason is what is so, such as "the disk of the database is full".
+	// Reason is a text for users, such as "the disk of the database is full".
 	Reason string
 	err    error
 }
@@ -51,12 +51,12 @@ type NotWritable struct {
 // Error implements error.
 func (e *NotWritable) Error() string { return e.Reason }
 
-// Unwrap is what Postgres says.
+// Unwrap returns the error of Postgres.
 func (e *NotWritable) Unwrap() error { return e.err }
 
-// writeProbe is what a try does, in a transaction that is undone. It leaves nothing behind: an undone INSERT would leave
-// dead rows, and an undone TRUNCATE or CREATE TABLE dead rows of the catalog, whose vacuum locks out a standby's readers as
-// TRUNCATE itself does.
+// writeProbe is what a try does, in a transaction that is undone. It leaves nothing behind: an undone INSERT would
+// leave dead rows, and an undone TRUNCATE or CREATE TABLE dead rows of the catalog, whose vacuum locks out a standby's
+// readers as TRUNCATE itself does.
 var writeProbe = []string{
 	`SET LOCAL lock_timeout = 500`,
 	// A table that is always empty. Readers do not stand in its way, nor it in theirs.
@@ -69,13 +69,13 @@ var writeProbe = []string{
 	writeProbeFile,
 }
 
-// writeProbeFile has more rows than fit into 64 kB of memory: Postgres writes them to a temporary file, which needs room on
-// the disk as a table does that grows.
+// writeProbeFile has more rows than fit into 64 kB of memory: Postgres writes them to a temporary file, which needs
+// room on the disk as a table does that grows.
 const writeProbeFile = `SELECT count(*) FROM generate_series(1, 8000)`
 
-// CheckWritable has the database do what any write does, and write more than 64 kB into a new file, and takes it back: a
-// *NotWritable says that it cannot. All processes together do so once at a time; where another is at it, and where the try
-// takes too long, nothing is known and nothing is said.
+// CheckWritable has the database do what any write does, and write more than 64 kB into a new file, and takes it back:
+// a *NotWritable says that it cannot. All processes together do so once at a time; where another is at it, and where
+// the try takes too long, nothing is known and nothing is said.
 func (d *DB) CheckWritable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeProbeLimit)
 	defer cancel()
@@ -96,8 +96,8 @@ func (d *DB) CheckWritable(ctx context.Context) error {
 	return nil
 }
 
-// notWritable tells from a refusal that no write would be taken; nil for any other. file says that what was refused was to
-// write a file, which needs no right that a role may lack.
+// notWritable tells from a refusal that no write would be taken; nil for any other. file says that what was refused was
+// to write a file, which needs no right that a role may lack.
 func notWritable(err error, file bool) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

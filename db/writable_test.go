@@ -9,18 +9,19 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// refuseWrites has the table that is tried say that the disk is full where a condition holds.
+// refuseWrites makes writes to the probed table fail as on a full disk, while a condition holds.
 func refuseWrites(t *testing.T, d *db.DB, condition string) {
 	t.Helper()
 	mustExec(t, d, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF `+condition+` THEN RAISE 'no space left' USING ERRCODE = 'disk_full'; END IF;
     RETURN NULL;
 END $$`)
-	mustExec(t, d, `CREATE TRIGGER refuse BEFORE INSERT OR DELETE OR TRUNCATE ON writability FOR EACH STATEMENT EXECUTE FUNCTION refuse()`)
+	mustExec(t, d, `CREATE TRIGGER refuse BEFORE INSERT OR DELETE OR TRUNCATE ON writability FOR EACH STATEMENT
+		EXECUTE FUNCTION refuse()`)
 }
 
-// TestWriteProbeBesideReaders has another transaction read the table, as pg_dump does: the try does not wait for it, and
-// finds what it looks for.
+// TestWriteProbeBesideReaders lets another transaction read the table, as pg_dump does: the probe does not wait for it,
+// and gives the right result.
 func TestWriteProbeBesideReaders(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -39,12 +40,13 @@ func TestWriteProbeBesideReaders(t *testing.T) {
 	}
 }
 
-// TestWriteProbeLocksNobodyOut looks at the locks of a try: those that keep readers out are written to the log, and stop a
-// standby that somebody reads from.
+// TestWriteProbeLocksNobodyOut looks at the locks of a probe. Locks that exclude readers are written to the log, and
+// stop a standby that is being read.
 func TestWriteProbeLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	refuseWrites(t, d, `EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')`)
+	refuseWrites(t, d, `EXISTS (SELECT FROM pg_locks
+		WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')`)
 	if err := d.CheckWritable(t.Context()); err != nil {
 		t.Error("it locks readers out")
 	}
@@ -77,7 +79,8 @@ func TestWriteProbeNeedsRoom(t *testing.T) {
 func TestWriteProbeInTransactionMode(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND current_setting('idle_in_transaction_session_timeout') = '1min'")
+	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND "+
+		"current_setting('idle_in_transaction_session_timeout') = '1min'")
 	shared, err := db.Open(t.Context(), db.Config{URL: d.URL, Pooling: db.PoolingTransaction, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)

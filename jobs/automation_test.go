@@ -9,6 +9,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func (p pipeline) evaluate(t testing.TB, sensor string) *orchestrator.SensorTick {
@@ -68,7 +69,7 @@ func testNewBillsSensorOverDays(t *testing.T, r source) {
 	}
 }
 
-// While a fetch is on its way its bills wait: they are one run in the end.
+// The bills of a running fetch wait, so that one run is started for all of them.
 func TestNewBillsWaitForTheEndOfTheFetch(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)
@@ -81,19 +82,22 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		t.Fatal(err)
 	}
 	r.post(t, "/faults?latency=100ms")
-	run, _, err := p.engine.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"fetch_latest_bills"}, Config: []byte(`{"limit": 100}`), Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := p.engine.StartRun(t.Context(), orchestrator.RunRequest{
+		Assets: []string{"fetch_latest_bills"}, Config: []byte(`{"limit": 100}`), Trigger: orchestrator.Trigger{Kind: "api"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored := func() bool {
-		n, err := p.store.NewBillsSince(t.Context(), "", nil)
+		n, err := p.store.NewBillsSince(t.Context(), "")
 		return err == nil && len(n.IDs) > 0
 	}
 	dbtest.Until(t, p.db, "a bill is stored", stored)
-	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 || !strings.Contains(*tick.Message, "a fetch is on its way") {
+	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 ||
+		!strings.Contains(*tick.Message, "a running fetch") {
 		t.Errorf("in the middle: %+v", tick)
 	}
-	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]orchestrator.Event) error { return nil }); err != nil {
+	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 1 {
@@ -117,7 +121,7 @@ func testFetchFailureSensor(t *testing.T, r source) {
 	}
 	causes := func() (open []string, all int) {
 		t.Helper()
-		alerts, err := p.engine.Alerts(t.Context(), false, nil, 50)
+		alerts, err := p.engine.Alerts().List(t.Context(), false, nil, 50)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +160,9 @@ func TestBackfillOfAllSessions(t *testing.T) {
 	forEachSource(t, lastDay, func(t *testing.T, r source) {
 		p := pipelineOn(t, dbtest.NewWatched(t), r, 0)
 		p.materialize(t, "parliament_sessions", `{}`)
-		req := orchestrator.BackfillRequest{Assets: []string{"fetch_parliament_session_bills"}, Only: orchestrator.PartitionMissing, Concurrency: 2}
+		req := orchestrator.BackfillRequest{
+			Assets: []string{"fetch_parliament_session_bills"}, Only: orchestrator.PartitionMissing, Concurrency: 2,
+		}
 		plan, err := p.engine.PlanBackfill(t.Context(), req)
 		if err != nil || !slices.Equal(plan.Keys, r.sessions) {
 			t.Fatalf("plan = %+v, %v; want %q", plan, err, r.sessions)
@@ -184,8 +190,11 @@ func TestBackfillOfAllSessions(t *testing.T) {
 		for _, s := range sessions {
 			total += s.Bills
 		}
-		if want := len(r.records(t)); b.Status != orchestrator.StatusSuccess || total != want || len(sessions) != len(r.sessions) {
-			t.Errorf("%s %v: %d bills of %d sessions, want %d of %d", b.Status, b.Counts, total, len(sessions), want, len(r.sessions))
+		if want := len(r.records(t)); b.Status != orchestrator.StatusSuccess || total != want ||
+			len(sessions) != len(r.sessions) {
+			t.Errorf(
+				"%s %v: %d bills of %d sessions, want %d of %d", b.Status, b.Counts, total, len(sessions), want, len(r.sessions),
+			)
 		}
 	})
 }

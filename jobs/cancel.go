@@ -7,10 +7,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// asEnded is a fetch log as the end of its step has it: the fetch knows that it was stopped, and the engine why. A cancel
-// is no failure, whatever error it made; running out of time is one, with its own reason. survived are the errors that
-// the fetch had met before.
-func asEnded(log parliament.FetchLog, step *orchestrator.Step, survived []parliament.FetchError) parliament.FetchLog {
+// withFinalStatus returns a fetch log with the status of its step's end: the fetch knows that it was stopped, and the
+// engine knows why. A cancellation is not a failure, whatever error it caused. A timeout is a failure with its own
+// message. survived are the earlier errors that did not fail the fetch.
+func withFinalStatus(log parliament.FetchLog, step *orchestrator.Step,
+	survived []parliament.FetchError) parliament.FetchLog {
 	status, err := step.Ending()
 	switch {
 	case err == nil || status == orchestrator.StatusSuccess:
@@ -24,9 +25,9 @@ func asEnded(log parliament.FetchLog, step *orchestrator.Step, survived []parlia
 	return log
 }
 
-// toldOf says whether a fetch log is one that people are told of: not that of a cancel, nor that of an attempt whose step
-// was canceled later, while it waited for the next one.
-func toldOf(l parliament.FetchLog, run orchestrator.Run) bool {
+// affectsAlerts reports whether a fetch log raises or clears alerts. The log of a canceled fetch does not, nor does
+// that of an attempt whose step was canceled later, while it waited for its retry.
+func affectsAlerts(l parliament.FetchLog, run orchestrator.Run) bool {
 	if l.Status == parliament.FetchCanceled {
 		return false
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
@@ -63,8 +63,8 @@ func (s *lab) event(id uuid.UUID, kind string) {
 	seen := make(chan struct{})
 	go func() {
 		defer close(seen)
-		_ = s.engine.FollowRun(s.t.Context(), id, 0, func(evs []orchestrator.Event) error {
-			if slices.ContainsFunc(evs, func(ev orchestrator.Event) bool { return ev.Type == kind }) {
+		_ = s.engine.FollowRun(s.t.Context(), id, 0, func(evs []eventlog.Event) error {
+			if slices.ContainsFunc(evs, func(ev eventlog.Event) bool { return ev.Type == kind }) {
 				return http.ErrAbortHandler // any error ends it
 			}
 			return nil
@@ -80,27 +80,29 @@ func (s *lab) cancel(id uuid.UUID) {
 	}
 }
 
-// watch has the sensors of failures see what happens from here on.
+// watch starts the sensors of failures, which see events from here on.
 func (s *lab) watch() {
 	s.t.Helper()
 	s.evaluated("fetch_failure_sensor")
 	s.evaluated("run_failure_sensor")
 }
 
-// quiet says that a run was canceled, everywhere, and that nobody is told.
+// quiet checks that a run is recorded as canceled everywhere, and that no alert is raised.
 func (s *lab) quiet(id uuid.UUID) {
 	s.t.Helper()
 	run, events := s.ended(id)
-	if run.Status != orchestrator.StatusCanceled || run.CanceledBy == nil || *run.CanceledBy != "alice" || run.Error != nil {
+	if run.Status != orchestrator.StatusCanceled || run.CanceledBy == nil || *run.CanceledBy != "alice" ||
+		run.Error != nil {
 		s.t.Errorf("the run ended as %s by %v: %+v", run.Status, run.CanceledBy, run.Error)
 	}
 	for _, step := range run.Steps {
-		if step.Status != orchestrator.StatusCanceled || step.Error == nil || step.Error.Class != orchestrator.ClassCanceled || !strings.HasPrefix(step.Error.Message, "canceled by alice") {
+		if step.Status != orchestrator.StatusCanceled || step.Error == nil ||
+			step.Error.Class != orchestrator.ClassCanceled || !strings.HasPrefix(step.Error.Message, "canceled by alice") {
 			s.t.Errorf("%s ended as %s: %+v", step.Asset, step.Status, step.Error)
 		}
 	}
 	for _, ev := range events {
-		if ev.Level == orchestrator.LevelError || strings.Contains(ev.Message, "JobCancelError") {
+		if ev.Level == eventlog.LevelError || strings.Contains(ev.Message, "JobCancelError") {
 			s.t.Errorf("event %s %s: %s", ev.Level, ev.Type, ev.Message)
 		}
 	}
@@ -113,13 +115,15 @@ func (s *lab) quiet(id uuid.UUID) {
 // untouched says that the sources are not blamed for a cancel.
 func (s *lab) untouched() {
 	s.t.Helper()
-	sources, err := db.New(s.db.Pool).ListSources(s.t.Context())
+	sources, err := s.store.Sources(s.t.Context())
 	if err != nil || len(sources) != 2 {
 		s.t.Fatalf("%d sources, %v", len(sources), err)
 	}
 	for _, source := range sources {
 		if source.LastFailureAt != nil || source.LastError != nil || source.BreakerOpen {
-			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Source, source.LastFailureAt, source.LastError, source.BreakerOpen)
+			s.t.Errorf(
+				"%s: failed at %v: %v; breaker open: %v", source.Name, source.LastFailureAt, source.LastError, source.BreakerOpen,
+			)
 		}
 	}
 }
@@ -133,7 +137,8 @@ func (s *lab) fetchLogs() []parliament.FetchLog {
 	return logs
 }
 
-// TestCanceledFetch cancels each fetch, wherever it waits: it is canceled everywhere, alerts nobody and blames no source.
+// TestCanceledFetch cancels each fetch, wherever it waits: it is canceled everywhere, alerts nobody and blames no
+// source.
 func TestCanceledFetch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -148,7 +153,10 @@ func TestCanceledFetch(t *testing.T) {
 		{latestAsset, `{}`, "told to wait", func(s *lab) <-chan struct{} { return s.answering(http.StatusTooManyRequests, "Retry-After", "15") }, true},
 		{membersAsset, `{}`, "between two tries", func(s *lab) <-chan struct{} { return s.answering(http.StatusInternalServerError) }, true},
 		{latestAsset, `{}`, "in line for a slot", func(s *lab) <-chan struct{} {
-			s.exec(`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour' FROM source_states, generate_series(1, 4) AS slot`)
+			s.exec(
+				`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour'
+					FROM source_states, generate_series(1, 4) AS slot`,
+			)
 			return nil
 		}, false},
 		{latestAsset, `{}`, "in the midst of the details", func(s *lab) <-chan struct{} {
@@ -173,7 +181,7 @@ func TestCanceledFetch(t *testing.T) {
 			s.watch()
 			came := c.hold(s)
 			id := s.begin(c.asset, c.config)
-			if s.event(id, orchestrator.EventStepStarted); came != nil {
+			if s.event(id, eventlog.StepStarted); came != nil {
 				s.await("a request", came)
 			}
 			s.cancel(id)
@@ -186,7 +194,10 @@ func TestCanceledFetch(t *testing.T) {
 				t.Errorf("fetch logs %+v", logs)
 			}
 			s.made("monitor_fetch_operations", `{}`)
-			if n := s.count(`SELECT (metadata ->> 'canceled_count')::integer FROM materializations WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`); n != 1 {
+			if n := s.count(
+				`SELECT (metadata ->> 'canceled_count')::integer FROM materializations
+					WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`,
+			); n != 1 {
 				t.Errorf("%d canceled fetches are monitored", n)
 			}
 		})
@@ -208,7 +219,7 @@ func TestCanceledInItsChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := s.begin(latestAsset, `{"limit": 10}`)
-	s.event(id, orchestrator.EventProgress) // the last that the fetch says
+	s.event(id, eventlog.Progress) // the last that the fetch says
 	s.cancel(id)
 	s.ended(id)
 	if err := tx.Rollback(t.Context()); err != nil { // what came after it does not show to the sensors before
@@ -216,22 +227,27 @@ func TestCanceledInItsChecks(t *testing.T) {
 	}
 	s.quiet(id)
 	logs := s.fetchLogs()
-	if len(logs) != 2 || logs[0].Status != parliament.FetchCanceled || s.count(`SELECT count(*) FROM bills`) != s.count(`SELECT count(*) FROM listed_bills`) {
+	if len(logs) != 2 || logs[0].Status != parliament.FetchCanceled ||
+		s.count(`SELECT count(*) FROM bills`) != s.count(`SELECT count(*) FROM listed_bills`) {
 		t.Errorf("%d bills, fetch logs %+v", s.count(`SELECT count(*) FROM bills`), logs)
 	}
 }
 
-// A fetch that is canceled while it waits for its next attempt: the log of the attempt before says that it failed, as it
-// did, and nobody is told.
+// A fetch that is canceled while it waits for its next attempt: the log of the attempt before says that it failed, as
+// it did, and nobody is told.
 func TestCanceledBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	s := newLab(t, labOptions{})
 	s.watch()
-	s.exec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+	s.exec(
+		`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+			CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`,
+	)
 	id := s.begin(latestAsset, `{"limit": 5}`)
-	s.event(id, orchestrator.EventStepUpForRetry)
+	s.event(id, eventlog.StepUpForRetry)
 	s.cancel(id)
-	if run, _ := s.ended(id); run.Status != orchestrator.StatusCanceled || run.Steps[0].Status != orchestrator.StatusCanceled {
+	if run, _ := s.ended(id); run.Status != orchestrator.StatusCanceled ||
+		run.Steps[0].Status != orchestrator.StatusCanceled {
 		t.Errorf("%+v", run)
 	}
 	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure {
@@ -273,10 +289,12 @@ func TestTimedOutFetch(t *testing.T) {
 	s.exec(`UPDATE runs SET deadline_at = now() - interval '1 second' WHERE id = $1`, id)
 	run, _ := s.ended(id)
 	const why = "the run took longer than 1h0m0s"
-	if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Message != why {
+	if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassTimeout ||
+		run.Steps[0].Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Message != why {
 		t.Errorf("%s %+v, %+v", run.Status, run.Error, run.Steps[0].Error)
 	}
-	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) != 1 || logs[0].Errors[0].Message != why {
+	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) != 1 ||
+		logs[0].Errors[0].Message != why {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	s.untouched()
@@ -285,7 +303,8 @@ func TestTimedOutFetch(t *testing.T) {
 	}
 }
 
-// A worker that stops hands its fetch back: that is neither a failure nor a cancel, and the next worker's log is the only one.
+// A worker that stops hands its fetch back: that is neither a failure nor a cancel, and the next worker's log is the
+// only one.
 func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
 	s := newLab(t, labOptions{})
@@ -299,7 +318,9 @@ func TestStoppedWorker(t *testing.T) {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	var status, event string
-	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil || status != orchestrator.StatusQueued || event != orchestrator.EventStepRequeued {
+	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL
+		ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil ||
+		status != orchestrator.StatusQueued || event != eventlog.StepRequeued {
 		t.Errorf("%s, %s, %v", status, event, err)
 	}
 	s.spoiled(func(http.ResponseWriter, *http.Request) bool { return false })
@@ -336,7 +357,9 @@ func TestCanceledEmbedding(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 100)
 	s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) {
-		d.Meaning = parliament.NewMeaning(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
+		d.Embedder = parliament.NewEmbedder(
+			s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }),
+		)
 	}})
 	s.made("fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	s.watch()
@@ -360,8 +383,14 @@ func TestChangesOfACanceledFetchArePublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One bill has changed, and is stored at once; of another the detail is missing, and does not come.
-	s.exec(`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`)
-	s.exec(`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null') WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`)
+	s.exec(
+		`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'),
+			parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`,
+	)
+	s.exec(
+		`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null')
+			WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`,
+	)
 	detail := make(chan struct{}, 1)
 	s.spoiled(func(_ http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/bill/") {
@@ -390,9 +419,9 @@ func (s *lab) started(job string) (id uuid.UUID) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	seen := map[uuid.UUID]bool{}
-	_ = s.engine.FollowAll(ctx, &orchestrator.Cursor{}, func(evs []orchestrator.Event) error {
+	_ = s.engine.Events().FollowAll(ctx, &eventlog.Cursor{}, func(evs []eventlog.Event) error {
 		for _, ev := range evs {
-			if ev.Type != orchestrator.EventRunEnqueued {
+			if ev.Type != eventlog.RunEnqueued {
 				continue
 			}
 			run, err := s.engine.Run(ctx, ev.RunID)

@@ -5,43 +5,43 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-// causes are what went wrong in a fetch, each with how often. The zero value has none.
+// causes groups the errors of a fetch by cause. The zero value is empty.
 type causes struct {
 	order []*cause
 	by    map[string]*cause
 }
 
-// cause is one thing that went wrong for one record or many.
+// cause is an error that one or more records have in common.
 type cause struct {
-	message string // of the first
-	urls    []string
-	count   int
-	told    time.Time // when the run's log had a line of it
-	untold  int       // since then
+	message  string // of the first
+	urls     []string
+	count    int
+	loggedAt time.Time // when the run's log had a line of it
+	unlogged int       // since then
 }
 
 const (
-	// mostCauses have a line in the log of a run; the log of one whose source is broken need not be longer.
-	mostCauses = 50
-	// keptCauses are told apart; what else goes wrong is counted under otherCauses.
-	keptCauses  = 200
+	// maxLoggedCauses is how many causes have a line in the run's log, so that a broken source does not fill it.
+	maxLoggedCauses = 50
+	// maxCauses is how many causes are distinguished. Further errors count under otherCauses.
+	maxCauses   = 200
 	otherCauses = "further causes"
-	// urlsOfCause are named with a cause.
-	urlsOfCause = 50
-	// retriesEvery is how often the log tells of the requests that are made again for one cause.
-	retriesEvery = time.Minute
+	// maxCauseURLs is how many addresses are listed with a cause.
+	maxCauseURLs = 50
+	// retryLogInterval is how often the log reports the retries of one cause.
+	retryLogInterval = time.Minute
 )
 
-// met notes that something went wrong once more.
-func (c *causes) met(name, message, url string) *cause {
+// add counts an error.
+func (c *causes) add(name, message, url string) *cause {
 	if c.by == nil {
 		c.by = map[string]*cause{}
 	}
 	of := c.by[name]
-	if of == nil && len(c.order) >= keptCauses {
+	if of == nil && len(c.order) >= maxCauses {
 		name, message = otherCauses, otherCauses
 		of = c.by[name]
 	}
@@ -50,47 +50,54 @@ func (c *causes) met(name, message, url string) *cause {
 		c.by[name], c.order = of, append(c.order, of)
 	}
 	of.count++
-	if url != "" && len(of.urls) < urlsOfCause {
+	if url != "" && len(of.urls) < maxCauseURLs {
 		of.urls = append(of.urls, url)
 	}
 	return of
 }
 
-// ofRecord are the parts of a message that name a record, or the connection that it was asked for over.
-var ofRecord = regexp.MustCompile(`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`)
+// recordDetails matches the parts of a message that identify a record or a connection.
+var recordDetails = regexp.MustCompile(
+	`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|` +
+		`\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`,
+)
 
-// causeOf is a message without what it says of one record: those that are left with the same have the same cause.
-func causeOf(message string) string { return ofRecord.ReplaceAllString(message, "...") }
+// causeOf removes what identifies a record from a message. Messages with the same rest have the same cause.
+func causeOf(message string) string { return recordDetails.ReplaceAllString(message, "...") }
 
-// retrying tells of a request that is made again: at once when the cause is new, and then of all of a minute together.
+// retrying logs a retried request: at once if the cause is new, and then once a minute for all retries since the last
+// line.
 func (f *fetch) retrying(source string, err error, attempt int, wait time.Duration) {
 	message := fmt.Sprintf("%s: %v; trying again in %s", source, err, wait.Round(10*time.Millisecond))
 	f.mu.Lock()
-	c := f.retries.met(causeOf(fmt.Sprintf("%s: %v", source, err)), message, "")
+	c := f.retryCauses.add(causeOf(fmt.Sprintf("%s: %v", source, err)), message, "")
 	now := time.Now()
-	if c.untold++; !c.told.IsZero() && now.Sub(c.told) < retriesEvery || len(f.retries.order) > mostCauses {
+	if c.unlogged++; !c.loggedAt.IsZero() && now.Sub(c.loggedAt) < retryLogInterval ||
+		len(f.retryCauses.order) > maxLoggedCauses {
 		f.mu.Unlock()
 		return
 	}
-	n := c.untold
-	c.told, c.untold = now, 0
+	n := c.unlogged
+	c.loggedAt, c.unlogged = now, 0
 	f.mu.Unlock()
 	data := map[string]any{"source": source, "attempt": attempt}
 	if n > 1 {
 		message += fmt.Sprintf("; for the same reason, %d requests since the last line", n)
 		data["count"] = n
 	}
-	f.step.Log(orchestrator.LevelWarn, message, data)
+	f.step.Log(eventlog.LevelWarn, message, data)
 }
 
-// tellCauses has the run's log tell what went wrong: one line for each cause, with how many records it hit. Each of
-// them counts as an error, and the first ten are in the fetch log.
-func (f *fetch) tellCauses() {
+// logCauses logs what failed: one line per cause, with the number of its records. Each record counts as an error. The
+// fetch log has the first ten errors.
+func (f *fetch) logCauses() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, c := range f.faults.order {
-		if i == mostCauses {
-			f.step.Log(orchestrator.LevelError, fmt.Sprintf("%d further causes are left out", len(f.faults.order)-mostCauses), nil)
+	for i, c := range f.errorCauses.order {
+		if i == maxLoggedCauses {
+			f.step.Log(
+				eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil,
+			)
 			break
 		}
 		data, message := map[string]any{}, c.message
@@ -101,13 +108,16 @@ func (f *fetch) tellCauses() {
 			message += fmt.Sprintf(" (and %d more for the same reason)", c.count-1)
 			data["count"], data["urls"] = c.count, c.urls
 		}
-		f.step.Log(orchestrator.LevelError, message, data)
+		f.step.Log(eventlog.LevelError, message, data)
 	}
-	f.faults = causes{}
-	for _, c := range f.retries.order {
-		if c.untold > 0 {
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.untold), map[string]any{"count": c.untold})
+	f.errorCauses = causes{}
+	for _, c := range f.retryCauses.order {
+		if c.unlogged > 0 {
+			f.step.Log(
+				eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged),
+				map[string]any{"count": c.unlogged},
+			)
 		}
 	}
-	f.retries = causes{}
+	f.retryCauses = causes{}
 }

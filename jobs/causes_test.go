@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
@@ -30,11 +30,11 @@ func TestOneCauseIsOneLine(t *testing.T) {
 				return record
 			})
 			id := s.begin("fetch_latest_bills", `{}`)
-			var faults, retries []orchestrator.Event
-			if err := s.engine.FollowRun(t.Context(), id, 0, func(evs []orchestrator.Event) error {
+			var faults, retries []eventlog.Event
+			if err := s.engine.FollowRun(t.Context(), id, 0, func(evs []eventlog.Event) error {
 				for _, ev := range evs {
 					switch {
-					case ev.Type == orchestrator.EventLog && ev.Level == orchestrator.LevelError:
+					case ev.Type == eventlog.LogLine && ev.Level == eventlog.LevelError:
 						faults = append(faults, ev)
 					case strings.Contains(ev.Message, "trying again"):
 						retries = append(retries, ev)
@@ -71,7 +71,9 @@ func TestOneCauseIsOneLine(t *testing.T) {
 				told += max(1, data.Count)
 			}
 			if told != md.Errors || len(faults) > 2 || len(retries) > 4 {
-				t.Errorf("%d errors have %d lines, which tell of %d; %d lines of retries", md.Errors, len(faults), told, len(retries))
+				t.Errorf(
+					"%d errors have %d lines, which tell of %d; %d lines of retries", md.Errors, len(faults), told, len(retries),
+				)
 				for _, ev := range append(faults, retries...) {
 					t.Log(ev.Message, string(ev.Data))
 				}

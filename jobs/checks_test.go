@@ -35,12 +35,16 @@ const latestAsset, membersAsset = "fetch_latest_bills", "fetch_politicians"
 // harms has at least one fault for every check of the pipeline: see TestChecks.
 var harms = []harmful{
 	{
-		asset: latestAsset, check: "current_session_has_bills", fault: "nothing was introduced for nine months", config: `{"limit": 10}`,
-		harm: func(s *lab) { s.world.SetDay(time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)) }, says: "want one since 2027-07-01",
+		asset: latestAsset, check: "current_session_has_bills", fault: "nothing was introduced for nine months",
+		config: `{"limit": 10}`,
+		harm:   func(s *lab) { s.world.SetDay(time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)) },
+		says:   "want one since 2027-07-01",
 	},
 	{
-		asset: latestAsset, check: "current_session_has_bills", fault: "a newer session is known", config: `{"limit": 10}`, prepare: func(s *lab) { s.made("parliament_sessions", `{}`) },
-		harm: func(s *lab) { s.exec(`INSERT INTO dynamic_partitions VALUES ('parliament_session', '46-1', now())`) }, says: "session 46-1 is known, and no bill of it is held",
+		asset: latestAsset, check: "current_session_has_bills", fault: "a newer session is known", config: `{"limit": 10}`,
+		prepare: func(s *lab) { s.made("parliament_sessions", `{}`) },
+		harm:    func(s *lab) { s.exec(`INSERT INTO dynamic_partitions VALUES ('parliament_session', '46-1', now())`) },
+		says:    "session 46-1 is known, and no bill of it is held",
 	},
 	{
 		asset: latestAsset, check: "every_bill_has_a_title", fault: "a bill without one", config: `{"limit": 10}`,
@@ -49,7 +53,12 @@ var harms = []harmful{
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if _, err := s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{OpenParliament: &openparliament.Bill{Session: "43-1", Number: "C-5"}}}}); err != nil {
+			if _, err := s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{
+				{
+					ID: id, FetchedAt: time.Now(),
+					SourceRecords: parliament.SourceRecords{OpenParliament: &openparliament.Bill{Session: "43-1", Number: "C-5"}},
+				},
+			}); err != nil {
 				s.t.Fatal(err)
 			}
 		}, says: "without a title: 43-1/C-5",
@@ -92,16 +101,24 @@ var harms = []harmful{
 		}, says: "20 bills not enriched, of 20 bills",
 	},
 	{
-		asset: "bill_statistics", check: "count_does_not_drop_by_half", fault: "half of all bills are gone", prepare: fetchAll,
+		asset: "bill_statistics", check: "count_does_not_drop_by_half", fault: "half of all bills are gone",
+		prepare: fetchAll,
 		harm: func(s *lab) {
-			s.exec(`DELETE FROM bills WHERE id IN (SELECT id FROM bills ORDER BY id LIMIT (SELECT (count(*) + 1) / 2 FROM bills))`)
+			s.exec(
+				`DELETE FROM bills WHERE id IN (SELECT id FROM bills ORDER BY id LIMIT (SELECT (count(*) + 1) / 2 FROM bills))`,
+			)
 		}, says: "bills are left",
 	},
 	{
-		asset: "bill_statistics", check: "count_does_not_drop_by_half", fault: "half of a session is gone, while another grew", prepare: fetchAll,
+		asset: "bill_statistics", check: "count_does_not_drop_by_half",
+		fault: "half of a session is gone, while another grew", prepare: fetchAll,
 		harm: func(s *lab) {
 			s.exec(`DELETE FROM bills WHERE id IN (SELECT id FROM bills WHERE parliament = 44 ORDER BY id LIMIT 15)`)
-			dbtest.InsertRows(s.t, s.db, "bills", `SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b WHERE parliament = 45`)
+			dbtest.InsertRows(
+				s.t, s.db, "bills",
+				`SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b
+					WHERE parliament = 45`,
+			)
 		}, says: "of session 44-1, 15 of 30",
 	},
 	{
@@ -112,7 +129,10 @@ var harms = []harmful{
 		asset: membersAsset, check: "members_are_known", fault: "nobody is a member", config: `{"limit": 5}`,
 		harm: func(s *lab) {
 			s.exec(`UPDATE politicians SET is_current = false`)
-			s.exec(`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.is_current = false; RETURN NEW; END'; CREATE TRIGGER never BEFORE UPDATE ON politicians FOR EACH ROW EXECUTE FUNCTION never()`)
+			s.exec(
+				`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.is_current = false; RETURN NEW; END';
+					CREATE TRIGGER never BEFORE UPDATE ON politicians FOR EACH ROW EXECUTE FUNCTION never()`,
+			)
 		}, says: "0 members now",
 	},
 	{
@@ -138,7 +158,8 @@ var harms = []harmful{
 		}, says: "2 documents have no embedding of their text, such as 45-1/C-1 (en), 45-1/C-1 (fr)",
 	},
 	{
-		asset: "update_embeddings", check: "every_document_is_embedded", fault: "a text that changed is left as it was", prepare: fetchAll,
+		asset: "update_embeddings", check: "every_document_is_embedded", fault: "a text that changed is left as it was",
+		prepare: fetchAll,
 		harm: func(s *lab) {
 			s.exec(`UPDATE embeddings SET hash = 'x', version = 0 WHERE bill_id = '45-1/C-1' AND language = 'fr'`)
 			s.swallow("embeddings", "NEW.bill_id = '45-1/C-1'")
@@ -149,9 +170,12 @@ var harms = []harmful{
 		harm: func(s *lab) { s.exec(`UPDATE bills SET missing_since = now() WHERE id = '45-1/C-1'`) }, says: "1 bills",
 	},
 	{
-		asset: "data_quality", check: "sources_agree", fault: "a title in a bill of a hundred and more differs", prepare: fetchAll,
+		asset: "data_quality", check: "sources_agree", fault: "a title in a bill of a hundred and more differs",
+		prepare: fetchAll,
 		harm: func(s *lab) {
-			s.exec(`UPDATE bills SET parts = jsonb_set(parts, '{openparliament,name_en}', '"Another Act"') WHERE id = '45-1/C-1'`)
+			s.exec(
+				`UPDATE bills SET parts = jsonb_set(parts, '{openparliament,name_en}', '"Another Act"') WHERE id = '45-1/C-1'`,
+			)
 		}, says: "1 differences",
 	},
 }
@@ -168,7 +192,9 @@ func TestChecks(t *testing.T) {
 	for _, f := range harms {
 		t.Run(f.asset+"/"+f.check+"/"+f.fault, func(t *testing.T) {
 			t.Parallel()
-			s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Meaning = parliament.NewMeaning(s.db, embedder(t, nil)) }})
+			s := newLab(t, labOptions{
+				deps: func(d *jobs.Deps, s *lab) { d.Embedder = parliament.NewEmbedder(s.db, embedder(t, nil)) },
+			})
 			if f.prepare != nil {
 				f.prepare(s)
 			}
@@ -188,7 +214,8 @@ func TestChecks(t *testing.T) {
 			if r.Passed || !strings.Contains(r.Message, f.says) {
 				t.Errorf("passed: %v, %q; want %q", r.Passed, r.Message, f.says)
 			}
-			if cause := "check:" + f.asset + "/" + f.check; slices.Contains(s.alerts(), cause) != (r.Severity == orchestrator.SeverityError) {
+			alert := slices.Contains(s.alerts(), "check:"+f.asset+"/"+f.check)
+			if alert != (r.Severity == orchestrator.SeverityError) {
 				t.Errorf("severity %s, alerts %v", r.Severity, s.alerts())
 			}
 		})
@@ -206,7 +233,8 @@ func TestEveryCheckIsTested(t *testing.T) {
 	for _, a := range defs.Assets() {
 		for _, c := range a.Checks {
 			n++
-			if c.Description == "" || !slices.ContainsFunc(harms, func(f harmful) bool { return f.asset == a.Name && f.check == c.Name }) {
+			if c.Description == "" ||
+				!slices.ContainsFunc(harms, func(f harmful) bool { return f.asset == a.Name && f.check == c.Name }) {
 				t.Errorf("check %s of %s has no description, or no fault in TestChecks that it finds", c.Name, a.Name)
 			}
 		}
@@ -216,7 +244,7 @@ func TestEveryCheckIsTested(t *testing.T) {
 	}
 }
 
-// TestFreshnessOfThePipeline has every asset with a policy turn late.
+// TestFreshnessOfThePipeline makes every asset with a policy late.
 func TestFreshnessOfThePipeline(t *testing.T) {
 	t.Parallel()
 	defs, err := jobs.All(jobs.Deps{Store: &parliament.Store{}})
@@ -230,7 +258,9 @@ func TestFreshnessOfThePipeline(t *testing.T) {
 			continue
 		}
 		n++
-		for after, want := range map[time.Duration]string{time.Hour: orchestrator.FreshnessFresh, 72 * time.Hour: orchestrator.FreshnessLate} {
+		for after, want := range map[time.Duration]string{
+			time.Hour: orchestrator.FreshnessFresh, 72 * time.Hour: orchestrator.FreshnessLate,
+		} {
 			if state, _ := a.Freshness.State(&last, last.Add(after)); state != want {
 				t.Errorf("%s is %s %s after it was made", a.Name, state, after)
 			}
@@ -241,16 +271,23 @@ func TestFreshnessOfThePipeline(t *testing.T) {
 	}
 }
 
-// TestLostBillsHoldBackReaders has a store lose bills: nothing that readers get is made of it, however often it is tried,
-// until the bills are back or somebody says that it is so.
+// TestLostBillsHoldBackReaders has a store lose bills: nothing that readers get is made of it, however often it is
+// tried, until the bills are back or somebody says that it is so.
 func TestLostBillsHoldBackReaders(t *testing.T) {
 	t.Parallel()
 	s := newLab(t, labOptions{})
 	fetchAll(s)
 	s.made("new_bills_job", `{}`)
 	items := s.count(`SELECT count(*) FROM feed_items`)
-	s.exec(`CREATE TABLE kept AS SELECT * FROM bills WHERE parliament = 45; CREATE TABLE kept_versions AS SELECT * FROM bill_versions WHERE bill_id LIKE '45-1/%'`)
-	s.exec(`UPDATE bills SET version = version + 1 WHERE parliament = 44; INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, version, '[]', now() FROM bills WHERE parliament = 44`)
+	s.exec(
+		`CREATE TABLE kept AS SELECT * FROM bills WHERE parliament = 45;
+			CREATE TABLE kept_versions AS SELECT * FROM bill_versions WHERE bill_id LIKE '45-1/%'`,
+	)
+	s.exec(
+		`UPDATE bills SET version = version + 1 WHERE parliament = 44;
+			INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, version, '[]', now() FROM bills
+			WHERE parliament = 44`,
+	)
 	s.exec(`DELETE FROM bills WHERE parliament = 45 AND id <> '45-1/C-1'`)
 	held := s.count(`SELECT count(*) FROM feed_items`)
 	for _, job := range []string{"publish_job", "new_bills_job", "publish_job"} {
@@ -260,7 +297,8 @@ func TestLostBillsHoldBackReaders(t *testing.T) {
 			want[asset] = orchestrator.StatusSkipped
 		}
 		want["bill_statistics"] = orchestrator.StatusSuccess
-		if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassCheck || len(want) < 2 || !maps.Equal(statusesOf(run), want) {
+		if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassCheck || len(want) < 2 ||
+			!maps.Equal(statusesOf(run), want) {
 			t.Errorf("%s ended as %s, %+v, %v", job, run.Status, run.Error, statusesOf(run))
 		}
 	}
@@ -311,7 +349,10 @@ func TestStatisticsOfAnEarlierVersion(t *testing.T) {
 	s := newLab(t, labOptions{})
 	s.made("fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	s.made("bill_statistics", `{}`)
-	s.exec(`UPDATE materializations SET metadata = $1 WHERE asset = 'bill_statistics'`, json.RawMessage(`{"bills_total": 61, "bills_by_session": {"45-1": 61}}`))
+	s.exec(
+		`UPDATE materializations SET metadata = $1 WHERE asset = 'bill_statistics'`,
+		json.RawMessage(`{"bills_total": 61, "bills_by_session": {"45-1": 61}}`),
+	)
 	for i := range 2 {
 		s.made("bill_statistics", `{}`)
 		if r := s.check("bill_statistics", "count_does_not_drop_by_half"); r.Passed || !strings.Contains(r.Message, "of 61") {
@@ -333,7 +374,9 @@ func TestPausesOfParliament(t *testing.T) {
 		t.Run(fmt.Sprint(after, " days"), func(t *testing.T) {
 			t.Parallel()
 			// The world stands still in the years after its last session: nothing is introduced any more.
-			one := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Now = func() time.Time { return day.AddDate(0, 0, after) } }})
+			one := newLab(t, labOptions{
+				deps: func(d *jobs.Deps, s *lab) { d.Now = func() time.Time { return day.AddDate(0, 0, after) } },
+			})
 			one.made(latestAsset, `{"limit": 5}`)
 			if r := one.check(latestAsset, "current_session_has_bills"); r.Passed != want {
 				t.Errorf("passed: %v, %s", r.Passed, r.Message)

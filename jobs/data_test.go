@@ -64,14 +64,18 @@ func testFetchPoliticians(t *testing.T, r source) {
 func TestUnreadableMember(t *testing.T) {
 	var spoiled atomic.Bool
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ada, bob := `{"name": "Ada Byron", "url": "/politicians/ada-byron/"}`, `{"name": "Bob Long", "url": "/politicians/bob-long/"}`
+		ada := `{"name": "Ada Byron", "url": "/politicians/ada-byron/"}`
+		bob := `{"name": "Bob Long", "url": "/politicians/bob-long/"}`
 		if spoiled.Load() {
 			bob = `{"name": "Bob Long", "url": "/nowhere/"}`
 		}
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case "/politicians/":
-			_, _ = io.WriteString(w, `{"objects": [`+ada+`, `+bob+`], "pagination": {"offset": 0, "limit": 20, "next_url": null, "previous_url": null}}`)
+			_, _ = io.WriteString(
+				w,
+				`{"objects": [`+ada+`, `+bob+`], "pagination": {"offset": 0, "limit": 20, "next_url": null, "previous_url": null}}`,
+			)
 		case "/politicians/ada-byron/":
 			_, _ = io.WriteString(w, ada)
 		default:
@@ -94,7 +98,8 @@ func TestUnreadableMember(t *testing.T) {
 	}
 }
 
-// TestCourses compares divisions, stages and texts of all bills of a session with the records, read here by other means.
+// TestCourses compares divisions, stages and texts of all bills of a session with the records, read here by other
+// means.
 func TestCourses(t *testing.T) {
 	forEachSource(t, lastDay, testCourses)
 }
@@ -104,6 +109,8 @@ func counted(number, yeas, nays, paired any, day string, agreed bool) string {
 	return fmt.Sprint(number, yeas, nays, paired, day, agreed)
 }
 
+// testCourses compares each stored bill of a session with its record. It is long, because it compares one list after
+// the other.
 func testCourses(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
@@ -126,7 +133,10 @@ func testCourses(t *testing.T, r source) {
 		decided, listed := map[string]bool{}, map[string]bool{}
 		for _, v := range raw["HouseVoteDetails"].([]any) {
 			v := v.(map[string]any)
-			listed[counted(v["DivisionNumber"], v["DivisionVotesYeas"], v["DivisionVotesNays"], v["DivisionVotePaired"], v["DecisionDateTime"].(string)[:10], v["IsAgreedTo"].(bool))] = true
+			listed[counted(
+				v["DivisionNumber"], v["DivisionVotesYeas"], v["DivisionVotesNays"], v["DivisionVotePaired"],
+				v["DecisionDateTime"].(string)[:10], v["IsAgreedTo"].(bool),
+			)] = true
 		}
 		wantStages := 0
 		if raw["BillStages"].(map[string]any)["RoyalAssent"] != nil {
@@ -139,7 +149,10 @@ func testCourses(t *testing.T, r source) {
 				for _, d := range decisions {
 					d := d.(map[string]any)
 					if n, _ := d["DivisionNumber"].(float64); n > 0 {
-						decided[counted(n, d["DivisionVotesYeas"], d["DivisionVotesNays"], d["DivisionVotePaired"], d["DecisionSittingDate"].(string)[:10], d["DecisionResultNameEn"] == "Agreed To")] = true
+						decided[counted(
+							n, d["DivisionVotesYeas"], d["DivisionVotesNays"], d["DivisionVotePaired"],
+							d["DecisionSittingDate"].(string)[:10], d["DecisionResultNameEn"] == "Agreed To",
+						)] = true
 					}
 				}
 			}
@@ -172,7 +185,8 @@ func testCourses(t *testing.T, r source) {
 	t.Logf("%d bills, %d votes, %d stages, %d texts", bills, votes, stages, texts)
 }
 
-// TestFeedReader polls a feed every other day of May and June 2026: each change of a bill is there once, and none is missed.
+// TestFeedReader polls a feed every other day of May and June 2026: each change of a bill is there once, and none is
+// missed.
 func TestFeedReader(t *testing.T) {
 	dbtest.TakesLong(t)
 	forEachSource(t, time.Date(2026, 4, 30, 0, 0, 0, 0, time.UTC), testFeedReader)
@@ -208,7 +222,9 @@ func testFeedReader(t *testing.T, r source) {
 	poll()
 	before := p.count(t, "SELECT count(*) FROM bill_versions")
 	news := 0
-	for day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC); day.Before(time.Date(2026, 6, 19, 0, 0, 0, 0, time.UTC)); day = day.AddDate(0, 0, 2) {
+	for day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC); day.Before(time.Date(
+		2026, 6, 19, 0, 0, 0, 0, time.UTC,
+	)); day = day.AddDate(0, 0, 2) {
 		r.post(t, "/clock?as_of="+day.Format(time.DateOnly))
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 		if _, err := p.store.UpdateFeeds(t.Context(), 100, func(int) {}); err != nil {

@@ -16,18 +16,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// fetchRetry: a source that is down has been tried for long enough within the attempt and ends the run; what is left
-// to retry is the database.
+// fetchRetry is the retry policy of fetches. Requests to a source have their own retries, and a source that stays down
+// ends the run. So the retries of the step are for errors of the database.
 var fetchRetry = orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 10 * time.Second}
 
-// fetch is one fetch of bills: it chooses them from the lists, asks for the details that are missing, stores them as
-// they come, and writes the fetch log.
+// fetch is one fetch of bills. It chooses bills from the lists, requests missing details, stores the bills as the
+// details come, and writes the fetch log.
 type fetch struct {
 	Deps
 	step    *orchestrator.Step
@@ -35,34 +36,40 @@ type fetch struct {
 	params  map[string]any
 	started time.Time
 
-	mu       sync.Mutex
-	requests map[string]int
-	errors   []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
-	failures int                     // all errors, also those that are not kept
-	faults   causes                  // what the run's log says of them
-	retries  causes                  // the same of requests that are made again
-	lacking  []string                // bills without enrichment
-	failed   int                     // records that gave nothing to store
-	counts   parliament.Counts
-	lists    map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
-	down     error                                      // why LEGISinfo is asked for no further list
-	latestOf *windowAnswer                              // what openparliament.ca answered for the latest bills
-	named    string                                     // the newest session, as openparliament.ca has it, if it was asked
-	wholes   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
-	sponsors atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
+	mu            sync.Mutex
+	requests      map[string]int
+	errors        []parliament.FetchError // the first maxErrors; the fetch log has the first ten
+	failures      int                     // the number of all errors
+	errorCauses   causes                  // the errors by cause, for the run's log
+	retryCauses   causes                  // the retried requests by cause
+	notEnriched   []string                // bills without enrichment
+	failed        int                     // records that could not be stored
+	counts        parliament.Counts
+	lists         map[string]*listAnswer // LEGISinfo's lists, by session
+	legisinfoDown error                  // why no further list is requested from LEGISinfo
+	latestOf      *windowAnswer          // openparliament.ca's latest bills
+	// the newest session, as openparliament.ca has it, if it was asked
+	newestSession string
+	wholeSessions map[string]map[parliament.BillID]candidate // openparliament.ca's sessions
+	// the list's SponsorId is not what the records call SponsorPersonId
+	sponsors atomic.Bool
 
 	refreshed int // bills stored besides the latest ones
-	// completions is how many details of an older version of the program may still be asked for again.
-	completions int
-	completed   int      // bills whose details were completed besides
-	looked      []string // sessions that were looked at as a whole
+	// completions is how many details that an older version of the program read may still be requested again.
+	completions  int
+	completed    int      // bills whose details were completed
+	sessionsRead []string // sessions that were checked as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholes: map[string]map[parliament.BillID]candidate{}, looked: []string{}}
+	return &fetch{
+		Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{},
+		lists: map[string]*listAnswer{}, wholeSessions: map[string]map[parliament.BillID]candidate{},
+		sessionsRead: []string{},
+	}
 }
 
-// observe has the clients count requests and show retries in the run's log.
+// observe returns a context under which the clients count requests and log retries in the run's log.
 func (f *fetch) observe(ctx context.Context) context.Context {
 	return upstream.WithObserver(ctx, upstream.Observer{
 		Request: func(source string) {
@@ -76,43 +83,43 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 	})
 }
 
-// fault records an error that the fetch survives.
-func (f *fetch) fault(url, message string) {
+// recordError records an error that does not fail the fetch.
+func (f *fetch) recordError(url, message string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.met(url, message, 1)
+	f.countError(url, message, 1)
 }
 
-// keptErrors is how many errors a fetch keeps, whatever a source sends. All are counted.
-const keptErrors = 100
+// maxErrors is how many errors a fetch keeps. It counts all of them.
+const maxErrors = 100
 
-func (f *fetch) met(url, message string, n int) {
+func (f *fetch) countError(url, message string, n int) {
 	url, message = upstream.Words(url), upstream.Words(message)
-	if f.failures += n; len(f.errors) < keptErrors {
+	if f.failures += n; len(f.errors) < maxErrors {
 		f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
 	}
-	c := f.faults.met(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
+	c := f.errorCauses.add(causeOf(message), message, url) // logCauses logs each cause when the fetch ends
 	c.count += n - 1
 }
 
-// recordFaults records the items of a list that could not be read.
-func (f *fetch) recordFaults(faults []*upstream.RecordError) {
+// recordListErrors records the items of a list that could not be read.
+func (f *fetch) recordListErrors(faults []*upstream.RecordError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range faults {
 		n := max(1, e.More)
 		f.failed += n
-		f.met(e.URL, e.Error(), n)
+		f.countError(e.URL, e.Error(), n)
 	}
 }
 
-// candidate is a bill to be stored, with what the lists say of it.
+// candidate is a bill to store, with its data from the lists.
 type candidate struct {
 	id   parliament.BillID
 	op   *openparliament.Bill
 	item *legisinfo.Item
-	at   time.Time // when the lists were asked for
-	// ask has the bill's own record asked for though its list item did not change.
+	at   time.Time // the time of the requests
+	// ask requests the bill's own record even if its list item did not change.
 	ask bool
 }
 
@@ -126,8 +133,8 @@ func (c candidate) introduced() string {
 	return ""
 }
 
-// latestFirst sorts candidates as lists of bills are sorted, and keeps the first of them.
-func latestFirst(all []candidate, limit int) []candidate {
+// newestFirst sorts candidates in the order of bill lists, and returns the first ones.
+func newestFirst(all []candidate, limit int) []candidate {
 	slices.SortFunc(all, func(a, b candidate) int {
 		if c := strings.Compare(b.introduced(), a.introduced()); c != 0 {
 			return c
@@ -137,15 +144,17 @@ func latestFirst(all []candidate, limit int) []candidate {
 	return all[:min(limit, len(all))]
 }
 
-// openParliamentBills turns a list into candidates.
-func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time) map[parliament.BillID]candidate {
-	f.recordFaults(faults)
+// openParliamentBills converts a list into candidates.
+func (f *fetch) openParliamentBills(
+	bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time,
+) map[parliament.BillID]candidate {
+	f.recordListErrors(faults)
 	out := map[parliament.BillID]candidate{}
 	for i := range bills {
 		id, err := parliament.ParseBillID(bills[i].Session, bills[i].Number)
 		if err != nil {
 			f.failed++
-			f.fault(f.OpenParliament.URL(bills[i].URL), err.Error())
+			f.recordError(f.OpenParliament.URL(bills[i].URL), err.Error())
 			continue
 		}
 		out[id] = candidate{id: id, op: &bills[i], at: at}
@@ -153,15 +162,17 @@ func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstr
 	return out
 }
 
-// legisinfoItems sorts a session's list by bill.
-func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.RecordError) map[parliament.BillID]*legisinfo.Item {
-	f.recordFaults(faults)
+// legisinfoItems returns a session's list by bill.
+func (f *fetch) legisinfoItems(
+	items []legisinfo.Item, faults []*upstream.RecordError,
+) map[parliament.BillID]*legisinfo.Item {
+	f.recordListErrors(faults)
 	out := map[parliament.BillID]*legisinfo.Item{}
 	for i := range items {
 		id, err := parliament.ParseBillID(items[i].Session, items[i].Number)
 		if err != nil {
 			f.failed++
-			f.fault(f.Legisinfo.DetailURL(items[i].Session, items[i].Number), err.Error())
+			f.recordError(f.Legisinfo.DetailURL(items[i].Session, items[i].Number), err.Error())
 			continue
 		}
 		out[id] = &items[i]
@@ -170,12 +181,12 @@ func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.Record
 }
 
 const (
-	saveEvery = 25      // bills in one transaction
-	saveBytes = 4 << 20 // of their records, about
+	saveBatch = 25      // bills in one transaction
+	saveBytes = 4 << 20 // of their records, approximately
 )
 
-// store asks for the details that are missing or out of date and stores every candidate, in small transactions as the
-// details come, so that a fetch that is interrupted goes on from there: what is stored is not asked for again.
+// store requests details that are missing or out of date, and stores every candidate. It stores in small transactions
+// as the details come, so that an interrupted fetch continues from there: stored details are not requested again.
 func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	ids := make([]string, len(chosen))
 	for i, c := range chosen {
@@ -183,11 +194,13 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	}
 	held, err := f.Store.Held(ctx, ids)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the stored records: %w", err)
 	}
 	var ready, ask []parliament.Record
 	for _, c := range chosen {
-		r := parliament.Record{ID: c.id, Parts: parliament.Parts{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at}
+		r := parliament.Record{
+			ID: c.id, SourceRecords: parliament.SourceRecords{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at,
+		}
 		now := held[c.id.String()]
 		if c.item != nil {
 			now.Item = c.item
@@ -206,7 +219,10 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		}
 	}
 	total := len(chosen)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
+	f.step.Log(
+		eventlog.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)),
+		map[string]int{"bills": total, "details": len(ask)},
+	)
 	done := 0
 	save := func(records []parliament.Record) error {
 		counts, err := f.Store.Save(ctx, f.step.RunID, f.withoutSponsors(records))
@@ -226,10 +242,12 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	return f.details(ctx, ask, save)
 }
 
+// details asks for the records of bills, four at a time, and has save store them in batches as they come. A record that
+// cannot be read does not stop the others: its bill is stored without enrichment.
 func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func([]parliament.Record) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queue := make(chan parliament.Record)
-	got := make(chan parliament.Record, 4) // records wait no further ahead than they are stored
+	got := make(chan parliament.Record, 4) // bounds how many records wait to be stored
 	group.Go(func() error {
 		defer close(queue)
 		for _, r := range ask {
@@ -241,87 +259,106 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 		}
 		return nil
 	})
-	var askers sync.WaitGroup
-	var refused atomic.Int32 // in a row
-	for range 4 {            // more could not be in flight anyway
-		askers.Add(1)
+	var readers sync.WaitGroup
+	var refused atomic.Int32 // answers 403 in a row
+	for range 4 {            // the client has no more in flight
+		readers.Add(1)
 		group.Go(func() error {
-			defer askers.Done()
-			for r := range queue {
-				var detail *legisinfo.Detail
-				err := errRefused
-				if refused.Load() < refusals {
-					detail, err = f.Legisinfo.Detail(ctx, r.Item)
-				}
-				switch {
-				case upstream.IsRefusal(err):
-					refused.Add(1)
-				case err == nil:
-					refused.Store(0)
-				}
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err != nil {
-					f.lacks(r.ID)
-					f.fault(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
-				}
-				f.compareSponsors(r.ID, r.Item, detail)
-				r.Detail = detail
-				select {
-				case got <- r:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			}
-			return nil
+			defer readers.Done()
+			return f.readDetails(ctx, queue, got, &refused)
 		})
 	}
 	group.Go(func() error {
-		askers.Wait()
+		readers.Wait()
 		close(got)
 		return nil
 	})
-	group.Go(func() error {
-		var batch []parliament.Record
-		size := 0
-		for r := range got {
-			if r.Detail != nil {
-				size += len(r.Detail.Raw)
-			}
-			if batch = append(batch, r); len(batch) == saveEvery || size >= saveBytes {
-				if err := save(batch); err != nil {
-					return err
-				}
-				batch, size = nil, 0
-			}
-		}
-		if ctx.Err() != nil || len(batch) == 0 {
-			return context.Cause(ctx)
-		}
-		return save(batch)
-	})
+	group.Go(func() error { return saveDetails(ctx, got, save) })
 	return group.Wait()
 }
 
-// refusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
-// no more then.
-const refusals = 5
+// readDetails asks for the record of each bill of queue, and passes the bill on to got with its record, or without it.
+func (f *fetch) readDetails(
+	ctx context.Context, queue <-chan parliament.Record, got chan<- parliament.Record, refused *atomic.Int32,
+) error {
+	for r := range queue {
+		var detail *legisinfo.Detail
+		err := errRefused
+		if refused.Load() < maxRefusals {
+			detail, err = f.Legisinfo.Detail(ctx, r.Item)
+		}
+		switch {
+		case upstream.IsRefusal(err):
+			refused.Add(1)
+		case err == nil:
+			refused.Store(0)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			f.noteNotEnriched(r.ID)
+			address := f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number)
+			f.recordError(address, fmt.Sprintf("%s is not enriched: %v", r.ID, err))
+		}
+		f.compareSponsors(r.ID, r.Item, detail)
+		r.Detail = detail
+		select {
+		case got <- r:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
 
-var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
+// saveDetails saves the bills of got in batches of at most saveBatch bills, and about saveBytes of records.
+func saveDetails(ctx context.Context, got <-chan parliament.Record, save func([]parliament.Record) error) error {
+	var batch []parliament.Record
+	size := 0
+	for r := range got {
+		if r.Detail != nil {
+			size += len(r.Detail.Raw)
+		}
+		if batch = append(batch, r); len(batch) == saveBatch || size >= saveBytes {
+			if err := save(batch); err != nil {
+				return err
+			}
+			batch, size = nil, 0
+		}
+	}
+	if ctx.Err() != nil || len(batch) == 0 {
+		return context.Cause(ctx)
+	}
+	return save(batch)
+}
 
-// compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says that
-// its one is a person's.
+// maxRefusals is how many consecutive answers 403 mean that the source refuses this client, not a record. Then no more
+// records are requested.
+const maxRefusals = 5
+
+var errRefused = errors.New("LEGISinfo answered 403 to the previous records, so this one was not requested")
+
+// compareSponsors logs if the list and a bill's own record have different ids for the sponsor. The record's id is a
+// person id by its name.
 func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, detail *legisinfo.Detail) {
-	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 || detail.SponsorID == item.SponsorID {
+	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 ||
+		detail.SponsorID == item.SponsorID {
 		return
 	}
 	if !f.sponsors.Swap(true) {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
+		f.step.Log(
+			eventlog.LevelWarn,
+			fmt.Sprintf(
+				"the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used",
+				item.SponsorID, id, detail.SponsorID,
+			),
+			nil,
+		)
 	}
 }
 
-// withoutSponsors takes the list's sponsor ids out of records, once one was seen that is no person's.
+// withoutSponsors removes the list's sponsor ids from records, once one of them was found not to be a person id.
 func (f *fetch) withoutSponsors(records []parliament.Record) []parliament.Record {
 	if !f.sponsors.Load() {
 		return records
@@ -336,25 +373,27 @@ func (f *fetch) withoutSponsors(records []parliament.Record) []parliament.Record
 	return out
 }
 
-func (f *fetch) lacks(id parliament.BillID) {
+func (f *fetch) noteNotEnriched(id parliament.BillID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lacking = append(f.lacking, id.String())
+	f.notEnriched = append(f.notEnriched, id.String())
 }
 
-// conclude writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one
-// does.
-func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error) {
+// writeFetchLog writes the fetch log when the step ends. It returns the log, and the error that fails the step, if
+// there is one.
+func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
-		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
-		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source,
+		Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
+		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params,
+		CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
 	var unavailable *upstream.UnavailableError
 	switch {
 	case errors.As(fetchErr, &unavailable):
 		log.Status = parliament.FetchSourceUnavailable
 		fetchErr = orchestrator.Permanent(fmt.Errorf("source_unavailable: %w", fetchErr))
-	case upstream.IsLasting(fetchErr): // another attempt would be answered the same
+	case upstream.IsLasting(fetchErr): // another attempt would get the same answer
 		log.Status = parliament.FetchFailure
 		fetchErr = orchestrator.Permanent(fetchErr)
 	case fetchErr != nil:
@@ -365,7 +404,7 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	case len(f.errors) > 0:
 		log.Status = parliament.FetchPartialSuccess
 	}
-	f.tellCauses()
+	f.logCauses()
 	survived := f.errors
 	if fetchErr != nil {
 		first := parliament.FetchError{Message: upstream.Words(fetchErr.Error())}
@@ -376,40 +415,45 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	}
 	log.Errors = f.errors[:min(10, len(f.errors))]
 	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
-		return f.Store.InsertFetchLogTx(ctx, tx, asEnded(log, f.step, survived))
+		return f.Store.InsertFetchLogTx(ctx, tx, withFinalStatus(log, f.step, survived))
 	})
 	return log, fetchErr
 }
 
-// mostLacking are named in the run's log.
-const mostLacking = 500
+// maxNamedNotEnriched are named in the run's log.
+const maxNamedNotEnriched = 500
 
-// end writes the fetch log of bills and makes the metadata, or the error that fails the step.
-func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
+// finishBills writes the fetch log of bills and makes the metadata, or the error that fails the step.
+func (f *fetch) finishBills(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
 	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
-	log, err := f.conclude(fetchErr, stored)
+	log, err := f.writeFetchLog(fetchErr, stored)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.lacking) > 0 {
-		slices.Sort(f.lacking)
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking[:min(len(f.lacking), mostLacking)], "count": len(f.lacking)})
+	if len(f.notEnriched) > 0 {
+		slices.Sort(f.notEnriched)
+		f.step.Log(
+			eventlog.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)),
+			map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)},
+		)
 	}
 	md := orchestrator.Metadata{
-		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
-		"bills_not_enriched": len(f.lacking), "error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
+		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created,
+		"bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
+		"bills_not_enriched": len(f.notEnriched), "error_count": f.failures, "duration_seconds": seconds(log.Duration),
+		"fetch_timestamp":         f.started.UTC().Format(time.RFC3339),
 		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
 	}
 	maps.Copy(md, extra)
 	return md, nil
 }
 
-// without notes that LEGISinfo could not be had for a session: its bills are stored without enrichment.
-func (f *fetch) without(session string, err error) {
+// noteLegisinfoMissing notes that LEGISinfo could not be had for a session: its bills are stored without enrichment.
+func (f *fetch) noteLegisinfoMissing(session string, err error) {
 	if session == "" {
 		session = "the current session"
 	}
-	f.fault(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
+	f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
 }
 
 // sourceURL is the address of a source.

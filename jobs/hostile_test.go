@@ -32,11 +32,15 @@ func TestLastingFaults(t *testing.T) {
 		s.spoiled(func(w http.ResponseWriter, r *http.Request) bool { asked.Add(1); c.answer(w, r); return true })
 		run, events := s.ended(s.begin("parliament_sessions", "{}"))
 		step := run.Steps[0]
-		if run.Status != orchestrator.StatusFailure || step.Attempt != 1 || step.Error == nil || step.Error.Class != orchestrator.ClassPermanent || !strings.Contains(step.Error.Message, c.want) || asked.Load() != 2 { // the list, and the other source for the session
+		// the list, and the other source for the session
+		if run.Status != orchestrator.StatusFailure || step.Attempt != 1 || step.Error == nil ||
+			step.Error.Class != orchestrator.ClassPermanent || !strings.Contains(step.Error.Message, c.want) ||
+			asked.Load() != 2 {
 			t.Errorf("%s: %s after %d attempts and %d requests: %+v", name, run.Status, step.Attempt, asked.Load(), step.Error)
 		}
 		logs, err := s.store.FetchLogs(t.Context(), parliament.FetchLogFilter{RunID: &run.ID, Limit: 10})
-		if err != nil || len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) > 10 || len(events) > 100 {
+		if err != nil || len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) > 10 ||
+			len(events) > 100 {
 			t.Errorf("%s: %d events, logs %+v, %v", name, len(events), logs, err)
 		}
 	}
@@ -55,7 +59,8 @@ func TestHostileList(t *testing.T) {
 	})
 	run := s.run("fetch_latest_bills", `{"limit": 10}`)
 	logs, err := s.store.FetchLogs(t.Context(), parliament.FetchLogFilter{RunID: &run.ID, Limit: 10})
-	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 || logs[0].Status != parliament.FetchPartialSuccess || logs[0].RecordsSucceeded != 10 {
+	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 ||
+		logs[0].Status != parliament.FetchPartialSuccess || logs[0].RecordsSucceeded != 10 {
 		t.Fatalf("%s: %+v, %v", run.Status, logs, err)
 	}
 	if message := logs[0].Errors[0].Message; !strings.Contains(message, "more than 20000 records") {
@@ -68,14 +73,20 @@ func TestHostileList(t *testing.T) {
 		}
 		fmt.Fprint(w, "[")
 		for i := range 300 {
-			fmt.Fprintf(w, `{"BillId": %d, "ParlSessionCode": "x%d", "BillNumberFormatted": "%s"},`, i+1, i, strings.Repeat("y", 3000))
+			fmt.Fprintf(
+				w, `{"BillId": %d, "ParlSessionCode": "x%d", "BillNumberFormatted": "%s"},`, i+1, i, strings.Repeat("y", 3000),
+			)
 		}
-		fmt.Fprint(w, `{"BillId": 1, "ParlSessionCode": "45-1", "BillNumberFormatted": "C-1", "LatestActivityDateTime": "9999-12-31T23:59:59-12:00"}]`)
+		fmt.Fprint(
+			w,
+			`{"BillId": 1, "ParlSessionCode": "45-1", "BillNumberFormatted": "C-1", "LatestActivityDateTime": "9999-12-31T23:59:59-12:00"}]`,
+		)
 		return true
 	})
 	run = s.run("fetch_latest_bills", `{"limit": 10}`)
 	logs, err = s.store.FetchLogs(t.Context(), parliament.FetchLogFilter{RunID: &run.ID, Limit: 10})
-	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 || logs[0].RecordsFailed != 300 || logs[0].RecordsSucceeded != 11 || len(logs[0].Errors) != 10 {
+	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 || logs[0].RecordsFailed != 300 ||
+		logs[0].RecordsSucceeded != 11 || len(logs[0].Errors) != 10 {
 		t.Fatalf("%s: %.2000s, %v", run.Status, fmt.Sprintf("%+v", logs), err)
 	}
 	for _, e := range logs[0].Errors {

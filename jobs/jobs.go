@@ -1,5 +1,8 @@
-// Package jobs is the pipeline: every asset, job, schedule and sensor, each declared in one place. To add an asset, write a
-// file like monitor.go and add a line to All.
+// Package jobs is the pipeline: every asset, job, schedule, sensor and partition set, declared in Go. The name of the
+// package is the owner's choice. Its subject is all of these declarations, not jobs alone.
+//
+// The main types are Deps, what the assets work with, and Contribution, what one file declares. Begin reading at All.
+// To add an asset, write a file like monitor.go and add a line to All.
 package jobs
 
 import (
@@ -11,16 +14,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// Deps are what assets work with.
+// Deps are the dependencies of the assets.
 type Deps struct {
 	Store          *parliament.Store
 	OpenParliament openparliament.Client
 	Legisinfo      legisinfo.Client
-	// Meaning embeds; nil: no endpoint is configured.
-	Meaning *parliament.Meaning
-	// TimeZone is the IANA zone of the schedules; default America/Toronto.
+	// Embedder makes embeddings; nil if no endpoint is configured.
+	Embedder *parliament.Embedder
+	// TimeZone is the IANA time zone of the schedules; default America/Toronto.
 	TimeZone string
-	// Now is the clock by which bills are old; default time.Now. A simulated Parliament has its own.
+	// Now is the clock by which the age of bills is judged; default time.Now. A simulated Parliament has its own.
 	Now func() time.Time
 }
 
@@ -31,17 +34,17 @@ func (d Deps) now() time.Time {
 	return d.Now()
 }
 
-// Part is what one file of this package contributes.
-type Part struct {
+// Contribution is what one file of this package declares.
+type Contribution struct {
 	Assets    []*orchestrator.Asset
 	Jobs      []*orchestrator.Job
 	Schedules []*orchestrator.Schedule
 	Sensors   []*orchestrator.Sensor
 }
 
-// All is the whole pipeline, with more parts beside it where a test has some.
-func All(d Deps, more ...Part) (*orchestrator.Definitions, error) {
-	return Define(d, append([]Part{
+// All returns the whole pipeline. Tests add declarations of their own with more.
+func All(d Deps, more ...Contribution) (*orchestrator.Definitions, error) {
+	return Define(d, append([]Contribution{
 		parliamentSessions(d),
 		latestBills(d),
 		sessionBills(d),
@@ -59,9 +62,9 @@ func All(d Deps, more ...Part) (*orchestrator.Definitions, error) {
 	}, more...)...)
 }
 
-// Define puts parts together and checks them.
-func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
-	var all orchestrator.Parts
+// Define combines and validates declarations. It sets the time zone of schedules that have none.
+func Define(d Deps, parts ...Contribution) (*orchestrator.Definitions, error) {
+	var all orchestrator.Declarations
 	for _, p := range parts {
 		all.Assets = append(all.Assets, p.Assets...)
 		all.Jobs = append(all.Jobs, p.Jobs...)
@@ -76,8 +79,8 @@ func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
 	return orchestrator.NewDefinitions(all)
 }
 
-// billAssets are the assets that bring bills.
+// billAssets are the assets that fetch bills.
 var billAssets = []string{"fetch_latest_bills", "fetch_parliament_session_bills"}
 
-// sourcePools are what those assets use together.
+// sourcePools are the pools that these assets share.
 var sourcePools = []string{openparliament.Source, legisinfo.Source}

@@ -19,6 +19,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -54,7 +55,9 @@ func newLab(t testing.TB, o labOptions) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &lab{t: t, db: dbtest.New(t), world: world, spoil: &atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]{}}
+	s := &lab{
+		t: t, db: dbtest.New(t), world: world, spoil: &atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]{},
+	}
 	handler := world.Handler(simulate.Faults{})
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := s.spoil.Load(); f == nil || !(*f)(w, r) {
@@ -75,7 +78,10 @@ func (s *lab) start(o labOptions) {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", s.t.Name())
 	}
 	client := func(name, base string) *upstream.Client {
-		cfg := upstream.Config{Source: name, BaseURL: base, UserAgent: "parliament-explorer test", DB: s.db, Logger: log, Timeout: 20 * time.Second, RetryDelay: 10 * time.Millisecond}
+		cfg := upstream.Config{
+			Source: name, BaseURL: base, UserAgent: "parliament-explorer test", DB: s.db, Logger: log, Timeout: 20 * time.Second,
+			RetryDelay: 10 * time.Millisecond,
+		}
 		if o.upstream != nil {
 			o.upstream(&cfg)
 		}
@@ -100,7 +106,10 @@ func (s *lab) start(o labOptions) {
 	if s.defs, err = jobs.All(deps); err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := orchestrator.Config{DB: s.db, Definitions: s.defs, Logger: log, Work: true, Heartbeat: 200 * time.Millisecond, SoftStop: 100 * time.Millisecond}
+	cfg := orchestrator.Config{
+		DB: s.db, Definitions: s.defs, Logger: log, Work: true, Heartbeat: 200 * time.Millisecond,
+		SoftStop: 100 * time.Millisecond,
+	}
 	if o.engine != nil {
 		o.engine(&cfg)
 	}
@@ -121,7 +130,7 @@ func (s *lab) start(o labOptions) {
 	s.t.Cleanup(s.stop)
 }
 
-// spoiled has requests answered by f instead of the world, where f says so.
+// spoiled lets f answer requests instead of the world, where f says so.
 func (s *lab) spoiled(f func(http.ResponseWriter, *http.Request) bool) { s.spoil.Store(&f) }
 
 // begin starts a job, or one asset.
@@ -141,12 +150,15 @@ func (s *lab) begin(name, config string) uuid.UUID {
 }
 
 // ended follows a run to its end.
-func (s *lab) ended(id uuid.UUID) (*orchestrator.Run, []orchestrator.Event) {
+func (s *lab) ended(id uuid.UUID) (*orchestrator.Run, []eventlog.Event) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	var events []orchestrator.Event
-	if err := s.engine.FollowRun(ctx, id, 0, func(evs []orchestrator.Event) error { events = append(events, evs...); return nil }); err != nil {
+	var events []eventlog.Event
+	if err := s.engine.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error {
+		events = append(events, evs...)
+		return nil
+	}); err != nil {
 		s.t.Fatal(err)
 	}
 	run, err := s.engine.Run(ctx, id)
@@ -201,11 +213,12 @@ func (s *lab) count(sql string, args ...any) int {
 	return n
 }
 
-// swallow has a table lose rows silently, as a fault in the program would.
+// swallow makes a table lose rows silently, as a bug in the program would.
 func (s *lab) swallow(table, when string) {
 	s.t.Helper()
 	s.exec(`CREATE FUNCTION swallow_` + table + `() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + ` FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
+		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + `
+		FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
 }
 
 // statusesOf are the statuses of a run's steps by asset.
@@ -234,7 +247,7 @@ func (s *lab) evaluated(sensor string) *orchestrator.SensorTick {
 // alerts are the causes of the open alerts.
 func (s *lab) alerts() []string {
 	s.t.Helper()
-	all, err := s.engine.Alerts(s.t.Context(), true, nil, 50)
+	all, err := s.engine.Alerts().List(s.t.Context(), true, nil, 50)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -245,7 +258,8 @@ func (s *lab) alerts() []string {
 	return causes
 }
 
-// embedder is an embeddings endpoint: texts of one length are alike. before is called with each request, if it is there.
+// embedder is an embeddings endpoint: texts of one length are alike. before is called with each request, if it is
+// there.
 func embedder(t testing.TB, before http.HandlerFunc) *embed.Client {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,28 +14,37 @@ import (
 )
 
 type latestBillsConfig struct {
-	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to look up on openparliament.ca. Bills that LEGISinfo's list shows to be new or changed are fetched besides."`
+	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"Number of the most recently introduced bills to request from openparliament.ca. Bills that are new or changed in LEGISinfo's list are fetched in addition."`
 }
 
-// latestBills keeps the most recently introduced bills up to date.
-func latestBills(d Deps) Part {
+// latestBills declares the asset that keeps the most recently introduced bills up to date.
+func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_latest_bills",
-		Group:       "bills",
-		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a week each session held is looked at as a whole.",
-		Retry:       fetchRetry,
-		Timeout:     30 * time.Minute,
-		Pools:       sourcePools,
-		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks:      append(billChecks(d), lagCheck(d)),
+		Name:  "fetch_latest_bills",
+		Group: "bills",
+		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in " +
+			"LEGISinfo's list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, " +
+			"and stored with their versions. Each stored session is checked as a whole once a week.",
+		Retry:     fetchRetry,
+		Timeout:   30 * time.Minute,
+		Pools:     sourcePools,
+		Freshness: &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks:    append(billChecks(d), lagCheck(d)),
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		err := f.latest(f.observe(ctx), config.Limit)
-		return f.end(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.looked})
+		return f.finishBills(err, orchestrator.Metadata{
+			"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead,
+		})
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour}},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name},
+				Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour,
+			},
+		},
 		Schedules: []*orchestrator.Schedule{
 			{Name: "fetch_bills_hourly", Description: "Every hour on the hour.", Job: "fetch_bills_job", Cron: "0 * * * *"},
 			{Name: "fetch_bills_daily", Description: "Every night at two.", Job: "fetch_bills_job", Cron: "0 2 * * *"},
@@ -43,11 +52,11 @@ func latestBills(d Deps) Part {
 	}
 }
 
-// latest fetches the latest bills, and refreshes every other bill that a list it reads shows to be new or changed.
-// LEGISinfo's list of the newest session tells how far back the window on openparliament.ca must reach, so that one
-// request is enough.
+// latest fetches the latest bills, and refreshes every other bill that a list shows to be new or changed. LEGISinfo's
+// list of the newest session determines how far back the date range on openparliament.ca begins, so that one request is
+// enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
-	f.completions = completionsAtOnce
+	f.completions = maxCompletions
 	current, err := f.currentLists(ctx)
 	if err != nil {
 		return err
@@ -65,12 +74,14 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 		}
 		if err == nil {
 			if c.item = list.Items[c.id]; c.item == nil {
-				f.fault(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
+				f.recordError(
+					f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session",
+				)
 			}
 			c.at = list.ReadAt
 		}
 		if c.item == nil {
-			f.lacks(c.id)
+			f.noteNotEnriched(c.id)
 		}
 	}
 	further, err := f.refresh(ctx, chosen)
@@ -88,7 +99,7 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 	return f.complete(ctx)
 }
 
-// windowAnswer is what openparliament.ca has of the bills introduced since a day.
+// windowAnswer is openparliament.ca's list of bills introduced since a day.
 type windowAnswer struct {
 	since  time.Time
 	at     time.Time // when it was asked for
@@ -96,19 +107,19 @@ type windowAnswer struct {
 	faults []*upstream.RecordError
 }
 
-// earliest is before anything that openparliament.ca has.
+// earliest is before the first bill of openparliament.ca.
 var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// window asks openparliament.ca for bills introduced since a day, further back until there are enough.
+// window requests bills introduced since a day from openparliament.ca, and goes further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
-	if f.named != "" { // nothing is held, and so the whole session will be needed anyway
-		all, err := f.openParliamentSession(ctx, f.named)
+	if f.newestSession != "" { // nothing is held, and so the whole session will be needed anyway
+		all, err := f.openParliamentSession(ctx, f.newestSession)
 		if err != nil {
 			return nil, err
 		}
 		dated := slices.DeleteFunc(slices.Collect(maps.Values(all)), func(c candidate) bool { return c.introduced() == "" })
 		if len(dated) >= limit {
-			return latestFirst(dated, limit), nil
+			return newestFirst(dated, limit), nil
 		}
 	}
 	since, err := f.since(ctx, items, limit)
@@ -119,10 +130,10 @@ func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
+	return newestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
 }
 
-// atLeast asks for so many bills, unless an answer of this fetch has them.
+// atLeast requests at least limit bills, unless an earlier answer of this fetch has them.
 func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windowAnswer, error) {
 	for back := 2; ; back *= 5 {
 		w := f.latestOf
@@ -143,7 +154,7 @@ func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windo
 	}
 }
 
-// nameSession gives the newest session of which openparliament.ca has a bill; "" if it has none.
+// nameSession returns the newest session with a bill at openparliament.ca; "" if it has none.
 func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	w, err := f.atLeast(ctx, f.recently(), 1)
 	if err != nil {
@@ -151,18 +162,19 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	}
 	newest := ""
 	for _, b := range w.bills {
-		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil && (newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
+		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil &&
+			(newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
 			newest = id.SessionCode()
 		}
 	}
-	f.named = newest
+	f.newestSession = newest
 	return newest, nil
 }
 
-// recently is a day since which some bill will have been introduced, unless Parliament is not sitting.
+// recently returns a day since which a bill was introduced, unless Parliament has not sat since.
 func (f *fetch) recently() time.Time { return f.now().UTC().AddDate(0, -6, 0) }
 
-// since is the day on which the limit-th latest bill was introduced, as far as that is known; at worst a guess.
+// since returns the day on which the limit-th latest bill was introduced, as far as it is known, or else an estimate.
 func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (time.Time, error) {
 	var days []string
 	for _, item := range items {
@@ -172,7 +184,7 @@ func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (
 	}
 	slices.Sort(days)
 	if len(days) > 0 {
-		// With fewer bills in the session than asked for, the one before it will be needed: two years back.
+		// If the session has fewer bills than limit, the session before it is needed: go two years back.
 		at := days[max(len(days)-limit, 0)]
 		day, err := time.Parse(time.DateOnly, at)
 		if err != nil {

@@ -46,7 +46,9 @@ func startSmallSimulation(t testing.TB, asOf time.Time) source {
 	}
 	s := httptest.NewServer(world.Handler(simulate.Faults{}))
 	t.Cleanup(s.Close)
-	return source{control: s.URL + "/control", openParliament: s.URL, legisinfo: s.URL, sessions: []string{"36-1", "44-1", "45-1"}}
+	return source{
+		control: s.URL + "/control", openParliament: s.URL, legisinfo: s.URL, sessions: []string{"36-1", "44-1", "45-1"},
+	}
 }
 
 // TestListsInAnyWay has LEGISinfo answer for one of its two kinds of lists in all the ways that it was seen to, and in
@@ -66,7 +68,8 @@ func TestListsInAnyWay(t *testing.T) {
 				r.post(t, "/reset")
 				p := newPipeline(t, r, 0)
 				// What leads nowhere costs one more request, or five where it might have been a mishap.
-				more, healed := map[string]int{"overview": 1, "away": 1, "empty": 1, "404": 1, "403": 1, "page": 5, "500": 5}[way], false
+				more := map[string]int{"overview": 1, "away": 1, "empty": 1, "404": 1, "403": 1, "page": 5, "500": 5}[way]
+				healed := false
 				if kind == "bare" {
 					more = 0 // it is not asked for: openparliament.ca names the session
 				}
@@ -75,7 +78,8 @@ func TestListsInAnyWay(t *testing.T) {
 				}
 				run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
 				said := p.messages(t, run)
-				if md.Status != "success" || md.NotEnriched != 0 || md.Errors != 0 || md.Created != listed || md.OpenParliament > 2 || md.Legisinfo != 1+more+listed {
+				if md.Status != "success" || md.NotEnriched != 0 || md.Errors != 0 || md.Created != listed ||
+					md.OpenParliament > 2 || md.Legisinfo != 1+more+listed {
 					t.Errorf("first: %d are listed, %+v\n%s", listed, md, said)
 				}
 				if more > 0 && !healed && !strings.Contains(said, "was taken from the list without a session") {
@@ -83,7 +87,8 @@ func TestListsInAnyWay(t *testing.T) {
 				}
 				p.wantCurrent(t, r.as(t, ""), "45-1")
 				r.post(t, "/faults?"+kind+"="+way)
-				if run, md = p.materialize(t, "fetch_latest_bills", `{"limit": 5}`); md.Status != "success" || md.OpenParliament != 1 || md.Legisinfo != 1+more || md.Created+md.Updated != 0 {
+				if run, md = p.materialize(t, "fetch_latest_bills", `{"limit": 5}`); md.Status != "success" ||
+					md.OpenParliament != 1 || md.Legisinfo != 1+more || md.Created+md.Updated != 0 {
 					t.Errorf("a quiet hour: %+v\n%s", md, p.messages(t, run))
 				}
 			})
@@ -91,15 +96,15 @@ func TestListsInAnyWay(t *testing.T) {
 	}
 }
 
-// as has LEGISinfo answer as it should, but for one fault.
+// as makes LEGISinfo answer correctly but for one fault.
 func (r source) as(t testing.TB, fault string) source {
 	t.Helper()
 	r.post(t, "/faults?bare=&session=&browsers=false&other_sponsors=false&"+fault)
 	return r
 }
 
-// TestNoListAtAll: bills are stored without enrichment, and the log says of both ways what was got. The next fetch makes
-// up for it.
+// TestNoListAtAll: bills are stored without enrichment, and the log says of both ways what was got. The next fetch
+// makes up for it.
 func TestNoListAtAll(t *testing.T) {
 	t.Parallel()
 	r := startSmallSimulation(t, lastDay)
@@ -110,7 +115,10 @@ func TestNoListAtAll(t *testing.T) {
 	if md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched != 5 || md.Legisinfo != 2 {
 		t.Errorf("%+v\n%s", md, said)
 	}
-	for _, part := range []string{"no enrichment for 45-1", "answered 404 Not Found", "parlsession=45-1", "is HTML, not JSON", "/legisinfo/en/overview", `titled "Overview - LEGISinfo`} {
+	for _, part := range []string{
+		"no enrichment for 45-1", "answered 404 Not Found", "parlsession=45-1", "is HTML, not JSON", "/legisinfo/en/overview",
+		`titled "Overview - LEGISinfo`,
+	} {
 		if !strings.Contains(said, part) {
 			t.Errorf("nothing says %q: %s", part, said)
 		}
@@ -129,10 +137,12 @@ func TestListOfAnotherSession(t *testing.T) {
 	p := newPipeline(t, r, 0)
 	r.post(t, "/faults?session=ignored")
 	run, md := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1, "limit": 5}`)
-	if said := p.messages(t, run); md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched < 5 || !strings.Contains(said, `session "45-1" in the list of session 44-1`) {
+	if said := p.messages(t, run); md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched < 5 ||
+		!strings.Contains(said, `session "45-1" in the list of session 44-1`) {
 		t.Errorf("44-1: %+v\n%s", md, said)
 	}
-	if _, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`); md.NotEnriched != 0 || md.Created < 10 { // 44-1 is the newest that is held, and told of again
+	// 44-1 is the newest that is held, and told of again
+	if _, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`); md.NotEnriched != 0 || md.Created < 10 {
 		t.Errorf("the current session: %+v", md)
 	}
 }
@@ -146,16 +156,19 @@ func TestRefusedClient(t *testing.T) {
 	r.on(t, lastDay.AddDate(0, 0, 7))
 	r.post(t, "/faults?browsers=true")
 	run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
-	if said := p.messages(t, run); md.Status != "partial_success" || md.Legisinfo > 2 || !strings.Contains(said, "USER_AGENT") || !strings.Contains(said, `titled "Access Denied"`) {
+	if said := p.messages(t, run); md.Status != "partial_success" || md.Legisinfo > 2 ||
+		!strings.Contains(said, "USER_AGENT") || !strings.Contains(said, `titled "Access Denied"`) {
 		t.Errorf("%+v\n%s", md, said)
 	}
-	if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 36, "session": 1}`); run.Status != orchestrator.StatusFailure || !strings.Contains(p.messages(t, run), "USER_AGENT") {
+	if run, _ := p.materialize(t, "fetch_parliament_session_bills",
+		`{"parliament": 36, "session": 1}`); run.Status != orchestrator.StatusFailure ||
+		!strings.Contains(p.messages(t, run), "USER_AGENT") {
 		t.Errorf("a session that LEGISinfo alone has: %s, %s", run.Status, p.messages(t, run))
 	}
 }
 
-// TestRefusedRecords has LEGISinfo give its lists and refuse the records: after a few answers 403 it is asked no more, and
-// every bill is stored all the same.
+// TestRefusedRecords has LEGISinfo give its lists and refuse the records: after a few answers 403 it is asked no more,
+// and every bill is stored all the same.
 func TestRefusedRecords(t *testing.T) {
 	t.Parallel()
 	r := startSmallSimulation(t, lastDay)
@@ -177,8 +190,10 @@ func TestRefusedRecords(t *testing.T) {
 	t.Cleanup(s.Close)
 	p := newPipeline(t, source{openParliament: r.openParliament, legisinfo: s.URL}, 0)
 	run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
-	// What is in flight when the last one is refused is answered too; the latest bills and the others are asked for in turn.
-	if n := int(asked.Load()); n < 5 || n > 2*(5+3) || md.Status != "partial_success" || md.Created != listed || md.NotEnriched != listed {
+	// What is in flight when the last one is refused is answered too; the latest bills and the others are asked for in
+	// turn.
+	if n := int(asked.Load()); n < 5 || n > 2*(5+3) || md.Status != "partial_success" || md.Created != listed ||
+		md.NotEnriched != listed {
 		t.Errorf("%d records were asked for, %d bills are listed: %+v\n%s", n, listed, md, p.messages(t, run))
 	}
 }
@@ -213,11 +228,13 @@ func TestFormsOfItems(t *testing.T) {
 		}
 	}
 	same("first")
-	if md := own.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 || md.Updated != 0 {
+	if md := own.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 ||
+		md.Updated != 0 {
 		t.Errorf("the other form, for a while: %+v", md)
 	}
 	r.as(t, "")
-	if md := own.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 || md.Updated != 0 {
+	if md := own.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 ||
+		md.Updated != 0 {
 		t.Errorf("and back: %+v", md)
 	}
 	r.on(t, lastDay)
@@ -246,7 +263,8 @@ func TestSponsorIsOfTheRecord(t *testing.T) {
 	if said := wrong.messages(t, run); md.Status != "success" || strings.Count(said, "the list's are not used") != 1 {
 		t.Errorf("%+v\n%s", md, said)
 	}
-	const sponsors = `SELECT string_agg(id || ' ' || coalesce(doc -> 'sponsor' ->> 'person_id', '-'), ' ' ORDER BY id) FROM bills`
+	const sponsors = `SELECT string_agg(id || ' ' || coalesce(doc -> 'sponsor' ->> 'person_id', '-'), ' ' ORDER BY id)
+		FROM bills`
 	var of [2]string
 	for i, p := range []pipeline{right, wrong} {
 		if err := p.db.Pool.QueryRow(t.Context(), sponsors).Scan(&of[i]); err != nil {
@@ -256,7 +274,9 @@ func TestSponsorIsOfTheRecord(t *testing.T) {
 	if of[0] != of[1] {
 		t.Errorf("sponsors by the record\n\t%s\nby a list that has others\n\t%s", of[0], of[1])
 	}
-	if n := wrong.count(t, `SELECT count(*) FROM bills WHERE parts -> 'item' ? 'sponsor_id' AND parts -> 'detail' = 'null'`); n != 0 {
+	if n := wrong.count(
+		t, `SELECT count(*) FROM bills WHERE parts -> 'item' ? 'sponsor_id' AND parts -> 'detail' = 'null'`,
+	); n != 0 {
 		t.Errorf("%d bills without a record have the list's sponsor", n)
 	}
 }

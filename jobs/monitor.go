@@ -2,25 +2,28 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 type monitorConfig struct {
-	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"How many hours of fetches to look at."`
+	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"Number of hours to summarize, up to now."`
 }
 
-// monitor sums up the fetches of the last hours.
-func monitor(d Deps) Part {
+// monitor declares the asset that summarizes the fetches of the last hours.
+func monitor(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "monitor_fetch_operations",
-		Group:       "monitoring",
-		Description: "Counts the fetches of the last hours, or of a day, by status, with their average duration and their records.",
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     time.Minute,
-		Partitions:  days,
-		Freshness:   &orchestrator.Freshness{By: "30 3 * * *", TimeZone: d.TimeZone},
+		Name:  "monitor_fetch_operations",
+		Group: "monitoring",
+		Description: "Counts the fetches of the last hours, or of a day, by status, with their average duration and their " +
+			"records.",
+		Retry:      orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout:    time.Minute,
+		Partitions: days,
+		Freshness:  &orchestrator.Freshness{By: "30 3 * * *", TimeZone: d.TimeZone},
 	}, func(ctx context.Context, step *orchestrator.Step, config monitorConfig) (orchestrator.Metadata, error) {
 		now := time.Now().UTC()
 		since, until, of := step.Window()
@@ -29,9 +32,11 @@ func monitor(d Deps) Part {
 		}
 		stats, err := d.Store.FetchStats(ctx, since, until)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("count the fetches: %w", err)
 		}
-		md := orchestrator.Metadata{"hours_monitored": until.Sub(since).Hours(), "monitoring_timestamp": now.Format(time.RFC3339)}
+		md := orchestrator.Metadata{
+			"hours_monitored": until.Sub(since).Hours(), "monitoring_timestamp": now.Format(time.RFC3339),
+		}
 		for _, s := range stats {
 			md[s.Status+"_count"] = s.Count
 			md[s.Status+"_avg_duration"] = seconds(s.AvgDuration)
@@ -39,14 +44,24 @@ func monitor(d Deps) Part {
 			md[s.Status+"_total_failed"] = s.Failed
 		}
 		if len(stats) == 0 {
-			step.Log(orchestrator.LevelWarn, "no fetch in the window: is a schedule running?", nil)
+			step.Log(eventlog.LevelWarn, "no fetch in the window: is a schedule running?", nil)
 		}
 		return md, nil
 	})
-	return Part{
-		Assets:    []*orchestrator.Asset{asset},
-		Jobs:      []*orchestrator.Job{{Name: "monitor_job", Description: "Sums up the fetches of the last 24 hours.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute}},
-		Schedules: []*orchestrator.Schedule{{Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job", Cron: "0 3 * * *"}},
+	return Contribution{
+		Assets: []*orchestrator.Asset{asset},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "monitor_job", Description: "Summarizes the fetches of the last 24 hours.", Assets: []string{asset.Name},
+				Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute,
+			},
+		},
+		Schedules: []*orchestrator.Schedule{
+			{
+				Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job",
+				Cron: "0 3 * * *",
+			},
+		},
 	}
 }
 

@@ -1,12 +1,10 @@
 package jobs_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -44,7 +43,10 @@ func pipelineOn(t testing.TB, d *db.DB, r replay, rps float64) pipeline {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", t.Name())
 	}
 	client := func(source, base string) *upstream.Client {
-		c, err := upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: "parliament-explorer test", RPS: rps, DB: d, Logger: log, Timeout: 5 * time.Second, RetryDelay: 20 * time.Millisecond})
+		c, err := upstream.New(upstream.Config{
+			Source: source, BaseURL: base, UserAgent: "parliament-explorer test", RPS: rps, DB: d, Logger: log,
+			Timeout: 5 * time.Second, RetryDelay: 20 * time.Millisecond,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,11 +97,13 @@ func (p pipeline) materialize(t testing.TB, asset, config string) (*orchestrator
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	run, _, err := p.engine.StartRun(ctx, orchestrator.RunRequest{Assets: []string{asset}, Config: json.RawMessage(config), Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := p.engine.StartRun(ctx, orchestrator.RunRequest{
+		Assets: []string{asset}, Config: json.RawMessage(config), Trigger: orchestrator.Trigger{Kind: "api"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.engine.FollowRun(ctx, run.ID, 0, func([]orchestrator.Event) error { return nil }); err != nil {
+	if err := p.engine.FollowRun(ctx, run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if run, err = p.engine.Run(ctx, run.ID); err != nil {
@@ -150,11 +154,15 @@ func testFetchLatestBills(t *testing.T, r source) {
 		t.Errorf("metadata = %+v", md)
 	}
 	op, li := r.stats(t)
-	if op.Requests > 3 || li.path("bills/json") > 1 || li.path("/bill/") != listed || op.MaxInFlight > 4 || li.MaxInFlight > 4 || op.DefaultUA+li.DefaultUA > 0 {
+	if op.Requests > 3 || li.path("bills/json") > 1 || li.path("/bill/") != listed || op.MaxInFlight > 4 ||
+		li.MaxInFlight > 4 || op.DefaultUA+li.DefaultUA > 0 {
 		t.Errorf("requests: openparliament %+v, legisinfo %+v", op, li)
 	}
 	if md.OpenParliament != op.Requests || md.Legisinfo != li.Requests {
-		t.Errorf("metadata counts %d and %d requests, the services %d and %d", md.OpenParliament, md.Legisinfo, op.Requests, li.Requests)
+		t.Errorf(
+			"metadata counts %d and %d requests, the services %d and %d", md.OpenParliament, md.Legisinfo, op.Requests,
+			li.Requests,
+		)
 	}
 
 	// Exactly the most recently introduced: everything later than the 50th day, and the rest of the fifty from that day.
@@ -187,7 +195,8 @@ func testFetchLatestBills(t *testing.T, r source) {
 	r.post(t, "/reset")
 	md = p.succeed(t, "fetch_latest_bills", `{}`)
 	op, li = r.stats(t)
-	if md.Unchanged != 50 || md.Created+md.Updated != 0 || op.Requests > 2 || li.path("bills/json") > 1 || li.path("/bill/") != 0 {
+	if md.Unchanged != 50 || md.Created+md.Updated != 0 || op.Requests > 2 || li.path("bills/json") > 1 ||
+		li.path("/bill/") != 0 {
 		t.Errorf("second fetch: %+v; openparliament %+v, legisinfo %+v", md, op, li)
 	}
 	if n := p.count(t, "SELECT count(*) FROM bill_versions"); n != listed {
@@ -203,7 +212,8 @@ func TestFetchSessions(t *testing.T) {
 		total, listed := 0, 0
 		for _, session := range r.sessions {
 			want := len(r.records(t, session))
-			if md := p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session)); md.Created != want || md.Errors != 0 {
+			if md := p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session)); md.Created != want ||
+				md.Errors != 0 {
 				t.Errorf("%s: %+v, want %d created", session, md, want)
 			}
 			total += want
@@ -220,7 +230,9 @@ func TestFetchSessions(t *testing.T) {
 			t.Errorf("%d bills, want %d", n, total)
 		}
 		// A session that is not there is an error, not an empty success.
-		if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 99, "session": 9}`); run.Status != "failure" {
+		if run, _ := p.materialize(
+			t, "fetch_parliament_session_bills", `{"parliament": 99, "session": 9}`,
+		); run.Status != "failure" {
 			t.Errorf("session 99-9: %s", run.Status)
 		}
 	})
@@ -252,7 +264,8 @@ func TestBillsAreStoredAsTheyAre(t *testing.T) {
 			} else {
 				undated++
 			}
-			if b.ID != want.id() || introduced != want.introduced() || b.Law != (want.ReceivedRoyalAssentDateTime != nil) || (b.Statute != nil) != (want.StatuteYear != nil) {
+			if b.ID != want.id() || introduced != want.introduced() || b.Law != (want.ReceivedRoyalAssentDateTime != nil) ||
+				(b.Statute != nil) != (want.StatuteYear != nil) {
 				t.Errorf("%s is %+v, want %+v", id, b, want)
 			}
 		}
@@ -267,115 +280,14 @@ func (r source) course(t testing.TB) (session string, bill record) {
 	t.Helper()
 	for _, session := range []string{"44-1", "45-1"} {
 		for _, b := range r.records(t, session) {
-			if b.ReceivedRoyalAssentDateTime != nil && b.StatuteChapter != nil && b.introduced() != "" && b.introduced() < (*b.ReceivedRoyalAssentDateTime)[:10] {
+			if b.ReceivedRoyalAssentDateTime != nil && b.StatuteChapter != nil && b.introduced() != "" &&
+				b.introduced() < (*b.ReceivedRoyalAssentDateTime)[:10] {
 				return session, b
 			}
 		}
 	}
 	t.Fatal("no bill became law")
 	return "", record{}
-}
-
-// TestVersionsOverTime follows a bill from its introduction until it is law: each change is a version, and a day on
-// which nothing changed is none.
-func TestVersionsOverTime(t *testing.T) {
-	t.Parallel()
-	forEachSource(t, lastDay, func(t *testing.T, r source) {
-		session, law := r.course(t)
-		assent := (*law.ReceivedRoyalAssentDateTime)[:10]
-		p := newPipeline(t, r, 0)
-		fetch := func(day string) metadata {
-			r.post(t, "/clock?as_of="+url.QueryEscape(day))
-			return p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session))
-		}
-		fetch(law.introduced())
-		versions := p.count(t, "SELECT count(*) FROM bill_versions")
-		r.post(t, "/reset")
-		md := fetch(law.introduced())
-		_, li := r.stats(t)
-		if md.Created+md.Updated != 0 || p.count(t, "SELECT count(*) FROM bill_versions") != versions || li.path("/bill/") != 0 {
-			t.Errorf("an unchanged day: %+v, %d details asked for", md, li.path("/bill/"))
-		}
-		fetch(assent)
-		id, err := parliament.ParseBillID(session, law.NumberCode)
-		if err != nil {
-			t.Fatal(err)
-		}
-		vs, err := p.store.Versions(t.Context(), id, 0, 10)
-		if err != nil || len(vs) != 2 {
-			t.Fatalf("%s: %d versions, %v", id, len(vs), err)
-		}
-		if len(vs[1].Changes) != 0 {
-			t.Errorf("first version: %v", vs[1].Changes)
-		}
-		for field, want := range map[string]string{
-			"law": "false -> true", "royal_assent_on": fmt.Sprintf("null -> %q", assent), "statute": fmt.Sprintf(`null -> {"year":%d,"chapter":%d}`, *law.StatuteYear, *law.StatuteChapter),
-		} {
-			if s := change(t, vs[0], field); s != want {
-				t.Errorf("%s, second version, %s: %s, want %s", id, field, s, want)
-			}
-		}
-		b, err := p.store.Bill(t.Context(), id)
-		if err != nil || !b.Law || b.Version != 2 || *b.Status.Code != "RoyalAssentGiven" {
-			t.Errorf("%s = %+v, %v", id, b, err)
-		}
-	})
-}
-
-func change(t testing.TB, v parliament.Version, field string) string {
-	t.Helper()
-	for _, c := range v.Changes {
-		if c.Field == field {
-			return compact(t, c.From) + " -> " + compact(t, c.To)
-		}
-	}
-	return ""
-}
-
-// TestVersionsOfC11 follows one real bill.
-func TestVersionsOfC11(t *testing.T) {
-	t.Parallel()
-	r := startReplay(t, time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC))
-	p := newPipeline(t, r, 0)
-	fetch := func(day string) metadata {
-		r.post(t, "/clock?as_of="+url.QueryEscape(day))
-		return p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
-	}
-	fetch("2022-02-02")
-	fetch("2022-06-21")
-	fetch("2023-04-27")
-	id, err := parliament.ParseBillID("44-1", "C-11")
-	if err != nil {
-		t.Fatal(err)
-	}
-	vs, err := p.store.Versions(t.Context(), id, 0, 10)
-	if err != nil || len(vs) != 3 {
-		t.Fatalf("%d versions, %v", len(vs), err)
-	}
-	if len(vs[2].Changes) != 0 {
-		t.Errorf("first version: %v", vs[2].Changes)
-	}
-	if s := change(t, vs[1], "status"); !strings.Contains(s, "HouseAt2ndReading") || !strings.Contains(s, `"code":"SenateAt2ndReading"`) {
-		t.Errorf("second version, status: %s", s)
-	}
-	for field, want := range map[string]string{"law": "false -> true", "royal_assent_on": `null -> "2023-04-27"`, "statute": `null -> {"year":2023,"chapter":8}`} {
-		if s := change(t, vs[0], field); s != want {
-			t.Errorf("third version, %s: %s, want %s", field, s, want)
-		}
-	}
-	b, err := p.store.Bill(t.Context(), id)
-	if err != nil || !b.Law || b.Version != 3 || *b.Status.Code != "RoyalAssentGiven" {
-		t.Errorf("C-11 = %+v, %v", b, err)
-	}
-}
-
-func compact(t testing.TB, raw json.RawMessage) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.Compact(&b, raw); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 // TestRateIsShared runs three workers at once: together they keep to the rate and to four in flight.
@@ -415,6 +327,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// testFaults fetches with each kind of fault and during an outage. It is long, because each checks what was stored and
+// logged.
 func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 	for name, fault := range map[string]string{
 		"500": "500=0.1", "429": "429=0.1", "truncate": "truncate=0.1", "drop": "drop=0.1", "html": "html=0.1",
@@ -430,7 +344,8 @@ func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 			if run.Status != "success" {
 				t.Fatalf("run ended as %s: %+v", run.Status, run.Steps[0].Error)
 			}
-			if md.Fetched != 50 || md.Created != listed || (md.Errors == 0) != (md.Status == "success") || p.count(t, "SELECT count(*) FROM bills") != listed {
+			if md.Fetched != 50 || md.Created != listed || (md.Errors == 0) != (md.Status == "success") ||
+				p.count(t, "SELECT count(*) FROM bills") != listed {
 				t.Errorf("metadata = %+v", md)
 			}
 			// What was left out is made up for, and then all is as if nothing had been.
@@ -438,7 +353,9 @@ func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 			if md := p.succeed(t, "fetch_latest_bills", `{}`); md.Errors != 0 || md.NotEnriched != 0 {
 				t.Errorf("afterwards: %+v", md)
 			}
-			if n := p.count(t, "SELECT count(*) FROM bills WHERE doc->'bill_type'->>'en' IS NULL OR parts->'detail' = 'null'"); n != 0 {
+			if n := p.count(
+				t, "SELECT count(*) FROM bills WHERE doc->'bill_type'->>'en' IS NULL OR parts->'detail' = 'null'",
+			); n != 0 {
 				t.Errorf("%d bills lack enrichment", n)
 			}
 			if n := p.count(t, "SELECT count(*) FROM fetch_logs"); n != 2 {
@@ -475,7 +392,9 @@ func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 			t.Fatal(ms, err)
 		}
 		var md map[string]any
-		if err := json.Unmarshal(ms[0].Metadata, &md); err != nil || md["success_count"] != 1.0 || md["source_unavailable_count"] != 1.0 || md["success_total_succeeded"] != float64(listed) || md["hours_monitored"] != 24.0 {
+		if err := json.Unmarshal(ms[0].Metadata, &md); err != nil || md["success_count"] != 1.0 ||
+			md["source_unavailable_count"] != 1.0 || md["success_total_succeeded"] != float64(listed) ||
+			md["hours_monitored"] != 24.0 {
 			t.Errorf("monitoring: %s", ms[0].Metadata)
 		}
 	})
@@ -488,11 +407,13 @@ func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 		d := dbtest.New(t)
 		p := pipelineOn(t, d, away, 0)
 		run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
-		if run.Status != "success" || md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched != 5 || md.Errors == 0 {
+		if run.Status != "success" || md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched != 5 ||
+			md.Errors == 0 {
 			t.Errorf("run %s, %+v", run.Status, md)
 		}
 		p.stop() // or it might take the next run
-		if md := pipelineOn(t, d, r, 0).succeed(t, "fetch_latest_bills", `{"limit": 50}`); md.NotEnriched != 0 || md.Errors != 0 {
+		if md := pipelineOn(t, d, r, 0).succeed(t, "fetch_latest_bills", `{"limit": 50}`); md.NotEnriched != 0 ||
+			md.Errors != 0 {
 			t.Errorf("afterwards: %+v", md)
 		}
 	})

@@ -10,73 +10,101 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
 type politiciansConfig struct {
-	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"At most so many politicians, in the order of the list."`
-	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Only members of the House now, not those of before."`
+	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"Maximum number of politicians, in the order of the list."`
+	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Whether to fetch only current members of the House."`
 }
 
-// politicians keeps the members of the House up to date; bills name them as sponsors by parl.ca's person id.
-func politicians(d Deps) Part {
+// politicians declares the asset that keeps the members of the House up to date. Bills refer to them as sponsors by
+// parl.ca's person id. It is long, because a declaration is one literal.
+func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_politicians",
-		Group:       "politicians",
-		Description: "Members of the House of Commons, from openparliament.ca: its list, and the record of each that is new or changed in it.",
-		Retry:       fetchRetry,
-		Timeout:     time.Hour,
-		Pools:       []string{openparliament.Source},
+		Name:  "fetch_politicians",
+		Group: "politicians",
+		Description: "Fetches the members of the House of Commons from openparliament.ca: the list of members, and the " +
+			"record of each member that is new or changed in the list.",
+		Retry:   fetchRetry,
+		Timeout: time.Hour,
+		Pools:   []string{openparliament.Source},
 		Checks: []*orchestrator.Check{
 			{
-				Name: "members_are_known", Description: "Somebody is a member of the House now, and nine in ten of all have a person id of parl.ca, by which bills name their sponsor.", Severity: orchestrator.SeverityWarn,
+				Name: "members_are_known",
+				Description: "There are current members of the House, and nine in ten politicians have parl.ca's person id, by " +
+					"which bills identify their sponsor.",
+				Severity: orchestrator.SeverityWarn,
 				Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					c, err := d.Store.PoliticianCoverage(ctx)
 					return orchestrator.CheckOutcome{
-						Passed: c.Members > 0 && 10*c.WithPersonID >= 9*c.People, Message: fmt.Sprintf("%d members now, %d people, %d with a person id", c.Members, c.People, c.WithPersonID),
-						Metadata: orchestrator.Metadata{"members": c.Members, "people": c.People, "with_person_id": c.WithPersonID, "with_party": c.WithParty, "with_riding": c.WithRiding, "with_province": c.WithProvince},
+						Passed:  c.Members > 0 && 10*c.WithPersonID >= 9*c.People,
+						Message: fmt.Sprintf("%d members now, %d people, %d with a person id", c.Members, c.People, c.WithPersonID),
+						Metadata: orchestrator.Metadata{
+							"members": c.Members, "people": c.People, "with_person_id": c.WithPersonID, "with_party": c.WithParty,
+							"with_riding": c.WithRiding, "with_province": c.WithProvince,
+						},
 					}, err
 				},
 			},
 		},
 	}, func(ctx context.Context, step *orchestrator.Step, config politiciansConfig) (orchestrator.Metadata, error) {
-		f := newFetch(d, step, openparliament.Source, map[string]any{"limit": config.Limit, "current_only": config.CurrentOnly})
+		f := newFetch(d, step, openparliament.Source, map[string]any{
+			"limit": config.Limit, "current_only": config.CurrentOnly,
+		})
 		err := f.politicians(f.observe(ctx), config)
 		stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
-		log, err := f.conclude(err, stored)
+		log, err := f.writeFetchLog(err, stored)
 		if err != nil {
 			return nil, err
 		}
 		return orchestrator.Metadata{
-			"status": log.Status, "politicians_fetched": stored, "politicians_created": f.counts.Created, "politicians_updated": f.counts.Updated, "politicians_unchanged": f.counts.Unchanged,
-			"error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339), "requests_openparliament": f.requests[openparliament.Source],
+			"status": log.Status, "politicians_fetched": stored, "politicians_created": f.counts.Created,
+			"politicians_updated": f.counts.Updated, "politicians_unchanged": f.counts.Unchanged,
+			"error_count": f.failures, "duration_seconds": seconds(log.Duration),
+			"fetch_timestamp":         f.started.UTC().Format(time.RFC3339),
+			"requests_openparliament": f.requests[openparliament.Source],
 		}, nil
 	})
-	return Part{
-		Assets:    []*orchestrator.Asset{asset},
-		Jobs:      []*orchestrator.Job{{Name: "fetch_politicians_job", Description: "Fetches the members of the House.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
-		Schedules: []*orchestrator.Schedule{{Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.", Job: "fetch_politicians_job", Cron: "0 4 * * 0"}},
+	return Contribution{
+		Assets: []*orchestrator.Asset{asset},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "fetch_politicians_job", Description: "Fetches the members of the House.", Assets: []string{asset.Name},
+				Timeout: 2 * time.Hour,
+			},
+		},
+		Schedules: []*orchestrator.Schedule{
+			{
+				Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.", Job: "fetch_politicians_job",
+				Cron: "0 4 * * 0",
+			},
+		},
 	}
 }
 
 const (
-	// recordsLast is for how long a politician's record is taken to be as it was, where the list does not say otherwise.
-	recordsLast = 90 * 24 * time.Hour
-	// renewedAtOnce is how many records that are older than that a fetch asks for again, the oldest first.
-	renewedAtOnce = 50
+	// maxRecordAge is the age at which a politician's record is requested again, even if the list shows no change.
+	maxRecordAge = 90 * 24 * time.Hour
+	// maxRenewals is how many such records one fetch requests again, the oldest first.
+	maxRenewals = 50
 )
 
-// listed gives the politicians to look after: members, those who were members before if they are wanted, and whoever
-// left the House since the last fetch. Of members it is what their own list says: the list of all has names alone.
-func (f *fetch) listed(ctx context.Context, current []openparliament.Member, complete bool, config politiciansConfig) ([]openparliament.Member, error) {
+// listMembers returns the politicians to update: members, former members if the config includes them, and those who
+// left the House since the last fetch. Current members come from their own list, because the list of all politicians
+// has names only.
+func (f *fetch) listMembers(
+	ctx context.Context, current []openparliament.Member, complete bool, config politiciansConfig,
+) ([]openparliament.Member, error) {
 	all := current
 	if !config.CurrentOnly {
 		names, faults, err := f.OpenParliament.Politicians(ctx, true)
 		if err != nil {
 			return nil, err
 		}
-		f.recordFaults(faults)
+		f.recordListErrors(faults)
 		members := map[string]openparliament.Member{}
 		for _, m := range current {
 			members[m.Slug] = m
@@ -102,7 +130,7 @@ func (f *fetch) listed(ctx context.Context, current []openparliament.Member, com
 	}
 	departed, err := f.Store.DepartedMembers(ctx, current, config.Limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list departed members: %w", err)
 	}
 	for _, m := range departed {
 		if !slices.ContainsFunc(all, func(o openparliament.Member) bool { return o.Slug == m.Slug }) {
@@ -112,32 +140,35 @@ func (f *fetch) listed(ctx context.Context, current []openparliament.Member, com
 	return all, nil
 }
 
-// toAsk gives those of a list whose records are missing or out of date.
-func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
+// recordsDue returns the politicians whose records are missing or out of date.
+func (f *fetch) recordsDue(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
 	stored, err := f.Store.StoredMembers(ctx, all)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up stored members: %w", err)
 	}
 	var ask, old []openparliament.Member
 	for _, m := range all {
 		switch known := stored[m.Slug]; {
 		case !known.Unchanged:
 			ask = append(ask, m)
-		case known.AskedAt.Before(now().Add(-recordsLast)):
+		case known.AskedAt.Before(now().Add(-maxRecordAge)):
 			old = append(old, m)
 		}
 	}
-	slices.SortStableFunc(old, func(a, b openparliament.Member) int { return stored[a.Slug].AskedAt.Compare(stored[b.Slug].AskedAt) })
-	return append(ask, old[:min(renewedAtOnce, len(old))]...), nil
+	slices.SortStableFunc(old, func(a, b openparliament.Member) int {
+		return stored[a.Slug].AskedAt.Compare(stored[b.Slug].AskedAt)
+	})
+	return append(ask, old[:min(maxRenewals, len(old))]...), nil
 }
 
-// politicians reads the list and asks for the records that are missing or out of date, storing each as it comes.
+// politicians reads the list, requests the records that are missing or out of date, and stores each as it comes. It is
+// long, because the requests share its counts.
 func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error {
 	current, faults, err := f.OpenParliament.Politicians(ctx, false)
 	if err != nil {
 		return err
 	}
-	f.recordFaults(faults)
+	f.recordListErrors(faults)
 	complete := len(faults) == 0
 	if len(current) == 0 && complete {
 		return orchestrator.Permanent(fmt.Errorf("%s lists no politician", openparliament.Source))
@@ -147,18 +178,21 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 	for i, m := range current {
 		members[m.Slug], slugs[i] = true, m.Slug
 	}
-	all, err := f.listed(ctx, current, complete, config)
+	all, err := f.listMembers(ctx, current, complete, config)
 	if err != nil {
 		return err
 	}
-	ask, err := f.toAsk(ctx, all)
+	ask, err := f.recordsDue(ctx, all)
 	if err != nil {
 		return err
 	}
 	f.counts.Unchanged += len(all) - len(ask)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
+	f.step.Log(
+		eventlog.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)),
+		map[string]int{"politicians": len(all), "records": len(ask)},
+	)
 	group, asking := errgroup.WithContext(ctx)
-	group.SetLimit(4) // more could not be in flight anyway
+	group.SetLimit(4) // the client has no more in flight
 	var mu sync.Mutex
 	done := len(all) - len(ask)
 	for _, m := range ask {
@@ -168,7 +202,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 				return context.Cause(asking)
 			}
 			if err != nil {
-				f.fault(f.OpenParliament.PoliticianURL(m.Slug), fmt.Sprintf("%s could not be fetched: %v", m.Slug, err))
+				f.recordError(f.OpenParliament.PoliticianURL(m.Slug), fmt.Sprintf("%s could not be fetched: %v", m.Slug, err))
 				mu.Lock()
 				f.failed++
 				mu.Unlock()

@@ -48,7 +48,9 @@ func TestPoliticiansInBothModes(t *testing.T) {
 	if lists, records := q.politicians(t, r, membersNow); lists != 1 || records != 0 {
 		t.Errorf("and then members: %d lists and %d records", lists, records)
 	}
-	if n := q.count(t, `SELECT count(*) FROM politicians WHERE party IS NULL OR doc -> 'riding' ->> 'en' IS NULL`); n != 0 {
+	if n := q.count(
+		t, `SELECT count(*) FROM politicians WHERE party IS NULL OR doc -> 'riding' ->> 'en' IS NULL`,
+	); n != 0 {
 		t.Errorf("%d have no party or no riding", n)
 	}
 }
@@ -68,8 +70,8 @@ func TestPoliticiansOfRecords(t *testing.T) {
 	})
 }
 
-// TestPoliticiansChange: a party that changed, a member who left and one who came back are noticed in either mode, by one
-// record each.
+// TestPoliticiansChange: a party that changed, a member who left and one who came back are noticed in either mode, by
+// one record each.
 func TestPoliticiansChange(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]string{"members": membersNow, "everybody": everybody} {
@@ -79,7 +81,9 @@ func TestPoliticiansChange(t *testing.T) {
 			p := newPipeline(t, r, 0)
 			p.politicians(t, r, config)
 			var slug string
-			if err := p.db.Pool.QueryRow(t.Context(), `SELECT slug FROM politicians WHERE is_current AND party <> 'Concord' ORDER BY sort_key DESC LIMIT 1`).Scan(&slug); err != nil {
+			if err := p.db.Pool.QueryRow(
+				t.Context(), `SELECT slug FROM politicians WHERE is_current AND party <> 'Concord' ORDER BY sort_key DESC LIMIT 1`,
+			).Scan(&slug); err != nil {
 				t.Fatal(err)
 			}
 			for _, step := range []struct {
@@ -95,7 +99,8 @@ func TestPoliticiansChange(t *testing.T) {
 					}
 				}
 				got, err := p.store.Politician(t.Context(), slug)
-				if err != nil || got.Party.En == nil || *got.Party.En != step.want || got.Current != step.current || (got.Memberships[0].EndedOn == nil) != step.current {
+				if err != nil || got.Party.En == nil || *got.Party.En != step.want || got.Current != step.current ||
+					(got.Memberships[0].EndedOn == nil) != step.current {
 					t.Errorf("%s: %+v, %v", step.change, got, err)
 				}
 			}
@@ -131,7 +136,9 @@ func TestOldRecordsAreRenewed(t *testing.T) {
 	age(`asked_at = now() - interval '89 days'`, 0)
 	age(`asked_at = now() - interval '91 days'`, append(want, 0)...)
 	age(`asked_at = NULL`, append(want, 0)...)
-	if n := p.count(t, fmt.Sprintf(`SELECT count(*) FROM politicians WHERE updated_at > first_seen_at OR %d = 0`, all)); n != 0 {
+	if n := p.count(
+		t, fmt.Sprintf(`SELECT count(*) FROM politicians WHERE updated_at > first_seen_at OR %d = 0`, all),
+	); n != 0 {
 		t.Errorf("%d changed, though nothing did", n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -15,15 +16,16 @@ import (
 // maxLag is how long a bill may lag behind LEGISinfo's list before a check fails.
 const maxLag = 26 * time.Hour
 
-// lagCheck fails when a stored bill is out of date, or a listed one is not stored, for too long.
+// lagCheck declares the check that fails if a stored bill is out of date, or a listed one is not stored, for too long.
 func lagCheck(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
-		Description: "Every bill of the newest lists that were read from LEGISinfo is stored as the list has it; none lags for more than 26 hours. Protects readers from statuses that are out of date.",
+		Description: "Every stored bill matches LEGISinfo's newest lists, or has differed for at most 26 hours. Detects " +
+			"outdated statuses.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			lags, err := d.Store.Lagging(ctx)
 			if err != nil {
-				return orchestrator.CheckOutcome{}, err
+				return orchestrator.CheckOutcome{}, fmt.Errorf("list lagging bills: %w", err)
 			}
 			limit := now().Add(-maxLag)
 			long := slices.DeleteFunc(slices.Clone(lags), func(l parliament.Lag) bool { return l.Since.After(limit) })
@@ -31,19 +33,22 @@ func lagCheck(d Deps) *orchestrator.Check {
 			if len(long) > 0 {
 				message += fmt.Sprintf("; %s since %s", long[0].Bill, long[0].Since.Format(time.RFC3339))
 			}
-			return orchestrator.CheckOutcome{Passed: len(long) == 0, Message: message, Metadata: orchestrator.Metadata{"bills_lagging": len(lags), "bills_lagging_long": len(long)}}, nil
+			return orchestrator.CheckOutcome{
+				Passed: len(long) == 0, Message: message,
+				Metadata: orchestrator.Metadata{"bills_lagging": len(lags), "bills_lagging_long": len(long)},
+			}, nil
 		},
 	}
 }
 
-// lagMetadata says how many bills lag behind LEGISinfo's newest list, and for how long. The list of the newest session
-// is read for it, so that the report does not rest on what the fetches read.
+// lagMetadata returns how many bills lag behind LEGISinfo's newest list, and for how long. It reads the list of the
+// newest session itself, so that the report does not depend on what the fetches read.
 func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestrator.Metadata, error) {
 	f := newFetch(d, step, legisinfo.Source, nil)
-	defer f.tellCauses()
+	defer f.logCauses()
 	newest, err := d.Store.NewestSession(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the newest session: %w", err)
 	}
 	var listError any
 	if newest != "" {
@@ -52,7 +57,13 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 			return nil, context.Cause(ctx)
 		case err != nil:
 			listError = err.Error()
-			step.Log(orchestrator.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
+			step.Log(
+				eventlog.LevelWarn,
+				fmt.Sprintf(
+					"the list of session %s could not be read; bills are compared with the one read before: %v", newest, err,
+				),
+				nil,
+			)
 		default:
 			if err := f.recordLists(ctx); err != nil {
 				return nil, err
@@ -61,11 +72,11 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 	}
 	lags, err := d.Store.Lagging(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list lagging bills: %w", err)
 	}
 	readAt, err := d.Store.ListsReadAt(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up when lists were read: %w", err)
 	}
 	reasons := map[string]int{parliament.LagMissing: 0, parliament.LagOutdated: 0, parliament.LagDetail: 0}
 	longest := time.Duration(0)
@@ -74,40 +85,57 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 		longest = max(longest, time.Since(l.Since))
 	}
 	return orchestrator.Metadata{
-		"bills_lagging": len(lags), "bills_lagging_by_reason": reasons, "longest_lag_seconds": seconds(longest), "lagging": lags[:min(50, len(lags))],
+		"bills_lagging": len(lags), "bills_lagging_by_reason": reasons, "longest_lag_seconds": seconds(longest),
+		"lagging":       lags[:min(50, len(lags))],
 		"lists_read_at": readAt, "list_error": listError,
 	}, nil
 }
 
-// quality reports on the data: what is there, what lags behind the sources, where they differ, what disappeared.
-func quality(d Deps) Part {
-	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "data_quality",
-		Group:       "monitoring",
-		Description: "A report on the data: how many bills have each field, by session; which bills lag behind LEGISinfo's newest list, and for how long; where the two sources differ; which bills neither lists any more; how many sponsors are known as politicians.",
-		Deps:        publishDeps,
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     10 * time.Minute,
-		Pools:       []string{legisinfo.Source},
-		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks: []*orchestrator.Check{
-			lagCheck(d),
-			{
-				Name: "no_bill_disappeared", Description: "No bill is held that neither source lists any more. Protects from bills that a source dropped, or whose number it changed.", Severity: orchestrator.SeverityWarn,
-				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-					n, _ := md["bills_missing"].(int)
-					return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
-				},
-			},
-			{
-				Name: "sources_agree", Description: "The sources differ in at most one field in a hundred bills. Protects from a source that gives one bill's fields for another's.", Severity: orchestrator.SeverityWarn,
-				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-					n, _ := md["differences"].(int)
-					bills, _ := md["bills_total"].(int)
-					return orchestrator.CheckOutcome{Passed: 100*n <= bills, Message: fmt.Sprintf("%d differences in %d bills", n, bills)}, nil
-				},
+// qualityChecks declares the checks of the report.
+func qualityChecks(d Deps) []*orchestrator.Check {
+	return []*orchestrator.Check{
+		lagCheck(d),
+		{
+			Name: "no_bill_disappeared",
+			Description: "Each stored bill is listed by a source. Detects bills that a source removed, or whose number it " +
+				"changed.",
+			Severity: orchestrator.SeverityWarn,
+			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				n, _ := md["bills_missing"].(int)
+				return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
 			},
 		},
+		{
+			Name: "sources_agree",
+			Description: "The sources differ in at most one field in a hundred bills. Detects a source that confuses " +
+				"the fields of bills.",
+			Severity: orchestrator.SeverityWarn,
+			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				n, _ := md["differences"].(int)
+				bills, _ := md["bills_total"].(int)
+				return orchestrator.CheckOutcome{
+					Passed: 100*n <= bills, Message: fmt.Sprintf("%d differences in %d bills", n, bills),
+				}, nil
+			},
+		},
+	}
+}
+
+// quality declares the report on the data: its coverage, bills that lag behind the sources, differences of the sources,
+// and bills that disappeared.
+func quality(d Deps) Contribution {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:  "data_quality",
+		Group: "monitoring",
+		Description: "Reports how many bills have each field, by session; which bills lag behind LEGISinfo's " +
+			"newest list, and for how long; where the two sources differ; which bills neither source lists any more; how many " +
+			"sponsors are stored as politicians.",
+		Deps:      publishDeps,
+		Retry:     orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout:   10 * time.Minute,
+		Pools:     []string{legisinfo.Source},
+		Freshness: &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks:    qualityChecks(d),
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		lag, err := lagMetadata(ctx, d, step)
 		if err != nil {
@@ -115,7 +143,7 @@ func quality(d Deps) Part {
 		}
 		q, err := d.Store.Quality(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("check the stored bills: %w", err)
 		}
 		bills, linked, withID := 0, 0, 0
 		for _, c := range q.Coverage {
@@ -129,15 +157,27 @@ func quality(d Deps) Part {
 			fields[diff.Field]++
 		}
 		md := orchestrator.Metadata{
-			"bills_total": bills, "bills_missing": len(q.Missing), "differences": len(q.Differences), "differences_by_field": fields, "sponsors_with_person_id": withID, "sponsors_linked": linked,
-			"coverage": q.Coverage, "sponsors": q.Sponsors, "first_differences": q.Differences[:min(50, len(q.Differences))], "missing": q.Missing[:min(50, len(q.Missing))],
+			"bills_total": bills, "bills_missing": len(q.Missing), "differences": len(q.Differences),
+			"differences_by_field": fields, "sponsors_with_person_id": withID, "sponsors_linked": linked,
+			"coverage": q.Coverage, "sponsors": q.Sponsors, "first_differences": q.Differences[:min(50, len(q.Differences))],
+			"missing": q.Missing[:min(50, len(q.Missing))],
 		}
 		maps.Copy(md, lag)
 		return md, nil
 	})
-	return Part{
-		Assets:    []*orchestrator.Asset{asset},
-		Jobs:      []*orchestrator.Job{{Name: "data_quality_job", Description: "Makes the report on the data.", Assets: []string{asset.Name}, Timeout: time.Hour}},
-		Schedules: []*orchestrator.Schedule{{Name: "data_quality_daily", Description: "Every night at half past three.", Job: "data_quality_job", Cron: "30 3 * * *"}},
+	return Contribution{
+		Assets: []*orchestrator.Asset{asset},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "data_quality_job", Description: "Creates the quality report.", Assets: []string{asset.Name},
+				Timeout: time.Hour,
+			},
+		},
+		Schedules: []*orchestrator.Schedule{
+			{
+				Name: "data_quality_daily", Description: "Every night at half past three.", Job: "data_quality_job",
+				Cron: "30 3 * * *",
+			},
+		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -19,44 +20,48 @@ import (
 )
 
 const (
-	// lookEvery is how often each session that is held is looked at as a whole: private bills and statutes of earlier
-	// sessions still get corrections.
-	lookEvery = 7 * 24 * time.Hour
-	// completionsAtOnce bounds how many details that an older version of the program read a fetch of the latest bills
-	// asks for again. The rest follow in later fetches.
-	completionsAtOnce = 50
-	// looksAtOnce is how many sessions a fetch of the latest bills looks at, so that no fetch asks for much.
-	looksAtOnce = 1
+	// sessionCheckInterval is how often each stored session is checked as a whole: private bills and statutes of earlier
+	// sessions are still corrected.
+	sessionCheckInterval = 7 * 24 * time.Hour
+	// maxCompletions limits how many details that an older version of the program read are requested again in one fetch
+	// of the latest bills. The rest follow in later fetches.
+	maxCompletions = 50
+	// maxSessionChecks is how many sessions a fetch of the latest bills checks, so that no fetch sends many requests.
+	maxSessionChecks = 1
 )
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// listAnswer is what LEGISinfo answered for a session.
+// listAnswer is LEGISinfo's answer for a session.
 type listAnswer struct {
 	list *parliament.SessionList
 	err  error
 }
 
-// list gives LEGISinfo's list of a session, asking for it once in a fetch. Where the list of a session cannot be had, the
-// one without a session may have its bills. What could not be had in either way is told in the log; after a source that
-// answers nothing at all, no other list is asked for.
+// list returns LEGISinfo's list of a session. A fetch requests it once. If it is not available, the list without a
+// session may have the session's bills. The log reports lists that are not available in either way. After an outage of
+// the source, no other list is requested.
 func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList, error) {
 	if a := f.lists[code]; a != nil {
 		return a.list, a.err
 	}
-	if f.down != nil {
-		return nil, f.down
+	if f.legisinfoDown != nil {
+		return nil, f.legisinfoDown
 	}
 	err := f.read(ctx, code)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if f.lists[code] == nil && (err == nil || isOfAddress(err)) {
+	if f.lists[code] == nil && (err == nil || isAddressError(err)) {
 		switch other := f.readCurrent(ctx); {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case f.lists[code] != nil && f.lists[code].list != nil:
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			f.step.Log(
+				eventlog.LevelWarn,
+				fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)),
+				nil,
+			)
 			return f.lists[code].list, nil
 		case err != nil && other != nil:
 			err = fmt.Errorf("%w; without a session, %w", err, other)
@@ -66,10 +71,10 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 	}
 	if err != nil {
 		f.lists[code] = &listAnswer{err: err}
-		if !isOfAddress(err) || upstream.IsRefusal(err) {
-			f.down = err
+		if !isAddressError(err) || upstream.IsRefusal(err) {
+			f.legisinfoDown = err
 		}
-		f.without(code, err)
+		f.noteLegisinfoMissing(code, err)
 		return nil, err
 	}
 	if f.lists[code] == nil { // an answer that has nothing of the session
@@ -85,9 +90,9 @@ func reasonOf(err error) string {
 	return upstream.Words(err.Error())
 }
 
-// isOfAddress says whether another address of the same source may do better. A source that is down, or that wants to be
-// left alone, is not asked in another way.
-func isOfAddress(err error) bool {
+// isAddressError reports whether another address of the same source may work. A source that is down, or asked for a
+// pause, gets no other request.
+func isAddressError(err error) bool {
 	var status *upstream.StatusError
 	var body *upstream.BodyError
 	var record *upstream.RecordError
@@ -101,8 +106,8 @@ func isOfAddress(err error) bool {
 	return errors.As(err, &body) || errors.As(err, &record)
 }
 
-// readCurrent asks LEGISinfo, once in a fetch, for its list without a session, which is the current one's. Nobody says
-// that it is the whole of it.
+// readCurrent requests LEGISinfo's list without a session once in a fetch. It has the current session's bills, but
+// perhaps not all of them.
 func (f *fetch) readCurrent(ctx context.Context) error {
 	if a := f.lists[""]; a != nil {
 		return a.err
@@ -118,7 +123,7 @@ func (f *fetch) readCurrent(ctx context.Context) error {
 	return err
 }
 
-// read asks LEGISinfo for the list of a session or, for "", of the current one, and keeps what it says.
+// read requests LEGISinfo's list of a session or, for "", of the current one, and keeps its contents.
 func (f *fetch) read(ctx context.Context, code string) error {
 	at := now()
 	items, faults, err := f.Legisinfo.List(ctx, code)
@@ -138,7 +143,11 @@ func (f *fetch) read(ctx context.Context, code string) error {
 		session := id.SessionCode()
 		a := f.lists[session]
 		if a == nil || a.list == nil {
-			a = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete}}
+			a = &listAnswer{
+				list: &parliament.SessionList{
+					Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete,
+				},
+			}
 			f.lists[session] = a
 		}
 		if a.list.ReadAt.Equal(at) { // else it was read before, from a list of its own
@@ -148,8 +157,8 @@ func (f *fetch) read(ctx context.Context, code string) error {
 	return nil
 }
 
-// recognize puts the items that are held in the place of brief ones that say the same: the same bill in another form is
-// no reason to ask for its record.
+// recognize replaces brief items by the stored items with the same data. Another form of the same data is no reason to
+// request the bill's record.
 func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*legisinfo.Item) error {
 	var ids []string
 	for id, item := range listed {
@@ -160,7 +169,7 @@ func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*leg
 	for chunk := range slices.Chunk(ids, 500) {
 		held, err := f.Store.Held(ctx, chunk)
 		if err != nil {
-			return err
+			return fmt.Errorf("read the stored records: %w", err)
 		}
 		for id, item := range listed {
 			if known := held[id.String()].Item; item.Brief && known != nil && known.Agrees(item) {
@@ -171,22 +180,21 @@ func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*leg
 	return nil
 }
 
-// currentLists reads the list of the newest session that is held, or else of the one that openparliament.ca names, and
-// gives its bills. Where nobody names a session, it is the one that LEGISinfo calls the current one. Without LEGISinfo
-// there are no bills.
+// currentLists reads the list of the newest stored session, or else of the one that openparliament.ca names, and
+// returns its bills. If neither is known, it reads LEGISinfo's current session. Without LEGISinfo it returns no bills.
 func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	newest, err := f.Store.NewestSession(ctx)
 	if err == nil && newest == "" {
 		newest, err = f.nameSession(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the newest session: %w", err)
 	}
 	if newest != "" {
 		_, _ = f.list(ctx, newest) // an error is in the log, and kept for whoever asks for this list
 	} else if err := f.readCurrent(ctx); err != nil && ctx.Err() == nil {
-		f.without(newest, err)
-		f.down = err
+		f.noteLegisinfoMissing(newest, err)
+		f.legisinfoDown = err
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -200,7 +208,7 @@ func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	return items, nil
 }
 
-// whole asks both sources for a session and notes which of its bills neither lists any more.
+// whole requests a session from both sources, and records which of its bills neither lists any more.
 func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
 	number, _, err := parliament.ParseSession(code)
 	if err != nil {
@@ -221,7 +229,7 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 		return nil, err
 	case err != nil:
 		for id := range all {
-			f.lacks(id)
+			f.noteNotEnriched(id)
 		}
 		return all, nil
 	}
@@ -232,20 +240,20 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	}
 	for id, c := range all {
 		if c.item == nil {
-			f.lacks(id)
-			f.fault(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
+			f.noteNotEnriched(id)
+			f.recordError(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
 		}
 	}
 	if list.Incomplete || f.failed > failed { // a record that could not be read may be one that seems to be missing
 		return all, nil
 	}
-	list.Looked = true
+	list.Checked = true
 	return all, f.noteMissing(ctx, code, all)
 }
 
-// openParliamentSession gives openparliament.ca's bills of a session, asking for them once in a fetch.
+// openParliamentSession returns openparliament.ca's bills of a session. A fetch requests them once.
 func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
-	if all := f.wholes[code]; all != nil {
+	if all := f.wholeSessions[code]; all != nil {
 		return maps.Clone(all), nil
 	}
 	at := now()
@@ -259,7 +267,7 @@ func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[par
 			return nil, orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
 		}
 	}
-	f.wholes[code] = all
+	f.wholeSessions[code] = all
 	return maps.Clone(all), nil
 }
 
@@ -271,22 +279,24 @@ func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament
 	for id := range all {
 		listed = append(listed, id.String())
 	}
-	gone, back, err := f.Store.Listed(ctx, code, listed)
+	gone, back, err := f.Store.MarkMissing(ctx, code, listed)
 	if err == nil && gone > 0 {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+		f.step.Log(
+			eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone),
+			map[string]int64{"missing": gone, "found_again": back},
+		)
 	}
 	return err
 }
 
-// refresh gives the bills besides those chosen that must be stored: every bill of a list that was read that is not
-// stored, or whose item changed since it was, or whose own record is older than its item. Sessions that are due are
-// looked at first.
+// refresh returns further bills to store: every bill of a list that is not stored, whose item has changed, or whose own
+// record is older than its item. Before that, it checks sessions that are due.
 func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, error) {
 	taken := map[parliament.BillID]*candidate{}
 	for i := range chosen {
 		taken[chosen[i].id] = &chosen[i]
 	}
-	further, err := f.look(ctx, taken)
+	further, err := f.checkSessions(ctx, taken)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +305,7 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 	}
 	for _, code := range slices.Sorted(maps.Keys(f.lists)) {
 		list := f.lists[code].list
-		if list == nil || len(list.Items) == 0 || slices.Contains(f.looked, code) {
+		if list == nil || len(list.Items) == 0 || slices.Contains(f.sessionsRead, code) {
 			continue
 		}
 		changed, err := f.changed(ctx, list, taken)
@@ -305,16 +315,21 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 		further = append(further, changed...)
 	}
 	if len(further) > 0 {
-		f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+		f.step.Log(
+			eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)),
+			map[string]int{"bills": len(further)},
+		)
 	}
-	return latestFirst(further, len(further)), nil
+	return newestFirst(further, len(further)), nil
 }
 
-// changed gives the bills of a list that are not stored as it has them.
-func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+// changed returns the bills of a list that differ from the stored ones.
+func (f *fetch) changed(
+	ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, list.Session)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the stored items: %w", err)
 	}
 	var out []candidate
 	missing := 0
@@ -332,13 +347,16 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	if err != nil || missing == 0 || number < openparliament.FirstParliament {
 		return out, err
 	}
-	// What openparliament.ca has of bills that are not stored comes with one request.
+	// One request returns openparliament.ca's data of all bills that are not stored.
 	bills, err := f.openParliamentSession(ctx, list.Session)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		f.fault(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
+		f.recordError(
+			f.OpenParliament.URL(""),
+			fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err),
+		)
 	}
 	for i, c := range out {
 		out[i].op = bills[c.id].op
@@ -346,15 +364,15 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	return out, nil
 }
 
-// look looks at sessions that nobody looked at for a week, and gives the bills that must be stored. What fails here is
-// made up for by a later fetch.
-func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
-	if f.down != nil {
+// checkSessions checks sessions that were not checked for a week, and returns the bills to store. A later fetch repeats
+// what fails here.
+func (f *fetch) checkSessions(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+	if f.legisinfoDown != nil {
 		return nil, nil
 	}
-	due, err := f.Store.SessionsToLookAt(ctx, now().Add(-lookEvery), looksAtOnce)
+	due, err := f.Store.SessionsToCheck(ctx, now().Add(-sessionCheckInterval), maxSessionChecks)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the sessions to check: %w", err)
 	}
 	var out []candidate
 	for _, code := range due {
@@ -363,10 +381,10 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.fault(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
+			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be checked: %v", code, err))
 			continue
 		}
-		f.looked = append(f.looked, code)
+		f.sessionsRead = append(f.sessionsRead, code)
 		changed, err := f.differing(ctx, code, all, taken)
 		if err != nil {
 			return nil, err
@@ -376,12 +394,14 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 	return out, nil
 }
 
-// differing gives the bills of a session that are not stored as the sources have them, and acts whose chapter of the
-// statutes is not known yet: it comes without any change in the list.
-func (f *fetch) differing(ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+// differing returns the bills of a session that differ from the stored ones, and acts whose chapter of the statutes is
+// unknown: the chapter appears without a change of the list.
+func (f *fetch) differing(
+	ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, code)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the stored items: %w", err)
 	}
 	ids := make([]string, 0, len(all))
 	for id := range all {
@@ -389,7 +409,7 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 	}
 	held, err := f.Store.Held(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the stored records: %w", err)
 	}
 	var out []candidate
 	for id, c := range all {
@@ -407,10 +427,10 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 	return out, nil
 }
 
-// complete completes details that an older version of the program read: from their records, where they are held, and
-// as far as this fetch may still ask, from LEGISinfo.
+// complete updates details that an older version of the program read: from their stored records, or by new requests, as
+// far as this fetch may send them.
 func (f *fetch) complete(ctx context.Context) error {
-	if f.down != nil {
+	if f.legisinfoDown != nil {
 		return nil
 	}
 	const recordedAtOnce = 500
@@ -421,7 +441,7 @@ func (f *fetch) complete(ctx context.Context) error {
 	unrecorded = unrecorded[:min(len(unrecorded), f.completions)]
 	held, err := f.Store.Held(ctx, unrecorded)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the stored records: %w", err)
 	}
 	var records []parliament.Record
 	for _, id := range recorded {
@@ -441,7 +461,13 @@ func (f *fetch) complete(ctx context.Context) error {
 			ask = append(ask, r)
 		}
 	}
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	f.step.Log(
+		eventlog.LevelInfo,
+		fmt.Sprintf(
+			"%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask),
+		),
+		nil,
+	)
 	save := func(records []parliament.Record) error {
 		_, err := f.Store.Save(ctx, f.step.RunID, records)
 		f.completed += len(records)
@@ -455,14 +481,14 @@ func (f *fetch) complete(ctx context.Context) error {
 	return f.details(ctx, ask, save)
 }
 
-// recordOf is a record of a stored bill, of which nothing was fetched yet.
+// recordOf returns an empty record of a stored bill.
 func recordOf(id string) (parliament.Record, error) {
 	session, number, _ := strings.Cut(id, "/")
 	key, err := parliament.ParseBillID(session, number)
 	return parliament.Record{ID: key, FetchedAt: now()}, err
 }
 
-// recordLists keeps the lists that were read, for the report on quality.
+// recordLists stores the lists for the quality report.
 func (f *fetch) recordLists(ctx context.Context) error {
 	var errs []error
 	for _, code := range slices.Sorted(maps.Keys(f.lists)) {

@@ -64,7 +64,8 @@ func (p pipeline) wantCurrent(t testing.TB, r source, session string) {
 		if b.LatestActivityAt != nil {
 			activity = *b.LatestActivityAt
 		}
-		if b.Status.En == nil || *b.Status.En != item.StatusEn || b.Law != (item.RoyalAssent != "") || activity != item.LatestActivity {
+		if b.Status.En == nil || *b.Status.En != item.StatusEn || b.Law != (item.RoyalAssent != "") ||
+			activity != item.LatestActivity {
 			stale++
 		}
 	}
@@ -105,7 +106,8 @@ func TestNothingGoesStale(t *testing.T) {
 			t.Error("no bill besides the latest was refreshed")
 		}
 		p.wantCurrent(t, r, "45-1")
-		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`); md.OpenParliament != 1 || md.Legisinfo != 1 || md.Refreshed != 0 || md.Unchanged != 20 {
+		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`); md.OpenParliament != 1 || md.Legisinfo != 1 ||
+			md.Refreshed != 0 || md.Unchanged != 20 {
 			t.Errorf("a quiet hour: %+v", md)
 		}
 	})
@@ -118,7 +120,8 @@ func TestFirstFetchStoresTheSession(t *testing.T) {
 		p := newPipeline(t, r, 0)
 		md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
 		listed := len(r.items(t, "45-1"))
-		if md.Fetched != 5 || md.Refreshed != listed-5 || md.Created != listed || md.OpenParliament > 2 || md.Legisinfo != 1+listed {
+		if md.Fetched != 5 || md.Refreshed != listed-5 || md.Created != listed || md.OpenParliament > 2 ||
+			md.Legisinfo != 1+listed {
 			t.Errorf("%d bills are listed: %+v", listed, md)
 		}
 		p.wantCurrent(t, r, "45-1")
@@ -126,7 +129,8 @@ func TestFirstFetchStoresTheSession(t *testing.T) {
 		if n := p.count(t, "SELECT count(*) FROM bills WHERE parts -> 'openparliament' = 'null'"); n != 0 {
 			t.Errorf("%d bills lack what openparliament.ca has", n)
 		}
-		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.OpenParliament != 1 || md.Legisinfo != 1 || md.Refreshed != 0 {
+		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.OpenParliament != 1 || md.Legisinfo != 1 ||
+			md.Refreshed != 0 {
 			t.Errorf("a quiet hour: %+v", md)
 		}
 	})
@@ -142,11 +146,16 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
 		r.on(t, lastDay)
 		md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`)
-		if n := p.count(t, "SELECT count(*) FROM bills WHERE parliament = 44 AND updated_at > first_seen_at"); n == 0 && md.Legisinfo < 2 {
+		if n := p.count(t, "SELECT count(*) FROM bills WHERE parliament = 44 AND updated_at > first_seen_at"); n == 0 &&
+			md.Legisinfo < 2 {
 			t.Log("44-1 was not read") // its list was read only if it is the newest that is held
 		}
 		// A list that says too little: openparliament.ca's part and an act's chapter change without any change of an item.
-		if _, err := p.db.Pool.Exec(t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail,statute}', '0'), doc = jsonb_set(doc, '{statute}', 'null') WHERE parliament = 44 AND law`); err != nil {
+		if _, err := p.db.Pool.Exec(
+			t.Context(),
+			`UPDATE bills SET parts = jsonb_set(parts, '{detail,statute}', '0'), doc = jsonb_set(doc, '{statute}', 'null')
+				WHERE parliament = 44 AND law`,
+		); err != nil {
 			t.Fatal(err)
 		}
 		lacking := p.count(t, "SELECT count(*) FROM bills WHERE parliament = 44 AND law")
@@ -156,7 +165,9 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`); md.OpenParliament != 1 || md.Legisinfo != 1 {
 			t.Errorf("within the week: %+v", md)
 		}
-		if _, err := p.db.Pool.Exec(t.Context(), `UPDATE session_lists SET looked_at = looked_at - interval '8 days' WHERE session = '44-1'`); err != nil {
+		if _, err := p.db.Pool.Exec(
+			t.Context(), `UPDATE session_lists SET looked_at = looked_at - interval '8 days' WHERE session = '44-1'`,
+		); err != nil {
 			t.Fatal(err)
 		}
 		md = p.succeed(t, "fetch_latest_bills", `{"limit": 20}`)
@@ -167,7 +178,8 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 			t.Errorf("%d acts have no chapter", n)
 		}
 		p.wantCurrent(t, r, "44-1")
-		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`); md.OpenParliament != 1 || md.Legisinfo != 1 || md.Refreshed != 0 {
+		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`); md.OpenParliament != 1 || md.Legisinfo != 1 ||
+			md.Refreshed != 0 {
 			t.Errorf("a quiet hour: %+v", md)
 		}
 	})
@@ -184,10 +196,15 @@ func TestOldDetailsAreCompleted(t *testing.T) {
 		all, versions := p.count(t, "SELECT count(*) FROM bills"), p.count(t, "SELECT count(*) FROM bill_versions")
 		age := func(unrecorded int) {
 			t.Helper()
-			if _, err := p.db.Pool.Exec(t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail,reader}', '2')`); err != nil {
+			if _, err := p.db.Pool.Exec(
+				t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail,reader}', '2')`,
+			); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.db.Pool.Exec(t.Context(), `DELETE FROM bill_records WHERE bill_id IN (SELECT id FROM bills ORDER BY md5(id) LIMIT $1)`, unrecorded); err != nil {
+			if _, err := p.db.Pool.Exec(
+				t.Context(), `DELETE FROM bill_records WHERE bill_id IN (SELECT id FROM bills ORDER BY md5(id) LIMIT $1)`,
+				unrecorded,
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -195,7 +212,8 @@ func TestOldDetailsAreCompleted(t *testing.T) {
 			return p.count(t, `SELECT count(*) FROM bills WHERE (parts -> 'detail' ->> 'reader')::integer = 2`)
 		}
 		age(0)
-		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 || incomplete() != 0 {
+		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 ||
+			incomplete() != 0 {
 			t.Errorf("recorded: %+v, %d are incomplete", md, incomplete())
 		}
 		const unrecorded = 70
@@ -205,8 +223,13 @@ func TestOldDetailsAreCompleted(t *testing.T) {
 				t.Errorf("fetch %d asked for %d details, want %d: %+v", i, md.Legisinfo-1, want, md)
 			}
 		}
-		if incomplete() != 0 || p.count(t, "SELECT count(*) FROM bills") != all || p.count(t, "SELECT count(*) FROM bill_versions") != versions || p.count(t, "SELECT count(*) FROM bill_records") != all {
-			t.Errorf("%d are incomplete; %d bills, %d versions, want %d and %d", incomplete(), p.count(t, "SELECT count(*) FROM bills"), p.count(t, "SELECT count(*) FROM bill_versions"), all, versions)
+		if incomplete() != 0 || p.count(t, "SELECT count(*) FROM bills") != all ||
+			p.count(t, "SELECT count(*) FROM bill_versions") != versions ||
+			p.count(t, "SELECT count(*) FROM bill_records") != all {
+			t.Errorf(
+				"%d are incomplete; %d bills, %d versions, want %d and %d", incomplete(), p.count(t, "SELECT count(*) FROM bills"),
+				p.count(t, "SELECT count(*) FROM bill_versions"), all, versions,
+			)
 		}
 	})
 }
@@ -237,7 +260,9 @@ func TestQualityTellsOfLag(t *testing.T) {
 			if len(md.First) != min(50, md.Lagging) || md.ReadAt["45-1"].IsZero() {
 				t.Errorf("report: %s", ms[0].Metadata)
 			}
-			return md.Lagging, md.Longest, p.count(t, `SELECT count(*) FROM check_results WHERE run_id = $1 AND name = 'no_bill_lags' AND NOT passed`, run.ID) == 0
+			return md.Lagging, md.Longest, p.count(
+				t, `SELECT count(*) FROM check_results WHERE run_id = $1 AND name = 'no_bill_lags' AND NOT passed`, run.ID,
+			) == 0
 		}
 		if lagging, _, passed := report(); lagging != 0 || !passed {
 			t.Errorf("just fetched: %d bills lag, passed %t", lagging, passed)
@@ -249,7 +274,8 @@ func TestQualityTellsOfLag(t *testing.T) {
 				want++
 			}
 		}
-		if lagging, longest, passed := report(); lagging != want || want == 0 || passed || longest < (24*time.Hour).Seconds() {
+		if lagging, longest, passed := report(); lagging != want || want == 0 || passed ||
+			longest < (24*time.Hour).Seconds() {
 			t.Errorf("half a year later: %d bills lag for up to %g s, want %d; passed %t", lagging, longest, want, passed)
 		}
 		p.succeed(t, "fetch_latest_bills", `{"limit": 20}`)
@@ -268,7 +294,9 @@ func TestOlderFetchDoesNotUndo(t *testing.T) {
 	save := func(status string, at time.Time) {
 		t.Helper()
 		item := &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", StatusEn: status, Hash: status}
-		if _, err := store.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: parliament.Parts{Item: item}, FetchedAt: at}}); err != nil {
+		if _, err := store.Save(t.Context(), run, []parliament.Record{
+			{ID: id, SourceRecords: parliament.SourceRecords{Item: item}, FetchedAt: at},
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -106,7 +106,8 @@ var alike = [][]string{
 	{"C-2 C-3 C-4", "C-2, C-3/C-4", "C‑2 C‑3 C‑4", "c2 c3 c4", "C-4; C-3 and C-2"},
 }
 
-// TestPoliticiansAsTyped types the name and the riding of everybody whom the records know, in the ways in which people do.
+// TestPoliticiansAsTyped types the name and the riding of everybody whom the records know, in the ways in which people
+// do.
 func TestPoliticiansAsTyped(t *testing.T) {
 	t.Parallel()
 	p := newPipeline(t, startReplay(t, lastDay), 0)
@@ -134,7 +135,9 @@ func TestPoliticiansAsTyped(t *testing.T) {
 		ways = []way{ways[i%len(ways)]}
 		if letters := []rune(family); len(letters) >= 6 && !strings.ContainsAny(family, " -'’.") {
 			k := len(letters) / 2
-			wrong := []way{{given + " " + string(letters[:k]) + string(letters[k+1:]), true}, {given + " " + string(letters[:k]) + "x" + string(letters[k+1:]), true},
+			wrong := []way{{given + " " + string(letters[:k]) + string(letters[k+1:]), true}, {
+				given + " " + string(letters[:k]) + "x" + string(letters[k+1:]), true,
+			},
 				{given + " " + string(letters[:k]) + string(letters[k]) + string(letters[k:]), true}, {string(letters[:k]) + string(letters[k+1]) + string(letters[k]) + string(letters[k+2:]) + ", " + given, true}}
 			ways = append(ways, wrong[i%len(wrong)])
 		}
@@ -146,7 +149,9 @@ func TestPoliticiansAsTyped(t *testing.T) {
 			for _, to := range []string{"-", " ", []string{"–", " - ", "--", "—", "\u2011"}[i%5]} {
 				ways = append(ways, way{strings.ReplaceAll(riding, "—", to), false})
 			}
-			ways = append(ways, []way{{keyboard.Replace(riding), false}, {who.Name + ", " + keyboard.Replace(riding), false}}[i%2])
+			ways = append(
+				ways, []way{{keyboard.Replace(riding), false}, {who.Name + ", " + keyboard.Replace(riding), false}}[i%2],
+			)
 		}
 		for _, w := range ways {
 			found, err := p.store.Politicians(t.Context(), parliament.PoliticianFilter{Q: w.q, Limit: 100})
@@ -214,7 +219,10 @@ func bagOfParts(text string) []float64 {
 // than the stand-in.
 func TestSearchRecall(t *testing.T) {
 	p := newPipeline(t, startReplay(t, lastDay), 0)
-	for _, s := range []string{`{"parliament": 45, "session": 1}`, `{"parliament": 44, "session": 1}`, `{"parliament": 43, "session": 2}`, `{"parliament": 41, "session": 1}`, `{"parliament": 36, "session": 1}`} {
+	for _, s := range []string{
+		`{"parliament": 45, "session": 1}`, `{"parliament": 44, "session": 1}`, `{"parliament": 43, "session": 2}`,
+		`{"parliament": 41, "session": 1}`, `{"parliament": 36, "session": 1}`,
+	} {
 		p.succeed(t, "fetch_parliament_session_bills", s)
 	}
 	client := standIn(t)
@@ -224,12 +232,13 @@ func TestSearchRecall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	meaning := parliament.NewMeaning(p.db, client)
+	meaning := parliament.NewEmbedder(p.db, client)
 	counts, err := meaning.Update(t.Context(), 64, func(int) {})
 	if err != nil || counts.Embedded < 3000 {
 		t.Fatalf("%+v, %v", counts, err)
 	}
-	if again, err := meaning.Update(t.Context(), 64, func(int) {}); err != nil || again.Embedded != 0 || again.Requests != 0 {
+	if again, err := meaning.Update(t.Context(), 64, func(int) {}); err != nil || again.Embedded != 0 ||
+		again.Requests != 0 {
 		t.Errorf("nothing changed, but %+v, %v", again, err)
 	}
 	for _, s := range typed {
@@ -246,7 +255,8 @@ func TestSearchRecall(t *testing.T) {
 			for _, h := range r.Hits {
 				got = append(got, h.Bill.ID)
 			}
-			if s.least > 0 && r.Total < s.least || s.least == 0 && r.Total != len(first) || !slices.Equal(got[:min(len(first), len(got))], first) || r.Exact != (s.least == 0) {
+			if s.least > 0 && r.Total < s.least || s.least == 0 && r.Total != len(first) ||
+				!slices.Equal(got[:min(len(first), len(got))], first) || r.Exact != (s.least == 0) {
 				t.Errorf("%s %q: %d found, exact %t: %v, want %v", mode, s.q, r.Total, r.Exact, got[:min(10, len(got))], s)
 			}
 		}
@@ -265,7 +275,10 @@ func TestSearchRecall(t *testing.T) {
 		}
 		t.Log(totals)
 	}
-	for q, out := range map[string]string{"streaming -C-11": "C-11", `streaming -"C-11"`: "C-11", "streaming −C‑11": "C-11", "en ligne -C–18": "C-18", "C-11 act -44-1/C-11": "44-1/C-11"} {
+	for q, out := range map[string]string{
+		"streaming -C-11": "C-11", `streaming -"C-11"`: "C-11", "streaming −C‑11": "C-11", "en ligne -C–18": "C-18",
+		"C-11 act -44-1/C-11": "44-1/C-11",
+	} {
 		for _, mode := range []string{parliament.SearchLexical, parliament.SearchHybrid, parliament.SearchSemantic} {
 			r, err := p.store.Search(t.Context(), parliament.SearchQuery{Q: q, Mode: mode, Limit: 100}, meaning)
 			if err != nil {

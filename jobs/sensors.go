@@ -15,60 +15,68 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// patience is how long new bills wait for a fetch that does not end.
+// patience is how long new bills wait for a running fetch to end.
 const patience = time.Hour
 
-// newBills has everything made that depends on bills, once for all the bills that a fetch brought.
-func newBills(d Deps) Part {
+// newBills declares the sensor and the job that materialize everything that depends on bills, once for all new bills of
+// a fetch.
+func newBills(d Deps) Contribution {
 	const job = "new_bills_job"
-	return Part{Sensors: []*orchestrator.Sensor{{
+	return Contribution{Sensors: []*orchestrator.Sensor{{
 		Name:        "new_bills_sensor",
-		Description: "Starts new_bills_job when bills were stored that had not been there before.",
+		Description: "Starts new_bills_job when new bills were stored.",
 		Interval:    5 * time.Second,
 		Jobs:        []string{job},
 		Begin:       d.Store.Now,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			found, err := d.Store.NewBillsSince(ctx, ev.Cursor, billAssets)
+			fetching, err := ev.Running(ctx, billAssets...)
+			if err != nil {
+				return nil, err
+			}
+			found, err := d.Store.NewBillsSince(ctx, ev.Cursor)
 			switch {
 			case err != nil:
 				return nil, err
 			case len(found.IDs) == 0:
 				return &orchestrator.SensorResult{Skip: "no new bills"}, nil
-			case found.Unsettled && time.Since(found.Oldest) < patience:
-				return &orchestrator.SensorResult{Skip: "there are new bills, and a fetch is on its way that may bring more"}, nil
+			case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
+				return &orchestrator.SensorResult{Skip: "there are new bills, and a running fetch may bring more"}, nil
 			}
 			return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
-				Job: job, RunKey: "bills up to " + found.Next, Tags: map[string]string{"new_bills": strconv.Itoa(len(found.IDs)), "latest_bill": found.IDs[len(found.IDs)-1]},
+				Job: job, RunKey: "bills up to " + found.Next,
+				Tags: map[string]string{"new_bills": strconv.Itoa(len(found.IDs)), "latest_bill": found.IDs[len(found.IDs)-1]},
 			}}}, nil
 		},
 	}}}
 }
 
-// failures call a person: about fetches by their fetch logs, about other runs by how they ended.
-func failures(d Deps) Part {
-	return Part{Sensors: []*orchestrator.Sensor{
+// failures declares the sensor that raises alerts: for fetches by their fetch logs, for other runs by their status.
+func failures(d Deps) Contribution {
+	return Contribution{Sensors: []*orchestrator.Sensor{
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
-			Name:        "fetch_failure_sensor",
-			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and clears it when a fetch had nothing to complain of. A fetch that was canceled does neither.",
-			Interval:    10 * time.Second,
-			Evaluate:    d.judgeFetches,
+			Name: "fetch_failure_sensor",
+			Description: "Raises an alert for each source that caused errors in a fetch, and clears it after a fetch without " +
+				"errors from that source. A canceled fetch does neither.",
+			Interval: 10 * time.Second,
+			Evaluate: d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
-			Name:        "run_failure_sensor",
-			Description: "Raises an alert when a run failed that fetched nothing, and clears it when a run of the same job or assets succeeded. Fetches are fetch_failure_sensor's.",
-			Interval:    10 * time.Second,
-			Evaluate:    d.judgeRuns,
+			Name: "run_failure_sensor",
+			Description: "Raises an alert when a run without a fetch failed, and clears it when a run of the same job or " +
+				"assets succeeded. fetch_failure_sensor handles fetches.",
+			Interval: 10 * time.Second,
+			Evaluate: d.judgeRuns,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure),
 	}}
 }
 
-// verdicts gather, by cause, the last word on it.
+// verdicts has the latest verdict on each cause of alerts.
 type verdicts struct {
 	causes []string
-	last   map[string]*orchestrator.Alert // nil: well again
+	last   map[string]*orchestrator.Alert // nil: recovered
 }
 
-func (v *verdicts) say(cause string, alert *orchestrator.Alert) {
+func (v *verdicts) set(cause string, alert *orchestrator.Alert) {
 	if v.last == nil {
 		v.last = map[string]*orchestrator.Alert{}
 	}
@@ -99,10 +107,10 @@ func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*o
 	for _, run := range ev.Runs {
 		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 500})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list fetch logs: %w", err)
 		}
 		for _, l := range slices.Backward(logs) { // the oldest first
-			if toldOf(l, run) {
+			if affectsAlerts(l, run) {
 				d.judgeFetch(&v, l)
 			}
 		}
@@ -110,8 +118,8 @@ func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*o
 	return v.result("every fetch succeeded"), nil
 }
 
-// judgeFetch lays the errors of a fetch at the door of the source whose records they are about; what is of no source
-// is of the asset.
+// judgeFetch assigns each error of a fetch to the source of its record. An error without a source is the asset's own.
+// It raises an alert for each source with errors and clears the alert of each source without.
 func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 	const own = ""
 	blame := map[string][]string{}
@@ -134,8 +142,9 @@ func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 		}
 		messages := blame[source]
 		if len(messages) == 0 {
-			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess { // else the source may not have been asked
-				v.say(cause, nil)
+			// Otherwise, the source may not have been used.
+			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess {
+				v.set(cause, nil)
 			}
 			continue
 		}
@@ -143,9 +152,12 @@ func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 		if l.Status == parliament.FetchPartialSuccess {
 			severity = orchestrator.SeverityWarn
 		}
-		v.say(cause, &orchestrator.Alert{
+		v.set(cause, &orchestrator.Alert{
 			Severity: severity, Title: title, Detail: strings.Join(messages, "\n"),
-			Data: map[string]any{"asset": l.Asset, "source": source, "fetch_log_id": l.ID, "run_id": l.RunID, "status": l.Status, "records_failed": l.RecordsFailed},
+			Data: map[string]any{
+				"asset": l.Asset, "source": source, "fetch_log_id": l.ID, "run_id": l.RunID, "status": l.Status,
+				"records_failed": l.RecordsFailed,
+			},
 		})
 	}
 }
@@ -155,7 +167,7 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 	for _, run := range ev.Runs {
 		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 1})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list fetch logs: %w", err)
 		}
 		if len(logs) > 0 {
 			continue
@@ -165,7 +177,7 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 			name = *run.Job
 		}
 		if run.Status == orchestrator.StatusSuccess {
-			v.say("run:"+name, nil)
+			v.set("run:"+name, nil)
 			continue
 		}
 		detail := "run " + run.ID.String() + " failed"
@@ -174,19 +186,24 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 				detail += "\n" + s.Asset + ": " + s.Error.Message
 			}
 		}
-		v.say("run:"+name, &orchestrator.Alert{Title: name + " failed", Detail: detail, Data: map[string]any{"run_id": run.ID, "assets": run.Assets, "error": run.Error}})
+		v.set("run:"+name, &orchestrator.Alert{
+			Title: name + " failed", Detail: detail,
+			Data: map[string]any{"run_id": run.ID, "assets": run.Assets, "error": run.Error},
+		})
 	}
 	return v.result("no run failed"), nil
 }
 
-// webhook starts a job for an event from outside.
-func webhook() Part {
+// webhook declares the sensor that starts a job for an external event.
+func webhook() Contribution {
 	allowed := []string{"fetch_bills_job", "fetch_session_job", "discover_sessions_job", "new_bills_job"}
-	return Part{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{
-		Name:        "webhook_sensor",
-		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", "config": {...}, "partition": "..."}}, where all of data is optional and the job is fetch_bills_job if none is named.`,
-		Interval:    10 * time.Second,
-		Jobs:        allowed,
+	return Contribution{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{
+		Name: "webhook_sensor",
+		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", ` +
+			`"config": {...}, "partition": "..."}}, where all of data is optional. ` +
+			`The default job is fetch_bills_job.`,
+		Interval: 10 * time.Second,
+		Jobs:     allowed,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			r := &orchestrator.SensorResult{}
 			var refused []string
@@ -232,5 +249,7 @@ func webhookRequest(w orchestrator.WebhookEvent, allowed []string) (orchestrator
 	if event.Type != "" {
 		tags["event_type"] = event.Type
 	}
-	return orchestrator.RunRequest{Job: job, Config: event.Data.Config, Partition: event.Data.Partition, Tags: tags, RunKey: w.ID}, nil
+	return orchestrator.RunRequest{
+		Job: job, Config: event.Data.Config, Partition: event.Data.Partition, Tags: tags, RunKey: w.ID,
+	}, nil
 }

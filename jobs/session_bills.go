@@ -18,19 +18,20 @@ import (
 type sessionBillsConfig struct {
 	Parliament int `json:"parliament" jsonschema:"required,minimum=35,maximum=99" jsonschema_description:"The Parliament, e.g. 44. LEGISinfo begins with the 35th."`
 	Session    int `json:"session" jsonschema:"required,minimum=1,maximum=9" jsonschema_description:"The session of that Parliament, e.g. 1."`
-	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"At most so many bills, the latest first."`
+	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"Maximum number of bills, the latest first."`
 }
 
-// sessionBills keeps all bills of one session up to date.
-func sessionBills(d Deps) Part {
+// sessionBills declares the asset that keeps all bills of one session up to date.
+func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_parliament_session_bills",
-		Group:       "bills",
-		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th Parliament from LEGISinfo alone.",
-		Retry:       fetchRetry,
-		Timeout:     time.Hour,
-		Pools:       sourcePools,
-		Partitions:  sessionPartitions,
+		Name:  "fetch_parliament_session_bills",
+		Group: "bills",
+		Description: "Fetches all bills of a session of Parliament from both sources. Sessions before the 37th Parliament " +
+			"are fetched only from LEGISinfo.",
+		Retry:      fetchRetry,
+		Timeout:    time.Hour,
+		Pools:      sourcePools,
+		Partitions: sessionPartitions,
 		PartitionConfig: func(key string) (map[string]any, error) {
 			p, s, err := parliament.ParseSession(key)
 			return map[string]any{"parliament": p, "session": s}, err
@@ -40,21 +41,24 @@ func sessionBills(d Deps) Part {
 		if config.Parliament < openparliament.FirstParliament {
 			source = legisinfo.Source
 		}
-		f := newFetch(d, step, source, map[string]any{"parliament": config.Parliament, "session": config.Session, "limit": config.Limit})
+		f := newFetch(d, step, source, map[string]any{
+			"parliament": config.Parliament, "session": config.Session, "limit": config.Limit,
+		})
 		err := f.session(f.observe(ctx), config)
-		return f.end(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
+		return f.finishBills(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+		Jobs: []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of the session in " +
+			"the config.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
 	}
 }
 
-// session fetches a session. openparliament.ca, where it has the session, must answer; without LEGISinfo its bills are
+// session fetches a session. If openparliament.ca has the session, it must answer. Without LEGISinfo, the bills are
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
-	f.completions = math.MaxInt // who asks for a session wants all of it
+	f.completions = math.MaxInt // the whole session was requested
 	all, err := f.whole(ctx, code)
 	if err != nil {
 		return err
@@ -65,5 +69,5 @@ func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	if err := f.recordLists(ctx); err != nil {
 		return err
 	}
-	return f.store(ctx, latestFirst(slices.Collect(maps.Values(all)), config.Limit))
+	return f.store(ctx, newestFirst(slices.Collect(maps.Values(all)), config.Limit))
 }

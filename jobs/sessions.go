@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -16,22 +17,23 @@ import (
 // sessionPartitions are the sessions of Parliament that LEGISinfo has, such as 44-1.
 var sessionPartitions = orchestrator.DynamicPartitions("parliament_session")
 
-// days are all days since the pipeline's records begin, in the capital's time.
+// days are the days since the beginning of the pipeline's records, in Ottawa's time zone.
 var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: orchestrator.Daily, Start: "2025-01-01"})
 
-// parliamentSessions finds the sessions of Parliament.
-func parliamentSessions(d Deps) Part {
+// parliamentSessions declares the asset that finds the sessions of Parliament.
+func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "parliament_sessions",
-		Group:       "bills",
-		Description: "The sessions of Parliament that LEGISinfo has, from the 35th Parliament to the current one. They are the partitions of fetch_parliament_session_bills.",
-		Retry:       fetchRetry,
-		Timeout:     10 * time.Minute,
-		Pools:       sourcePools,
+		Name:  "parliament_sessions",
+		Group: "bills",
+		Description: "Finds the sessions of Parliament in LEGISinfo, from the 35th Parliament to the current one. They are " +
+			"the partitions of fetch_parliament_session_bills.",
+		Retry:   fetchRetry,
+		Timeout: 10 * time.Minute,
+		Pools:   sourcePools,
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, legisinfo.Source, map[string]any{})
 		sessions, current, err := f.sessions(f.observe(ctx))
-		if _, err = f.conclude(err, len(sessions)); err != nil {
+		if _, err = f.writeFetchLog(err, len(sessions)); err != nil {
 			return nil, err
 		}
 		known, err := step.Partitions(ctx, sessionPartitions)
@@ -40,17 +42,30 @@ func parliamentSessions(d Deps) Part {
 		}
 		fresh := slices.DeleteFunc(slices.Clone(sessions), func(s string) bool { return slices.Contains(known, s) })
 		step.AddPartitions(sessionPartitions.Name, sessions...)
-		return orchestrator.Metadata{"sessions": len(known) + len(fresh), "sessions_added": len(fresh), "added": fresh, "current_session": current}, nil
+		return orchestrator.Metadata{
+			"sessions": len(known) + len(fresh), "sessions_added": len(fresh), "added": fresh, "current_session": current,
+		}, nil
 	})
-	return Part{
-		Assets:    []*orchestrator.Asset{asset},
-		Jobs:      []*orchestrator.Job{{Name: "discover_sessions_job", Description: "Looks for sessions of Parliament that are new.", Assets: []string{asset.Name}, Timeout: 30 * time.Minute}},
-		Schedules: []*orchestrator.Schedule{{Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job", Cron: "30 1 * * *"}},
+	return Contribution{
+		Assets: []*orchestrator.Asset{asset},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "discover_sessions_job", Description: "Finds new sessions of Parliament.",
+				Assets: []string{asset.Name}, Timeout: 30 * time.Minute,
+			},
+		},
+		Schedules: []*orchestrator.Schedule{
+			{
+				Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job",
+				Cron: "30 1 * * *",
+			},
+		},
 	}
 }
 
-// sessions asks for the current session's bills, which is little, and for those of all sessions only if the current one
-// was not known yet. Where LEGISinfo gives no list without a session, openparliament.ca names the current one.
+// sessions requests the current session's bills, which is a small list. It requests the list of all sessions only if
+// the current one is new. If LEGISinfo has no list without a session, openparliament.ca names the current one. It is
+// long, because it handles each list that is not available.
 func (f *fetch) sessions(ctx context.Context) (sessions []string, current string, err error) {
 	list := func(of string) (map[string]bool, error) {
 		items, faults, err := f.Legisinfo.List(ctx, of)
@@ -78,7 +93,14 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		if other != nil || named == "" {
 			return nil, "", errors.Join(err, other)
 		}
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
+		f.step.Log(
+			eventlog.LevelWarn,
+			fmt.Sprintf(
+				"the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s",
+				named, reasonOf(err),
+			),
+			nil,
+		)
 		now = map[string]bool{named: true}
 	}
 	sorted := slices.SortedFunc(maps.Keys(now), compareSessions)
@@ -88,8 +110,15 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		return sorted, current, err
 	}
 	all, err := list(legisinfo.AllSessions)
-	if err != nil && len(known) > 0 && ctx.Err() == nil { // those before are known
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
+	if err != nil && len(known) > 0 && ctx.Err() == nil { // the earlier ones are known
+		f.step.Log(
+			eventlog.LevelWarn,
+			fmt.Sprintf(
+				"session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s",
+				current, reasonOf(err),
+			),
+			nil,
+		)
 		return sorted, current, nil
 	}
 	if err != nil {

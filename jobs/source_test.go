@@ -40,8 +40,8 @@ type replay = source
 var lastDay = time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC)
 
 // sourcesHere are what starts a source as it stood on a day, by name. The simulated source has all the oddities of the
-// real one, and a tenth of the bills: the real records, which take ten times as long, are for the tests without the race
-// detector.
+// real one, and a tenth of the bills: the real records, which take ten times as long, are for the tests without the
+// race detector.
 func sourcesHere() map[string]func(t testing.TB, asOf time.Time) source {
 	here := map[string]func(t testing.TB, asOf time.Time) source{"simulate": startSimulation}
 	if replayIsHere() && !dbtest.UnderRace {
@@ -152,7 +152,9 @@ func takeReplay() (replay, error) {
 		}
 		replays.bin = bin
 	}
-	cmd := exec.Command(replays.bin, "-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0")
+	cmd := exec.Command(
+		replays.bin, "-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0",
+	)
 	cmd.Dir = replayFolder
 	cmd.SysProcAttr = ownGroup()
 	stderr, err := cmd.StderrPipe()

@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// introducedByDay tells which bills were introduced on a day.
-func introducedByDay(d Deps) Part {
+// introducedByDay declares the asset that lists the bills introduced on a day.
+func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "bills_introduced_by_day",
 		Group:       "statistics",
-		Description: "The bills introduced on a day, in either chamber.",
+		Description: "Lists the bills introduced on a day, in either chamber.",
 		Deps:        []string{"fetch_latest_bills"},
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     time.Minute,
@@ -32,7 +33,7 @@ func introducedByDay(d Deps) Part {
 		}
 		bills, err := d.Store.IntroducedOn(ctx, day)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list the bills of a day: %w", err)
 		}
 		ids := []string{}
 		house, government := 0, 0
@@ -45,28 +46,32 @@ func introducedByDay(d Deps) Part {
 				government++
 			}
 		}
-		return orchestrator.Metadata{"bills_introduced": len(ids), "house_bills": house, "senate_bills": len(ids) - house, "government_bills": government, "bills": ids}, nil
+		return orchestrator.Metadata{
+			"bills_introduced": len(ids), "house_bills": house, "senate_bills": len(ids) - house, "government_bills": government,
+			"bills": ids,
+		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on a day; the partition says which.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
+		Jobs: []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on the day of " +
+			"the partition.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
 	}
 }
 
-// statisticsName is the asset whose check holds back what readers get.
+// statisticsName is the asset whose check can block the assets for readers.
 const statisticsName = "bill_statistics"
 
 type statisticsConfig struct {
-	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Takes the bills that are held now for all there are, however many were held before. Set it once, when bills were taken out on purpose."`
+	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Accepts the current counts, even if they were higher before. Set it once, after bills were removed on purpose."`
 }
 
-// heldBills are counts of bills, in all and by session.
+// heldBills counts stored bills, in total and by session.
 type heldBills struct {
 	Total     int
 	BySession map[string]int
 }
 
-// most is the most of both counts, each by itself.
+// most returns the larger of both counts, in total and for each session.
 func (h heldBills) most(o heldBills) heldBills {
 	out := heldBills{Total: max(h.Total, o.Total), BySession: map[string]int{}}
 	maps.Copy(out.BySession, h.BySession)
@@ -76,7 +81,7 @@ func (h heldBills) most(o heldBills) heldBills {
 	return out
 }
 
-// lost says in words where no more than half of what there was is left.
+// lost lists the counts that are at most half of what they were.
 func (h heldBills) lost(most heldBills) []string {
 	var out []string
 	if most.Total > 0 && 2*h.Total <= most.Total {
@@ -90,8 +95,8 @@ func (h heldBills) lost(most heldBills) []string {
 	return out
 }
 
-// mostBefore is the most bills that were ever held, as the materialization before says, since a drop was last accepted. It
-// is carried from one to the next, so that neither a bad count nor retention makes it forgotten.
+// mostBefore returns the largest counts of the materializations so far, since a drop was last accepted. Each
+// materialization repeats them, so that neither a bad count nor retention loses them.
 func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error) {
 	before, err := step.Previous(ctx)
 	if err != nil || before == nil {
@@ -112,20 +117,22 @@ func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error)
 	return heldBills{Total: md.MostTotal, BySession: md.MostBySession}, nil
 }
 
-// billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are lost.
-func billStatistics(d Deps) Part {
+// billStatistics declares the asset that counts the stored bills. It is upstream of the assets for readers, and blocks
+// them if bills are lost.
+func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        statisticsName,
-		Group:       "statistics",
-		Description: "How many bills are held, how many of them are law, and how many lack enrichment, in all and by session.",
-		Deps:        billAssets,
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     time.Minute,
-		Checks:      []*orchestrator.Check{countDoesNotDropByHalf()},
+		Name:  statisticsName,
+		Group: "statistics",
+		Description: "Counts the stored bills, those that are law and those without enrichment, in total and by " +
+			"session.",
+		Deps:    billAssets,
+		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout: time.Minute,
+		Checks:  []*orchestrator.Check{countDoesNotDropByHalf()},
 	}, func(ctx context.Context, step *orchestrator.Step, config statisticsConfig) (orchestrator.Metadata, error) {
 		sessions, err := d.Store.Statistics(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("count the stored bills: %w", err)
 		}
 		most, err := mostBefore(ctx, step)
 		if err != nil {
@@ -140,31 +147,35 @@ func billStatistics(d Deps) Part {
 		accepted := []string{}
 		if config.AcceptDrop {
 			if accepted = append(accepted, now.lost(most)...); len(accepted) > 0 {
-				step.Log(orchestrator.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
+				step.Log(eventlog.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
 			}
 			most = now
 		}
 		most = now.most(most)
 		return orchestrator.Metadata{
-			"bills_total": now.Total, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions), "bills_by_session": now.BySession,
+			"bills_total": now.Total, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions),
+			"bills_by_session": now.BySession,
 			"most_bills_total": most.Total, "most_bills_by_session": most.BySession, "drops_accepted": accepted,
 		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
-			Name: "new_bills_job", Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes what readers get.",
-			Assets: guarded, Timeout: 2 * time.Hour,
+			Name:        "new_bills_job",
+			Description: "Counts the bills and, unless bills were lost, materializes the assets that depend on new bills.",
+			Assets:      guarded, Timeout: 2 * time.Hour,
 		}},
 	}
 }
 
-// countDoesNotDropByHalf compares with the most bills ever held, not with the time before: a bad count is as bad the next time.
+// countDoesNotDropByHalf compares with the largest counts so far, not with the previous ones: a wrong count is still
+// wrong the next time.
 func countDoesNotDropByHalf() *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
-		Description: "More than half as many bills are held as ever were, in all and of each session. Protects readers: feeds, embeddings and the report on quality are not made from a store that lost bills. " +
-			"Stays until the bills are back, or until bill_statistics is materialized with accept_drop.",
+		Description: "More than half of the highest number of bills so far is stored, in total and for each session. " +
+			"Otherwise, feeds, embeddings and the quality report are not updated until the bills are restored, or until " +
+			"bill_statistics is materialized with accept_drop.",
 		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			var now, most heldBills
 			now.Total, _ = md["bills_total"].(int)
@@ -176,48 +187,55 @@ func countDoesNotDropByHalf() *orchestrator.Check {
 				found["lost"] = lost
 				return orchestrator.CheckOutcome{Message: strings.Join(lost, "; "), Metadata: found}, nil
 			}
-			return orchestrator.CheckOutcome{Passed: true, Message: fmt.Sprintf("%d bills, %d at most before", now.Total, most.Total), Metadata: found}, nil
+			return orchestrator.CheckOutcome{
+				Passed: true, Message: fmt.Sprintf("%d bills, %d at most before", now.Total, most.Total), Metadata: found,
+			}, nil
 		},
 	}
 }
 
-// pauseOfParliament is how long no bill may have been introduced. The longest time without was June 1993 to January 1994,
+// pauseOfParliament is how long a time without a new bill may be. The longest so far was June 1993 to January 1994,
 // seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are shorter.
 const pauseOfParliament = 8 // months
 
-// billChecks look at the bills after a fetch of the latest ones.
+// billChecks declares the checks that run after a fetch of the latest bills.
 func billChecks(d Deps) []*orchestrator.Check {
 	return []*orchestrator.Check{
 		{
 			Name: "current_session_has_bills", Severity: orchestrator.SeverityError,
-			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are held, and the latest introduction of any is not over eight months ago, longer than any summer, prorogation or election since 1993 has kept bills away. " +
-				"Protects from a source, or a fetch, that goes on giving an old session.",
+			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are stored, and the " +
+				"latest introduction is at most eight months ago. No summer, prorogation or election since 1993 was " +
+				"longer. Detects a source, or a fetch, that still returns an old session.",
 			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
 				if err != nil || len(sessions) == 0 {
-					return orchestrator.CheckOutcome{Message: "no bill is held"}, err
+					return orchestrator.CheckOutcome{Message: "no bill is stored"}, err
 				}
 				known, err := step.Partitions(ctx, sessionPartitions)
 				if err != nil {
-					return orchestrator.CheckOutcome{}, err
+					return orchestrator.CheckOutcome{}, fmt.Errorf("count the stored bills: %w", err)
 				}
 				return judgeSession(sessions, known, d.now()), nil
 			},
 		},
 		{
 			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
-			Description: "No bill is held that has a title in neither language. Protects lists, search and feeds from bills that nobody can tell apart, and from a source that changed its fields.",
+			Description: "Each stored bill has a title in at least one language. Detects bills that cannot be " +
+				"distinguished in lists, and a source that changed its fields.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
 					return orchestrator.CheckOutcome{Passed: true, Message: "all have one"}, err
 				}
-				return orchestrator.CheckOutcome{Message: "without a title: " + strings.Join(ids, ", "), Metadata: orchestrator.Metadata{"bills": ids}}, nil
+				return orchestrator.CheckOutcome{
+					Message: "without a title: " + strings.Join(ids, ", "), Metadata: orchestrator.Metadata{"bills": ids},
+				}, nil
 			},
 		},
 		{
 			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
-			Description: "Fewer than one record in ten went wrong in the fetch, or was stored without enrichment. Protects from a fetch that succeeds in part again and again while records stay old.",
+			Description: "Fewer than one record in ten failed in the fetch, or was stored without enrichment. Detects " +
+				"fetches that repeatedly succeed only in part.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
 				refreshed, _ := md["bills_refreshed"].(int)
@@ -229,20 +247,27 @@ func billChecks(d Deps) []*orchestrator.Check {
 				if all := max(fetched, wrong); all > 0 {
 					rate = float64(wrong) / float64(all)
 				}
-				return orchestrator.CheckOutcome{Passed: rate < 0.1, Message: fmt.Sprintf("%d errors and %d bills not enriched, of %d bills", errors, bare, fetched), Metadata: orchestrator.Metadata{"error_rate": rate}}, nil
+				return orchestrator.CheckOutcome{
+					Passed:   rate < 0.1,
+					Message:  fmt.Sprintf("%d errors and %d bills not enriched, of %d bills", errors, bare, fetched),
+					Metadata: orchestrator.Metadata{"error_rate": rate},
+				}, nil
 			},
 		},
 	}
 }
 
-// judgeSession says whether the latest session held is the latest known one, and whether its bills are of our time.
+// judgeSession checks that the latest stored session is the latest known one, and that its bills are recent.
 func judgeSession(sessions []parliament.SessionStatistics, known []string, now time.Time) orchestrator.CheckOutcome {
 	held, introduced := sessions[0], ""
 	for _, s := range sessions {
 		introduced = max(introduced, s.LatestIntroduced)
 	}
 	out := orchestrator.CheckOutcome{
-		Message:  fmt.Sprintf("%d bills of %s; the latest introduction of any is of %s", held.Bills, held.Session, cmp.Or(introduced, "no known day")),
+		Message: fmt.Sprintf(
+			"%d bills of %s; the latest introduction of any is of %s", held.Bills, held.Session,
+			cmp.Or(introduced, "no known day"),
+		),
 		Metadata: orchestrator.Metadata{"session": held.Session, "bills": held.Bills, "latest_introduced_on": introduced},
 	}
 	latest := ""
@@ -252,7 +277,9 @@ func judgeSession(sessions []parliament.SessionStatistics, known []string, now t
 	}
 	switch earliest := now.AddDate(0, -pauseOfParliament, 0).Format(time.DateOnly); {
 	case latest != "" && compareSessions(held.Session, latest) < 0:
-		out.Message = fmt.Sprintf("session %s is known, and no bill of it is held; the latest of which there is one is %s", latest, held.Session)
+		out.Message = fmt.Sprintf(
+			"session %s is known, and no bill of it is held; the latest of which there is one is %s", latest, held.Session,
+		)
 	case introduced < earliest:
 		out.Message += fmt.Sprintf("; want one since %s", earliest)
 	default:

@@ -17,6 +17,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // line is a connection to a database that can be stopped and goes on where it was, as that of a process does which is
@@ -93,7 +94,10 @@ func overLine(t *testing.T, d *db.DB) (*db.DB, *line) {
 			go l.pass(near, far)
 		}
 	}()
-	url := fmt.Sprintf("host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable", dir, cfg.User, cfg.Password, cfg.Database)
+	url := fmt.Sprintf(
+		"host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable", dir, cfg.User, cfg.Password,
+		cfg.Database,
+	)
 	over, err := db.Open(t.Context(), db.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -117,11 +121,12 @@ func TestCancelWithoutWorkers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
-			hung := make(chan struct{})
+			began, hung := make(chan struct{}, 2), make(chan struct{})
 			defs := define(t, []*orchestrator.Asset{
 				asset("a", nil, func(_ context.Context, step *orchestrator.Step) error {
+					began <- struct{}{}
 					<-hung
-					step.Log(orchestrator.LevelInfo, "late", nil)
+					step.Log(eventlog.LevelInfo, "late", nil)
 					step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
 						_, err := tx.Exec(ctx, "INSERT INTO dynamic_partitions (set, key, created_at) VALUES ('late', 'x', now())")
 						return err
@@ -135,7 +140,7 @@ func TestCancelWithoutWorkers(t *testing.T) {
 			refused, listening := hear(t, "this attempt is not recorded")
 			startEngine(t, over, defs, listening)
 			run := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
-			waitFor(t, front, run.ID, func(ev orchestrator.Event) bool { return ev.Type == orchestrator.EventStepStarted })
+			receive(t, "the function runs", began) // the start of the step may be recorded before its worker knows
 			l.stop()
 			stopped := true
 			defer func() {
@@ -159,28 +164,35 @@ func TestCancelWithoutWorkers(t *testing.T) {
 				}
 			}
 			ended, events := wait(t, front, run.ID)
-			if ended.Status != orchestrator.StatusCanceled || ended.Steps[0].Status != orchestrator.StatusCanceled || ended.Steps[1].Status != orchestrator.StatusCanceled || *ended.CanceledBy != "alice" {
+			if ended.Status != orchestrator.StatusCanceled || ended.Steps[0].Status != orchestrator.StatusCanceled ||
+				ended.Steps[1].Status != orchestrator.StatusCanceled ||
+				*ended.CanceledBy != "alice" {
 				t.Errorf("run %s, steps %+v", ended.Status, ended.Steps)
 			}
-			if e := ended.Steps[0].Error; e == nil || e.Class != orchestrator.ClassCanceled || e.Message != "canceled by alice; its worker is dead" {
+			if e := ended.Steps[0].Error; e == nil || e.Class != orchestrator.ClassCanceled ||
+				e.Message != "canceled by alice; its worker is dead" {
 				t.Errorf("%+v", e)
 			}
 			l.goOn()
 			stopped = false
 			close(hung)
 			receive(t, "the worker is told that the step is not its own", refused)
-			if got, err := front.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusCanceled || !got.EndedAt.Equal(*ended.EndedAt) {
+			if got, err := front.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusCanceled ||
+				!got.EndedAt.Equal(*ended.EndedAt) {
 				t.Errorf("afterwards %+v, %v", got, err)
 			}
-			after, err := front.RunEvents(t.Context(), run.ID, events[len(events)-1].ID, 10)
-			if err != nil || len(after) != 0 || slices.ContainsFunc(events, func(ev orchestrator.Event) bool { return ev.Message == "late" }) {
+			after, err := front.Events().OfRun(t.Context(), run.ID, events[len(events)-1].ID, 10)
+			if err != nil || len(after) != 0 ||
+				slices.ContainsFunc(events, func(ev eventlog.Event) bool { return ev.Message == "late" }) {
 				t.Errorf("the worker wrote %v, %v", types(after), err)
 			}
-			if n := countRows(t, d, "SELECT (SELECT count(*) FROM materializations) + (SELECT count(*) FROM dynamic_partitions)"); n != 0 {
+			if n := countRows(t, d, `SELECT (SELECT count(*) FROM materializations) + (SELECT count(*)
+				FROM dynamic_partitions)`); n != 0 {
 				t.Errorf("the worker wrote %d records", n)
 			}
 			// It works on, on what is its own.
-			if again, _ := wait(t, front, start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}}).ID); again.Status != orchestrator.StatusSuccess {
+			next := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
+			if again, _ := wait(t, front, next.ID); again.Status != orchestrator.StatusSuccess {
 				t.Errorf("the next run: %s", again.Status)
 			}
 		})

@@ -5,22 +5,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
-// Metadata is what a materialization records about itself: values that encode to JSON, by name.
+// Metadata is what a materialization records: values that encode to JSON, by name.
 type Metadata map[string]any
 
-// AssetFunc produces an asset. It must stop soon when ctx ends, and be safe to run again after a crash at any point:
-// write by natural keys, not by counting. An error made by Permanent is not retried; any other is, as the asset's
-// retry policy says.
+// AssetFunc produces an asset. It must stop soon when ctx ends, and it must be safe to run again after a crash at any
+// point: write by natural keys. An error made by Permanent is not retried; any other is, by the asset's retry policy.
 type AssetFunc[C any] func(ctx context.Context, step *Step, config C) (Metadata, error)
 
 // Asset is a thing kept up to date. Make one with NewAsset.
 type Asset struct {
 	AssetOptions
-	config configSpec
+	config runconfig.Spec
 	run    func(ctx context.Context, step *Step, config json.RawMessage) (Metadata, error)
-	err    error // found while making it, reported by NewDefinitions
+	err    error // of NewAsset, returned by NewDefinitions
 }
 
 // AssetOptions describe an asset.
@@ -31,7 +32,7 @@ type AssetOptions struct {
 	Group string
 	// Description is one or two sentences for people.
 	Description string
-	// Deps are the assets that must be materialized first, when they are in the same run.
+	// Deps are the assets that are materialized first if they are in the same run.
 	Deps []string
 	// Retry says what happens after an error.
 	Retry RetryPolicy
@@ -39,17 +40,19 @@ type AssetOptions struct {
 	Timeout time.Duration
 	// Partitions divide the asset; each materialization is of one of them.
 	Partitions *PartitionSet
-	// PartitionRequired refuses a run without a partition. Otherwise one without is of the whole asset, by its config.
+	// PartitionRequired refuses a run without a partition. Otherwise such a run materializes the whole asset, by its
+	// config.
 	PartitionRequired bool
-	// PartitionConfig gives the config fields that a partition decides. They cannot be given otherwise in its run.
+	// PartitionConfig returns the config fields that a partition decides. A run of the partition cannot set them
+	// otherwise.
 	PartitionConfig func(key string) (map[string]any, error)
-	// Checks look at the asset after each materialization, in their order.
+	// Checks examine the asset after each materialization, in this order.
 	Checks []*Check
-	// Freshness says how old the asset may get; nil: as old as it likes.
+	// Freshness says how old the asset may get; nil: there is no limit.
 	Freshness *Freshness
-	// Automation materializes the asset by itself, by the automation sensor.
+	// Automation is the condition under which the automation sensor materializes the asset; nil: it never does.
 	Automation *Automation
-	// Pools name what the asset uses that others use too, for limits.
+	// Pools name the shared resources that the asset uses, for limits.
 	Pools []string
 }
 
@@ -65,7 +68,7 @@ type RetryPolicy struct {
 
 func (p RetryPolicy) maxAttempts() int { return max(p.MaxAttempts, 1) }
 
-// delay is how long to wait after so many failures.
+// delay returns the wait after a number of failures.
 func (p RetryPolicy) delay(failures int) time.Duration {
 	d, limit := p.Delay, p.MaxDelay
 	if d <= 0 {
@@ -95,7 +98,7 @@ func NewAsset[C any](opts AssetOptions, f AssetFunc[C]) *Asset {
 	if a.Timeout <= 0 {
 		a.Timeout = 30 * time.Minute
 	}
-	a.config, a.err = newConfigSpec[C]()
+	a.config, a.err = runconfig.NewSpec[C]()
 	a.run = func(ctx context.Context, step *Step, raw json.RawMessage) (Metadata, error) {
 		var c C
 		if err := json.Unmarshal(raw, &c); err != nil {
@@ -106,8 +109,8 @@ func NewAsset[C any](opts AssetOptions, f AssetFunc[C]) *Asset {
 	return a
 }
 
-// ConfigSchema is the JSON Schema (draft 2020-12) of the asset's config.
-func (a *Asset) ConfigSchema() json.RawMessage { return a.config.raw }
+// ConfigSchema returns the JSON Schema (draft 2020-12) of the asset's config.
+func (a *Asset) ConfigSchema() json.RawMessage { return a.config.Schema() }
 
-// DefaultConfig holds the defaults of all config fields that have one.
-func (a *Asset) DefaultConfig() map[string]any { return a.config.defaultValues() }
+// DefaultConfig returns the defaults of all config fields that have one.
+func (a *Asset) DefaultConfig() map[string]any { return a.config.Defaults() }

@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// AutomationSensorName is the sensor that materializes assets by their automation conditions. It is there if an asset
-// has one, and stopped until somebody starts it, as every sensor.
+// AutomationSensorName is the sensor that materializes assets by their automation conditions. It exists if an
+// asset has one, and is stopped until it is started, like every sensor.
 const AutomationSensorName = "automation_sensor"
 
-// Automation is when an asset is materialized by itself, by the automation sensor. Make one with OnCron, Eager or OnMissing.
+// Automation is the condition under which the automation sensor materializes an asset. Make one with OnCron, Eager or
+// OnMissing.
 type Automation struct {
-	// Condition says it in words.
+	// Condition is the condition in words.
 	Condition string
 
 	kind  string // cron, eager or missing
@@ -35,38 +37,43 @@ func OnCron(expression, zone string) *Automation {
 	if zone == "" {
 		zone = DefaultTimeZone
 	}
-	return &Automation{kind: "cron", cron: expression, zone: zone, Condition: fmt.Sprintf("on cron %s (%s)", expression, zone)}
+	return &Automation{
+		kind:      "cron",
+		cron:      expression,
+		zone:      zone,
+		Condition: fmt.Sprintf("on cron %s (%s)", expression, zone),
+	}
 }
 
 // Eager materializes an asset whenever something it depends on is newer than it, and nothing of that is missing. Of a
 // partitioned asset, the latest partition.
 func Eager() *Automation { return &Automation{kind: "eager", Condition: "eager"} }
 
-// OnMissing materializes an asset that never was, once what it depends on is there. Of a partitioned asset, the
-// partitions that are missing: of time windows the latest, of other sets all, ten at a time.
+// OnMissing materializes an asset that was never materialized, once everything it depends on was. Of a partitioned
+// asset it materializes the missing partitions: of time windows the latest, of other sets all, ten at a time.
 func OnMissing() *Automation { return &Automation{kind: "missing", Condition: "on missing"} }
 
 func (a *Automation) check() (err error) {
 	if a.kind == "cron" {
-		a.times, err = parseCron(a.cron, a.zone)
+		a.times, err = cron.Parse(a.cron, a.zone)
 	}
 	return err
 }
 
-// AutomationVerdict is what an asset's condition says now.
+// AutomationVerdict is whether an asset's condition holds now.
 type AutomationVerdict struct {
 	Condition string
 	// WouldRun says whether the condition holds, and Reason why, or why not.
 	WouldRun bool
 	Reason   string
-	// SensorRunning says whether the automation sensor is there to act on it.
+	// SensorRunning says whether the automation sensor is running.
 	SensorRunning bool
 
 	partitions []string
 	since      time.Time // what the condition counts from, for the run key
 }
 
-// AutomationOf says whether an asset's condition holds; nil if it has none.
+// AutomationOf returns whether an asset's condition holds; nil if it has none.
 func (e *Engine) AutomationOf(ctx context.Context, name string) (*AutomationVerdict, error) {
 	a, err := e.defs.Asset(name)
 	if err != nil || a.Automation == nil {
@@ -91,9 +98,16 @@ func (e *Engine) AutomationOf(ctx context.Context, name string) (*AutomationVerd
 	return v, nil
 }
 
+// missingAtOnce is how many missing partitions are materialized by one evaluation.
 const missingAtOnce = 10
 
-func (e *Engine) judge(ctx context.Context, a *Asset, graph map[string]*AssetNode, now time.Time) (*AutomationVerdict, error) {
+// judge returns whether the condition of an asset holds.
+func (e *Engine) judge(
+	ctx context.Context,
+	a *Asset,
+	graph map[string]*AssetNode,
+	now time.Time,
+) (*AutomationVerdict, error) {
 	v := &AutomationVerdict{Condition: a.Automation.Condition}
 	node := graph[a.Name]
 	if node.Status == PartitionRunning {
@@ -141,8 +155,8 @@ func (e *Engine) judge(ctx context.Context, a *Asset, graph map[string]*AssetNod
 	return v, err
 }
 
-// heldBack says which blocking check of what an asset depends on does not pass; empty if none. In a run with both, that
-// would hold the asset back; one that is materialized by itself is no better.
+// heldBack returns why an asset is held back: a blocking check of an asset that it depends on does not pass; empty if
+// none. In a run with both assets that check would hold it back too.
 func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 	var assets, names []string
 	for _, dep := range a.Deps {
@@ -155,7 +169,7 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 	if len(assets) == 0 {
 		return "", nil
 	}
-	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	rows, err := e.q.LatestCheckResults(ctx, sql.LatestCheckResultsParams{Assets: assets, Names: names})
 	for _, r := range rows {
 		if !r.Passed {
 			return fmt.Sprintf("check %s of %s, which it depends on, does not pass", r.Name, r.Asset), err
@@ -164,8 +178,14 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 	return "", err
 }
 
-func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNode, now time.Time, v *AutomationVerdict) {
-	v.since = lastDue(a.Automation.times, now)
+func (e *Engine) judgeCron(
+	a *Asset,
+	node *AssetNode,
+	graph map[string]*AssetNode,
+	now time.Time,
+	v *AutomationVerdict,
+) {
+	v.since = cron.Last(a.Automation.times, now)
 	next := a.Automation.times.Next(now)
 	if v.since.IsZero() || (node.LastMaterializedAt != nil && !node.LastMaterializedAt.Before(v.since)) {
 		v.Reason = "it was materialized since the last time; the next is " + next.UTC().Format(time.RFC3339)
@@ -173,7 +193,9 @@ func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNod
 	}
 	for _, dep := range a.Deps {
 		if graph[dep].LastMaterializedAt.Before(v.since) {
-			v.Reason = fmt.Sprintf("%s, which it depends on, was not materialized since %s", dep, v.since.UTC().Format(time.RFC3339))
+			v.Reason = fmt.Sprintf(
+				"%s, which it depends on, was not materialized since %s", dep, v.since.UTC().Format(time.RFC3339),
+			)
 			return
 		}
 	}
@@ -230,11 +252,12 @@ func (e *Engine) judgeMissing(ctx context.Context, a *Asset, node *AssetNode, v 
 	return nil
 }
 
-// automationSensor materializes assets whose conditions hold. A run key keeps one cause from starting two runs; a run
-// that failed is not repeated before there is a new cause.
-func (d *Definitions) automationSensor() *Sensor {
+// automationSensor makes the sensor that materializes assets whose conditions hold. A run key keeps one cause from
+// starting two runs. A run that failed is not repeated until there is a new cause.
+func automationSensor() *Sensor {
 	return &Sensor{
-		Name: AutomationSensorName, Description: "Materializes assets by their automation conditions.", Interval: 5 * time.Second, kind: SensorAutomation,
+		Name: AutomationSensorName, Description: "Materializes assets by their automation conditions.",
+		Interval: 5 * time.Second, kind: SensorAutomation,
 		Evaluate: func(context.Context, *Evaluation) (*SensorResult, error) {
 			return nil, errors.New("evaluated by the engine")
 		},
@@ -276,11 +299,12 @@ func (e *Engine) evaluateAutomation(ctx context.Context) (*SensorResult, error) 
 	return result, nil
 }
 
-// AssetNode is an asset in the graph, with where it stands.
+// AssetNode is an asset in the graph, with its state.
 type AssetNode struct {
 	Name  string
 	Group string
-	// Status is PartitionMissing, PartitionMaterialized, PartitionFailed or PartitionRunning, of the latest run that had it.
+	// Status is PartitionMissing, PartitionMaterialized, PartitionFailed or PartitionRunning, of the latest run that had
+	// it.
 	Status             string
 	LastRun            *uuid.UUID
 	LastMaterializedAt *time.Time
@@ -290,7 +314,7 @@ type AssetNode struct {
 	Deps        []string
 }
 
-// Graph gives the assets named, or all, with where they stand, in dependency order.
+// Graph returns the named assets, or all, with their state, in dependency order.
 func (e *Engine) Graph(ctx context.Context, names []string) ([]AssetNode, error) {
 	nodes, err := e.graph(ctx)
 	if err != nil {
@@ -325,7 +349,7 @@ func (e *Engine) graph(ctx context.Context) (map[string]*AssetNode, error) {
 		if n.LastMaterializedAt == nil {
 			continue
 		}
-		for _, dep := range a.Deps { // dependency order: those above are judged already
+		for _, dep := range a.Deps { // dependency order: upstream assets were judged before
 			up := nodes[dep]
 			if up.Stale || (up.LastMaterializedAt != nil && up.LastMaterializedAt.After(*n.LastMaterializedAt)) {
 				n.Stale = true

@@ -10,12 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// CancelRun stops a run: steps that wait are canceled at once, those that run are told to stop, wherever they run, and
-// the run is `canceling` until they have. Steps whose worker is dead are canceled at once too: there is nobody to tell, and
-// should the worker come back, it can record nothing of them. by says who asked. ErrConflict if the run has ended.
+// CancelRun cancels a run. It cancels waiting steps at once, and stops running steps on whatever worker they run; the
+// run is `canceling` until they have stopped. Steps whose worker is dead are canceled at once too; if the worker comes
+// back, it can record nothing of them. by names who asked for it. ErrConflict if the run has ended.
 func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, error) {
 	var t *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
@@ -32,17 +33,17 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 		return e.cancelTx(ctx, tx, t, by, nil)
 	})
 	if err != nil {
-		return nil, err
+		return nil, withContext(err, "cancel run %s", id)
 	}
-	e.wake(id)
+	e.events.Wake(id)
 	e.ended(t)
 	return e.Run(ctx, id)
 }
 
-// cancelTx cancels a locked run that has not ended. With a reason the run will end as a failure.
+// cancelTx cancels a locked run that has not ended. With a reason, the run ends as a failure.
 func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by string, reason *Error) error {
 	q := e.q.WithTx(tx)
-	p := db.SetRunStatusParams{ID: t.run.ID, Status: StatusCanceling, CanceledBy: optional(by)}
+	p := sql.SetRunStatusParams{ID: t.run.ID, Status: StatusCanceling, CanceledBy: optional(by)}
 	message := "canceling"
 	if by != "" {
 		message += " on request of " + by
@@ -56,7 +57,7 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 		message += ": " + reason.Message
 	}
 	t.run.Status, t.run.CanceledBy = StatusCanceling, p.CanceledBy
-	t.add(newEvent{kind: EventRunCanceling, level: LevelWarn, message: message})
+	t.add(eventlog.Entry{Type: eventlog.RunCanceling, Level: eventlog.LevelWarn, Message: message})
 	if err := q.SetRunStatus(ctx, p); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 			continue
 		}
 		if s.JobID != nil {
-			// A running job's worker is notified; any other is canceled here and now.
+			// The worker of a running job is notified; any other job is canceled at once.
 			if _, err := e.river.JobCancelTx(ctx, tx, *s.JobID); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
 				return fmt.Errorf("cancel the River job of %s: %w", s.Asset, err)
 			}
@@ -78,8 +79,15 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 			continue
 		}
 		s.Status = StatusCanceled
-		t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, message: s.Asset + " canceled"})
-		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at}); err != nil {
+		t.add(eventlog.Entry{
+			Type:    eventlog.StepCanceled,
+			Level:   eventlog.LevelWarn,
+			Asset:   s.Asset,
+			Message: s.Asset + " canceled",
+		})
+		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{
+			RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at,
+		}); err != nil {
 			return err
 		}
 		if err := e.stepEnded(ctx, q, t, s); err != nil {
@@ -89,19 +97,21 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 	return e.abandonTx(ctx, tx, t)
 }
 
-// abandonTx cancels the started steps of a locked run in `canceling` that nobody is at work on, ends the run if they were
-// the last, and writes the transition's events. It closes the steps' jobs as well: a worker that comes back finds that
-// neither the step nor the job is its own.
+// abandonTx cancels the started steps of a locked run in `canceling` whose workers are dead, ends the run if they were
+// the last, and writes the transition's events. It closes the jobs of the steps as well, so that a worker that comes
+// back owns neither the step nor the job.
 func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error {
 	q := e.q.WithTx(tx)
-	steps, err := q.ListAbandonedSteps(ctx, db.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()})
+	steps, err := q.ListAbandonedSteps(
+		ctx, sql.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()},
+	)
 	if err != nil {
 		return err
 	}
 	for _, lost := range steps {
 		s := t.step(lost.Asset)
 		if s.JobID != nil {
-			if _, err := q.DiscardLostJob(ctx, db.DiscardLostJobParams{ID: *s.JobID, WorkerID: lost.WorkerID}); err != nil {
+			if _, err := q.DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: *s.JobID, WorkerID: lost.WorkerID}); err != nil {
 				return err
 			}
 		}
@@ -113,8 +123,17 @@ func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error 
 			return err
 		}
 		s.Status = StatusCanceled
-		t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; its worker is dead", data: o.err})
-		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw}); err != nil {
+		t.add(eventlog.Entry{
+			Type:    eventlog.StepCanceled,
+			Level:   eventlog.LevelWarn,
+			Asset:   s.Asset,
+			Attempt: int(s.Attempt),
+			Message: s.Asset + " canceled; its worker is dead",
+			Data:    raw,
+		})
+		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{
+			RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw,
+		}); err != nil {
 			return err
 		}
 		if err := e.stepEnded(ctx, q, t, s); err != nil {
@@ -129,25 +148,32 @@ func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error 
 	return t.writeEvents(ctx, q)
 }
 
-// endAbandoned ends canceled runs whose steps nobody is at work on. Every process does that, as there may be no worker.
+// endAbandoned ends canceled runs whose workers are dead. Every process does that, because there may be no worker.
 func (e *Engine) endAbandoned(ctx context.Context) error {
 	ids, err := e.q.ListAbandonedRuns(ctx, e.deadAfter().Seconds())
 	if err != nil {
 		return err
 	}
-	return eachRow(ctx, e, "end canceled steps of dead workers", ids, uuid.UUID.String, func(ctx context.Context, id uuid.UUID) error {
-		var t *transition
-		err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
-			if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusCanceling {
+	return eachRow(
+		ctx,
+		e,
+		"end canceled steps of dead workers",
+		ids,
+		uuid.UUID.String,
+		func(ctx context.Context, id uuid.UUID) error {
+			var t *transition
+			err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+				if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusCanceling {
+					return err
+				}
+				return e.abandonTx(ctx, tx, t)
+			})
+			if err != nil {
 				return err
 			}
-			return e.abandonTx(ctx, tx, t)
-		})
-		if err != nil {
-			return err
-		}
-		e.wake(id)
-		e.ended(t)
-		return nil
-	})
+			e.events.Wake(id)
+			e.ended(t)
+			return nil
+		},
+	)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // canceling marks a run as a replica does that cancels it, a moment before the worker hears of it.
@@ -43,24 +44,30 @@ func TestCanceledWhileEnding(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
 			ending := make(chan string, 10)
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: c.retry}}, func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				step.InFinish(func(context.Context, pgx.Tx) error {
-					status, err := step.Ending()
-					if err != nil {
-						status += " " + string(err.Class)
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: c.retry}},
+				func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					step.InFinish(func(context.Context, pgx.Tx) error {
+						status, err := step.Ending()
+						if err != nil {
+							status += " " + string(err.Class)
+						}
+						ending <- status
+						return nil
+					})
+					if err := canceling(ctx, d, step); err != nil {
+						return nil, err
 					}
-					ending <- status
-					return nil
-				})
-				if err := canceling(ctx, d, step); err != nil {
-					return nil, err
-				}
-				if c.panics {
-					panic("boom")
-				}
-				return nil, c.returns
-			})
-			e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil), func(cfg *orchestrator.Config) { cfg.Heartbeat = time.Hour }) // nothing stops the function from outside
+					if c.panics {
+						panic("boom")
+					}
+					return nil, c.returns
+				},
+			)
+			e := startEngine(
+				t, d, define(t, []*orchestrator.Asset{a}, nil),
+				func(cfg *orchestrator.Config) { cfg.Heartbeat = time.Hour },
+			) // nothing stops the function from outside
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			ended, events := wait(t, e, run.ID)
 			step := ended.Steps[0]
@@ -74,7 +81,7 @@ func TestCanceledWhileEnding(t *testing.T) {
 				t.Errorf("InFinish was not told of %q", want)
 			}
 			for _, ev := range events {
-				if c.run == "canceled" && ev.Level == orchestrator.LevelError {
+				if c.run == "canceled" && ev.Level == eventlog.LevelError {
 					t.Errorf("%s: %s", ev.Type, ev.Message)
 				}
 			}
@@ -82,22 +89,30 @@ func TestCanceledWhileEnding(t *testing.T) {
 	}
 }
 
-// TestBackfillOfCanceledRuns ends as canceled when runs of it were canceled one by one, and as a failure when one failed.
+// TestBackfillOfCanceledRuns ends as canceled when runs of it were canceled one by one, and as a failure when one
+// failed.
 func TestBackfillOfCanceledRuns(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
 		t.Run(fmt.Sprint("fails: ", fails), func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Partitions: orchestrator.StaticPartitions("letter", "x", "y"), PartitionRequired: true}, func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				if step.Partition == "y" {
-					if fails {
-						return nil, orchestrator.Permanent(errors.New("boom"))
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{
+					Name:              "a",
+					Partitions:        orchestrator.StaticPartitions("letter", "x", "y"),
+					PartitionRequired: true,
+				},
+				func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					if step.Partition == "y" {
+						if fails {
+							return nil, orchestrator.Permanent(errors.New("boom"))
+						}
+						return nil, nil
 					}
-					return nil, nil
-				}
-				return nil, errors.Join(canceling(ctx, d, step), errors.New("told to stop"))
-			})
+					return nil, errors.Join(canceling(ctx, d, step), errors.New("told to stop"))
+				},
+			)
 			e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil))
 			ended := backfillsEnd(t, d)
 			b, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}})
@@ -124,8 +139,11 @@ func backfillsEnd(t testing.TB, d *db.DB) (wait func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Release)
-	if _, err := conn.Exec(t.Context(), `CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_notify('backfill_ended', ''); RETURN NULL; END$$;
-		CREATE TRIGGER tell AFTER UPDATE ON backfills FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION tell(); LISTEN backfill_ended`); err != nil {
+	if _, err := conn.Exec(t.Context(),
+		`CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_notify('backfill_ended', '');
+			RETURN NULL; END$$;
+		CREATE TRIGGER tell AFTER UPDATE ON backfills FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION tell();
+		LISTEN backfill_ended`); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -138,21 +156,35 @@ func backfillsEnd(t testing.TB, d *db.DB) (wait func()) {
 	}
 }
 
-// TestBlockingCheckHoldsBackAutomation has nothing materialized by itself below an asset whose blocking check does not pass.
+// TestBlockingCheckHoldsBackAutomation has nothing materialized by itself below an asset whose blocking check does not
+// pass.
 func TestBlockingCheckHoldsBackAutomation(t *testing.T) {
 	t.Parallel()
 	passes := false
-	check := &orchestrator.Check{Name: "good", Description: "x", Severity: orchestrator.SeverityError, Blocking: true, Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		return orchestrator.CheckOutcome{Passed: passes}, nil
-	}}
-	up := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "up", Checks: []*orchestrator.Check{check}}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
-	down := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "down", Deps: []string{"up"}, Automation: orchestrator.Eager()}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
+	check := &orchestrator.Check{
+		Name:        "good",
+		Description: "x",
+		Severity:    orchestrator.SeverityError,
+		Blocking:    true,
+		Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			return orchestrator.CheckOutcome{Passed: passes}, nil
+		},
+	}
+	up := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "up", Checks: []*orchestrator.Check{check}},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil },
+	)
+	down := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "down", Deps: []string{"up"}, Automation: orchestrator.Eager()},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil },
+	)
 	e := setup(t, define(t, []*orchestrator.Asset{up, down}, nil))
 	for _, pass := range []bool{false, true, false} {
 		passes = pass
 		wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"up"}}).ID)
 		v, err := e.AutomationOf(t.Context(), "down")
-		if err != nil || v.WouldRun != pass || !pass && !strings.Contains(v.Reason, "check good of up, which it depends on, does not pass") {
+		if err != nil || v.WouldRun != pass ||
+			!pass && !strings.Contains(v.Reason, "check good of up, which it depends on, does not pass") {
 			t.Errorf("passes: %v: %+v, %v", pass, v, err)
 		}
 	}

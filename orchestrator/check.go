@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -12,18 +13,21 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Severities of asset checks and alerts.
 const (
-	SeverityWarn  = "warn"
-	SeverityError = "error"
+	SeverityWarn  = alerts.SeverityWarn
+	SeverityError = alerts.SeverityError
 )
 
-// Check looks at an asset right after it was produced. A check that does not pass takes nothing back: the
-// materialization is recorded, and the result beside it.
+// Check examines an asset right after it was materialized. A check that does not pass undoes nothing: both the
+// materialization and the result are recorded.
 type Check struct {
-	// Name is lower-case with underscores, and the asset's own.
+	// Name is lower-case with underscores, and unique within the asset.
 	Name string
 	// Description is one sentence for people.
 	Description string
@@ -32,7 +36,7 @@ type Check struct {
 	// Blocking holds back what depends on the asset in the same run when the check, of SeverityError, does not pass, and
 	// automation conditions while the latest result is that it does not.
 	Blocking bool
-	// Run looks; md is what the asset recorded. An error or a panic counts as not passed.
+	// Run is the check; md is the metadata of the materialization. An error or a panic counts as not passed.
 	Run func(ctx context.Context, step *Step, md Metadata) (CheckOutcome, error)
 }
 
@@ -46,7 +50,7 @@ type CheckOutcome struct {
 
 // CheckResult is one recorded outcome of a check.
 type CheckResult struct {
-	ID        uuid.UUID // a UUIDv7 of the time when it began to look
+	ID        uuid.UUID // a UUIDv7 of the time when the check began
 	Asset     string
 	Name      string
 	RunID     uuid.UUID
@@ -59,20 +63,27 @@ type CheckResult struct {
 	CreatedAt time.Time
 }
 
-// cause is that of the alert of a check.
+// cause returns the cause of the check's alert.
 func (r CheckResult) cause() string { return "check:" + r.Asset + "/" + r.Name }
 
 // checkTimeout ends a check that takes longer.
 const checkTimeout = time.Minute
 
-// runChecks looks at what the asset function has just produced.
+// runChecks runs the checks of an asset whose function has just returned.
 func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Metadata) []CheckResult {
 	results := make([]CheckResult, 0, len(asset.Checks))
 	for _, c := range asset.Checks {
-		r := CheckResult{ID: uuid.Must(uuid.NewV7()), Asset: asset.Name, Name: c.Name, RunID: step.RunID, Severity: c.Severity, Blocking: c.Blocking}
+		r := CheckResult{
+			ID:       uuid.Must(uuid.NewV7()),
+			Asset:    asset.Name,
+			Name:     c.Name,
+			RunID:    step.RunID,
+			Severity: c.Severity,
+			Blocking: c.Blocking,
+		}
 		out, err := runCheck(ctx, c, step, md)
 		if ctx.Err() != nil {
-			return nil // the step is being stopped: it says so itself
+			return nil // the attempt is interrupted, and ends as that
 		}
 		if err != nil {
 			out = CheckOutcome{Message: "the check itself failed: " + err.Error()}
@@ -91,7 +102,7 @@ func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Met
 	return results
 }
 
-// runCheck looks, and looks again while it is the database that keeps it from looking.
+// runCheck runs a check, and repeats it while the database is unavailable.
 func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -116,8 +127,11 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// guarded runs a function of the definitions so that whatever it does hurts nobody else: a panic is an error, and one
-// that does not stop when ctx ends is left behind.
+// errDidNotStop is the error of a function that guarded abandoned.
+var errDidNotStop = errors.New("did not stop")
+
+// guarded calls a function of the definitions. It returns a panic as a *panicked, and abandons a function that does not
+// stop soon after ctx ends.
 func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -144,23 +158,33 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 		return r.value, r.err
 	case <-time.After(abandonAfter):
 		var none T
-		return none, fmt.Errorf("did not stop: %w", context.Cause(ctx))
+		return none, fmt.Errorf("%w: %w", errDidNotStop, context.Cause(ctx))
 	}
 }
 
-// recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
-func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
-	if len(results) > 1 { // else LockCheck does it
-		if err := e.lockCauses(ctx, tx, each(results, CheckResult.cause)); err != nil {
+// recordChecks records the results of a step's checks in the transaction that ends it, raises or recovers their alerts,
+// and returns the name of a check that blocks the steps downstream. It is long because each result needs all of this in
+// the order of locks.
+func (e *Engine) recordChecks(
+	ctx context.Context,
+	tx pgx.Tx,
+	q *sql.Queries,
+	t *transition,
+	step *Step,
+	results []CheckResult,
+) (blockedBy string, err error) {
+	partition := e.partitionOf(step.Asset, t.run.Partition)
+	if len(results) > 1 { // otherwise LockCheck locks it
+		if err := e.alerts.LockTx(ctx, tx, each(results, CheckResult.cause)); err != nil {
 			return "", err
 		}
 	}
 	for _, r := range results {
-		verb, level := "passed", LevelInfo
+		verb, level := "passed", eventlog.LevelInfo
 		if !r.Passed {
-			verb, level = "did not pass", LevelWarn
+			verb, level = "did not pass", eventlog.LevelWarn
 			if r.Severity == SeverityError {
-				level = LevelError
+				level = eventlog.LevelError
 			}
 			if r.Blocking && r.Severity == SeverityError {
 				blockedBy = r.Name
@@ -170,28 +194,42 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 		if r.Message != "" {
 			message += ": " + r.Message
 		}
-		t.add(newEvent{kind: EventAssetCheck, level: level, asset: step.Asset, attempt: step.Attempt, message: message,
-			data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}})
-		if err := q.InsertCheckResult(ctx, db.InsertCheckResultParams{
-			ID: r.ID, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition, Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
+		t.add(
+			eventlog.Entry{Type: eventlog.AssetCheck, Level: level, Asset: step.Asset, Attempt: step.Attempt, Message: message,
+				Data: eventlog.Data(map[string]any{
+					"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata,
+				})},
+		)
+		if err := q.InsertCheckResult(ctx, sql.InsertCheckResultParams{
+			ID: r.ID, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition,
+			Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
 			Message: r.Message, Metadata: r.Metadata, CreatedAt: t.at,
 		}); err != nil {
 			return "", err
 		}
-		// Of several runs' checks, the one that looked last says whether all is well, not the one that ends last.
+		// Of the checks of several runs, the one that began last decides about the alert, not the one that ended last.
 		cause := r.cause()
-		newer, err := db.LockCheck(ctx, tx, lockKey("alert", cause), db.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
+		newer, err := sql.LockCheck(
+			ctx, tx, alerts.LockKey(cause), sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID},
+		)
 		if err != nil {
 			return "", err
 		}
 		switch {
 		case newer:
 		case r.Passed:
-			err = e.recoverTx(ctx, tx, cause, t.at)
+			err = e.alerts.RecoverTx(ctx, tx, cause, t.at)
 		case r.Severity == SeverityError:
-			err = e.raiseTx(ctx, tx, Alert{
-				Cause: cause, Severity: r.Severity, Title: fmt.Sprintf("Check %s of %s does not pass", r.Name, r.Asset), Detail: r.Message,
-				Data: map[string]any{"asset": r.Asset, "check": r.Name, "run_id": r.RunID, "partition": partition, "metadata": r.Metadata},
+			err = e.alerts.RaiseTx(ctx, tx, Alert{
+				Cause: cause, Severity: r.Severity,
+				Title: fmt.Sprintf("Check %s of %s does not pass", r.Name, r.Asset), Detail: r.Message,
+				Data: map[string]any{
+					"asset":     r.Asset,
+					"check":     r.Name,
+					"run_id":    r.RunID,
+					"partition": partition,
+					"metadata":  r.Metadata,
+				},
 			}, t.at)
 		}
 		if err != nil {
@@ -201,12 +239,23 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 	return blockedBy, nil
 }
 
-func checkResultOf(row db.CheckResult) CheckResult {
-	return CheckResult{ID: row.ID, Asset: row.Asset, Name: row.Name, RunID: row.RunID, Partition: row.Partition, Passed: row.Passed, Severity: row.Severity,
-		Blocking: row.Blocking, Message: row.Message, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
+func checkResultOf(row sql.CheckResult) CheckResult {
+	return CheckResult{
+		ID:        row.ID,
+		Asset:     row.Asset,
+		Name:      row.Name,
+		RunID:     row.RunID,
+		Partition: row.Partition,
+		Passed:    row.Passed,
+		Severity:  row.Severity,
+		Blocking:  row.Blocking,
+		Message:   row.Message,
+		Metadata:  row.Metadata,
+		CreatedAt: row.CreatedAt,
+	}
 }
 
-// LatestChecks gives the newest result of every check that has one, by asset and check.
+// LatestChecks returns the newest result of every check that has one, by asset and check.
 func (e *Engine) LatestChecks(ctx context.Context) (map[string]map[string]CheckResult, error) {
 	var assets, names []string
 	for _, a := range e.defs.assets {
@@ -218,7 +267,7 @@ func (e *Engine) LatestChecks(ctx context.Context) (map[string]map[string]CheckR
 	if len(assets) == 0 {
 		return latest, nil
 	}
-	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	rows, err := e.q.LatestCheckResults(ctx, sql.LatestCheckResultsParams{Assets: assets, Names: names})
 	for _, row := range rows {
 		if latest[row.Asset] == nil {
 			latest[row.Asset] = map[string]CheckResult{}
@@ -229,11 +278,22 @@ func (e *Engine) LatestChecks(ctx context.Context) (map[string]map[string]CheckR
 }
 
 // CheckResults lists the results of an asset's checks, or of one of them, newest first.
-func (e *Engine) CheckResults(ctx context.Context, asset, check string, before *uuid.UUID, limit int) ([]CheckResult, error) {
+func (e *Engine) CheckResults(
+	ctx context.Context,
+	asset, check string,
+	before *uuid.UUID,
+	limit int,
+) ([]CheckResult, error) {
 	if _, err := e.defs.Asset(asset); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListCheckResults(ctx, db.ListCheckResultsParams{Asset: asset, Name: optional(check), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListCheckResults(
+		ctx,
+		sql.ListCheckResultsParams{
+			Asset: asset, Name: optional(check), Before: before,
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	return each(rows, checkResultOf), err
 }
 

@@ -5,10 +5,57 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
+
+// TestDeclarationsAreNotChanged makes two definitions of the same declarations at the same time. What one of them
+// completes must not be written where the other reads.
+func TestDeclarationsAreNotChanged(t *testing.T) {
+	t.Parallel()
+	a := asset("a", nil, nil)
+	a.Freshness = &orchestrator.Freshness{By: "30 3 * * *"}
+	a.Automation = orchestrator.OnCron("0 0 1 1 *", "")
+	a.Checks = []*orchestrator.Check{{
+		Name: "c",
+		Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			panic("not run")
+		},
+	}}
+	job := &orchestrator.Job{Name: "j", Selection: "*"}
+	schedule := &orchestrator.Schedule{Name: "s", Job: "j", Cron: "0 * * * *"}
+	sensor := &orchestrator.Sensor{
+		Name: "e", Jobs: []string{"j"},
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("not run") },
+	}
+	all := orchestrator.Declarations{
+		Assets: []*orchestrator.Asset{a}, Jobs: []*orchestrator.Job{job},
+		Schedules: []*orchestrator.Schedule{schedule}, Sensors: []*orchestrator.Sensor{sensor},
+	}
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			defs, err := orchestrator.NewDefinitions(all)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			made, err := defs.Asset("a")
+			if err != nil || made.Freshness.TimeZone == "" || made.Checks[0].Severity == "" || defs.Sensors()[0].Interval == 0 ||
+				defs.Schedules()[0].TimeZone == "" || len(defs.Jobs()[0].Assets) != 1 {
+				t.Errorf("not completed: %+v, %v", made, err)
+			}
+		})
+	}
+	both.Wait()
+	if a.Freshness.TimeZone != "" || a.Checks[0].Severity != "" || sensor.Interval != 0 || schedule.TimeZone != "" ||
+		job.Assets != nil || len(all.Sensors) != 1 {
+		t.Errorf("changed: %+v, %+v, %+v, %+v", a, job, schedule, sensor)
+	}
+}
 
 func TestNewDefinitions(t *testing.T) {
 	t.Parallel()
@@ -33,7 +80,9 @@ func TestNewDefinitions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules})
+			_, err := orchestrator.NewDefinitions(
+				orchestrator.Declarations{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules},
+			)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("err = %v, want %q in it", err, c.want)
 			}
@@ -51,7 +100,11 @@ func TestRunConfig(t *testing.T) {
 	a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, f)
 	b := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "b"}, f)
 	defs := define(t, []*orchestrator.Asset{a, b}, []*orchestrator.Job{
-		{Name: "one", Assets: []string{"a"}, Config: map[string]map[string]any{"a": {"limit": 20}}}, {Name: "two", Assets: []string{"a", "b"}},
+		{
+			Name:   "one",
+			Assets: []string{"a"},
+			Config: map[string]map[string]any{"a": {"limit": 20}},
+		}, {Name: "two", Assets: []string{"a", "b"}},
 	})
 	e := setup(t, defs, func(c *orchestrator.Config) { c.Work = false })
 	for name, c := range map[string]struct {
@@ -81,14 +134,17 @@ func TestRunConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Job: c.job, Config: json.RawMessage(c.config), Trigger: orchestrator.Trigger{Kind: "api"}})
+			run, _, err := e.StartRun(
+				t.Context(),
+				orchestrator.RunRequest{Job: c.job, Config: json.RawMessage(c.config), Trigger: orchestrator.Trigger{Kind: "api"}},
+			)
 			if c.faults == nil {
 				if err != nil || string(run.Config) != c.want {
 					t.Errorf("run %+v, %v; want config %s", run, err, c.want)
 				}
 				return
 			}
-			var invalid *orchestrator.ConfigError
+			var invalid *runconfig.InvalidError
 			if !errors.As(err, &invalid) {
 				t.Fatalf("err = %v", err)
 			}

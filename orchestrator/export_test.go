@@ -8,11 +8,13 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // EverySecond makes a schedule due each second, which no cron expression of five fields can say.
 func EverySecond(s *Schedule) {
-	times, err := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse("* * * * * *")
+	times, err := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).
+		Parse("* * * * * *")
 	if err != nil {
 		panic(err)
 	}
@@ -30,20 +32,6 @@ func ResolveConfig(d *Definitions, assets []string, raw json.RawMessage) (map[st
 	return d.resolveConfig(assets, nil, nil, raw)
 }
 
-// PresentConfig exposes presentConfig.
-func PresentConfig(assets []string, stored map[string]json.RawMessage) json.RawMessage {
-	return presentConfig(assets, stored)
-}
-
-// CronTimes reads a cron expression, and gives what finds its next and its last time.
-func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, err error) {
-	times, err := parseCron(expression, zone)
-	if err != nil {
-		return nil, nil, err
-	}
-	return times.Next, func(now time.Time) time.Time { return lastDue(times, now) }, nil
-}
-
 // WatchFreshness is one round of watchFreshness.
 func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshness(ctx) }
 
@@ -51,8 +39,8 @@ func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshn
 func Held(s *Step) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.events) + s.flight
+	return len(s.held) + s.flight
 }
 
 // Relaxed replaces what an engine writes with that may be lost.
-func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = db.New(with(e.db.Relaxed)) }
+func Relaxed(e *Engine, with func(db.Querier) db.Querier) { e.relaxed = sql.New(with(e.db.Relaxed)) }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,26 +13,28 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// errFenced: the step belongs to another attempt now.
+// errFenced means that the step belongs to another attempt now.
 var errFenced = errors.New("the step belongs to another attempt")
 
-// For how long the end of an attempt is tried to be recorded; then the step is done again. A process that stops does not
-// keep others waiting.
+// How long recording the end of an attempt is tried: finishFor, or finishForStopping once the process stops, with at
+// most finishTry for each try. After that the step is done again.
 const (
 	finishFor         = 2 * time.Minute
 	finishForStopping = 3 * time.Second
 	finishTry         = 10 * time.Second
 )
 
-// maxRefusals is how often an end may be refused for what it is.
+// maxRefusals is how often the database may refuse an end because of its content.
 const maxRefusals = 3
 
-// finishStep records the end of an attempt in one transaction. What Postgres refuses for its own reasons (it is away, its
-// disk or its connections are used up, another transaction was in the way) is tried again for two minutes. An end that
-// is refused for what it is (metadata that Postgres cannot hold, an InFinish that fails) is recorded as the failure it
-// is: trying for ever would help nobody.
+// finishStep records the end of an attempt in one transaction. If Postgres cannot (it is unavailable, its disk or its
+// connections are used up, another transaction conflicts), it tries again for two minutes. An end that is refused
+// because of its content (metadata that Postgres cannot store, an InFinish that fails) three times is recorded as a
+// failure.
 func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step *Step, o *outcome) error {
 	ctx = context.WithoutCancel(ctx)
 	deadline, stopping := time.Now().Add(finishFor), e.Stopping()
@@ -44,7 +44,8 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		stopping = nil
 	}
-	events, inFinish := step.end()
+	end := &attemptEnd{job: job, step: step, outcome: o}
+	end.events, end.inFinish = step.end()
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		if stopping != nil && e.stopping.Load() {
@@ -53,12 +54,12 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		try, cancel := context.WithTimeout(ctx, finishTry)
 		var t *transition
 		err := e.db.Tx(try, func(tx pgx.Tx) (err error) {
-			t, err = e.finishStepTx(try, tx, job, step, o, events, inFinish)
+			t, err = e.finishStepTx(try, tx, end)
 			return err
 		})
 		cancel()
 		if err == nil || errors.Is(err, errFenced) {
-			e.wake(step.RunID)
+			e.events.Wake(step.RunID)
 			if err == nil {
 				e.ended(t)
 			}
@@ -67,13 +68,16 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		if time.Now().Add(wait).After(deadline) {
 			return err
 		}
-		e.log.Warn("recording the end of a step failed; trying again", "run_id", step.RunID, "asset", step.Asset, "error", err)
+		e.log.Warn("recording the end of a step failed; it is tried again", "run_id", step.RunID, "asset", step.Asset,
+			"error", err)
 		if !databaseTrouble(err) {
 			refusals++
 		}
 		if refusals == maxRefusals {
-			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
-			inFinish, events = nil, step.refused(events) // any of this may be what was refused
+			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{
+				Class: ClassBug, Message: "its end could not be recorded: " + err.Error(),
+			}}
+			end.inFinish, end.events = nil, step.refused(end.events) // any of them may be what was refused
 		}
 		select {
 		case <-time.After(wait):
@@ -83,44 +87,38 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 	}
 }
 
-// databaseTrouble says whether what failed may work as it is, once the database is well again or has less to do.
-func databaseTrouble(err error) bool {
-	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
+// attemptEnd is the end of an attempt that finishStepTx records: what the step reported and has not been written, and
+// the functions given to InFinish.
+type attemptEnd struct {
+	job      *river.Job[stepArgs]
+	step     *Step
+	outcome  *outcome
+	events   []heldEvent
+	inFinish []func(context.Context, pgx.Tx) error
 }
 
-func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent, inFinish []func(context.Context, pgx.Tx) error) (*transition, error) {
+// finishStepTx records the end of an attempt, and what follows from it, in one transaction.
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (*transition, error) {
+	step, o := end.step, end.outcome
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return nil, err
 	}
 	mine := t.step(step.Asset)
-	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil || *mine.JobID != job.ID {
+	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil ||
+		*mine.JobID != end.job.ID {
 		return nil, errFenced
 	}
 	var writes db.Pipeline
-	q := db.New(&writes)
+	q := sql.New(&writes)
 	if t.run.Status == StatusCanceling {
 		t.cancelOutcome(o)
 	}
-	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
-	if terminal(o.status) {
-		fp.EndedAt = &t.at
+	row, err := t.stepRow(step, o)
+	if err != nil {
+		return nil, err
 	}
-	if o.err != nil {
-		if fp.Error, err = json.Marshal(&Error{Class: o.err.Class, Message: db.CleanText(o.err.Message), Stack: db.CleanText(o.err.Stack)}); err != nil {
-			return nil, err
-		}
-		fp.Error = json.RawMessage(db.CleanJSON(string(fp.Error)))
-	}
-	switch o.status {
-	case StatusUpForRetry:
-		fp.Failed, fp.NextAttemptAt = 1, ptr(t.at.Add(o.retryIn))
-	case StatusFailure:
-		fp.Failed = 1
-	case StatusQueued:
-		fp.Error = nil
-	}
-	if err := q.FinishStep(ctx, fp); err != nil {
+	if err := q.FinishStep(ctx, row); err != nil {
 		return nil, err
 	}
 	if err := e.lockPartitions(ctx, q, t); err != nil {
@@ -128,52 +126,78 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	}
 	if o.status != StatusQueued {
 		step.endsAs(o)
-		for _, f := range inFinish {
+		for _, f := range end.inFinish {
 			if err := f(ctx, tx); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if t.events, err = step.unwritten(ctx, tx, events); err != nil {
+	if t.events, err = step.unwritten(ctx, tx, end.events); err != nil {
 		return nil, err
 	}
 	mine.Status = o.status
 	t.stepEvent(step, o)
 	if o.status == StatusSuccess {
-		if err := e.materialize(ctx, q, t, step, o.metadata); err != nil {
+		if err := e.recordSuccess(ctx, tx, q, t, step, o); err != nil {
 			return nil, err
 		}
-		blockedBy, err := e.recordChecks(ctx, tx, q, t, step, e.partitionOf(step.Asset, t.run.Partition), o.checks)
-		if err != nil {
-			return nil, err
-		}
-		if blockedBy != "" {
-			mine.BlockedBy = &blockedBy
-			if err := q.BlockStep(ctx, db.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy}); err != nil {
-				return nil, err
-			}
-		}
 	}
-	if err := e.stepEnded(ctx, q, t, mine); err != nil {
-		return nil, err
-	}
-	if err := e.advance(ctx, tx, q, t); err != nil {
+	if err := errors.Join(e.stepEnded(ctx, q, t, mine), e.advance(ctx, tx, q, t)); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(t.writeEvents(ctx, q), writes.Flush(ctx, tx)); err != nil {
 		return nil, err
 	}
 	if o.status == StatusSuccess {
-		if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
+		if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, end.job); err != nil {
 			return nil, fmt.Errorf("complete the River job: %w", err)
 		}
 	}
 	return t, nil
 }
 
-// lockPartitions locks the partitions of all steps of a run that have not ended: those that do now, and those that end
-// with them. With a pipeline they are locked when it is flushed, after all other locks.
-func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transition) error {
+// stepRow returns what is written to a step's row at the end of an attempt.
+func (t *transition) stepRow(step *Step, o *outcome) (row sql.FinishStepParams, err error) {
+	row = sql.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
+	if terminal(o.status) {
+		row.EndedAt = &t.at
+	}
+	if o.err != nil && o.status != StatusQueued {
+		raw, err := json.Marshal(&Error{
+			Class: o.err.Class, Message: db.CleanText(o.err.Message), Stack: db.CleanText(o.err.Stack),
+		})
+		if err != nil {
+			return row, fmt.Errorf("error of %s: %w", step.Asset, err)
+		}
+		row.Error = json.RawMessage(db.CleanJSON(string(raw)))
+	}
+	switch o.status {
+	case StatusUpForRetry:
+		row.Failed, row.NextAttemptAt = 1, ptr(t.at.Add(o.retryIn))
+	case StatusFailure:
+		row.Failed = 1
+	}
+	return row, nil
+}
+
+// recordSuccess records the materialization and the check results of a step that succeeded.
+func (e *Engine) recordSuccess(
+	ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition, step *Step, o *outcome,
+) error {
+	if err := e.materialize(ctx, q, t, step, o.metadata); err != nil {
+		return err
+	}
+	blockedBy, err := e.recordChecks(ctx, tx, q, t, step, o.checks)
+	if err != nil || blockedBy == "" {
+		return err
+	}
+	t.step(step.Asset).BlockedBy = &blockedBy
+	return q.BlockStep(ctx, sql.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy})
+}
+
+// lockPartitions locks the partitions of all steps of a run that have not ended, because any of them may end in this
+// transaction. On a pipeline it locks them when the pipeline is flushed, after all other locks.
+func (e *Engine) lockPartitions(ctx context.Context, q *sql.Queries, t *transition) error {
 	var assets []string
 	for i := range t.steps {
 		if s := &t.steps[i]; !terminal(s.Status) && e.partitionOf(s.Asset, t.run.Partition) != nil {
@@ -183,12 +207,12 @@ func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transitio
 	if len(assets) == 0 {
 		return nil
 	}
-	return q.LockPartitions(ctx, db.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
+	return q.LockPartitions(ctx, sql.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
 }
 
-// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition,
-// which is locked, is no longer being materialized. A step that has not ended changes nothing.
-func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s *db.Step) error {
+// stepEnded releases the places under limits of a step that has ended, and marks its partition, which is locked, as no
+// longer being materialized. It does nothing for a step that has not ended.
+func (e *Engine) stepEnded(ctx context.Context, q *sql.Queries, t *transition, s *sql.Step) error {
 	if !terminal(s.Status) {
 		return nil
 	}
@@ -199,19 +223,25 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
 	}
-	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
+	return q.PartitionNotMaterialized(ctx, sql.PartitionNotMaterializedParams{
+		Asset:     s.Asset,
+		Partition: *partition,
+		RunID:     t.run.ID,
+		Failed:    s.Status == StatusFailure,
+	})
 }
 
-// ended is called after a transition was committed.
+// ended counts and signals a transition. Call it after the commit.
 func (e *Engine) ended(t *transition) {
 	e.observe.runEnded(t)
 	e.signal(t)
 	if len(e.cfg.Limits) > 0 {
-		e.admitSoon()
+		e.placesFreed()
 	}
 }
 
-func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, step *Step, metadata Metadata) error {
+// materialize records a materialization, with its event and the state of its partition.
+func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata Metadata) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
@@ -228,7 +258,9 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 	message := "materialized " + step.Asset
 	if partition != nil {
 		message += " " + *partition
-		if err := q.PartitionMaterialized(ctx, db.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
+		if err := q.PartitionMaterialized(ctx, sql.PartitionMaterializedParams{
+			Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at,
+		}); err != nil {
 			return err
 		}
 	}
@@ -237,227 +269,18 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 			return err
 		}
 	}
-	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: message,
-		data: map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)}})
-	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{
-		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+	t.add(eventlog.Entry{
+		Type:    eventlog.Materialization,
+		Level:   eventlog.LevelInfo,
+		Asset:   step.Asset,
+		Attempt: step.Attempt,
+		Message: message,
+		Data: eventlog.Data(map[string]any{
+			"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
+		}),
 	})
-}
-
-// transition is a run under its row lock, and what is happening to it.
-type transition struct {
-	run    db.Run
-	steps  []db.Step
-	at     time.Time
-	events []newEvent
-	// finished says that the run ended in it.
-	finished bool
-}
-
-// lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
-func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transition, error) {
-	run, steps, err := db.LockRunAndSteps(ctx, tx, id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, &NotFoundError{Kind: "run", Name: id.String()}
-	}
-	return &transition{run: run, steps: steps, at: e.now()}, err
-}
-
-func (t *transition) step(asset string) *db.Step {
-	i := slices.IndexFunc(t.steps, func(s db.Step) bool { return s.Asset == asset })
-	if i < 0 {
-		return &db.Step{}
-	}
-	return &t.steps[i]
-}
-
-func (t *transition) add(ev newEvent) {
-	ev.at = t.at
-	t.events = append(t.events, ev)
-}
-
-func (t *transition) writeEvents(ctx context.Context, q *db.Queries) error {
-	if len(t.events) == 0 {
-		return nil
-	}
-	return q.InsertEvents(ctx, eventRows(t.run.ID, t.events))
-}
-
-// cancelOutcome makes the end of an attempt whose run is being canceled a cancel, whatever it was about to be: there will
-// be no other attempt, and nobody waits for this one. What was done is done, though, and a panic is for people to see.
-func (t *transition) cancelOutcome(o *outcome) {
-	if o.canceled || o.status == StatusSuccess || o.err != nil && o.err.Class == ClassBug {
-		return
-	}
-	why := &Error{Class: ClassCanceled, Message: "canceled"}
-	if t.run.CanceledBy != nil {
-		why.Message += " by " + *t.run.CanceledBy
-	}
-	if late := errorOf(t.run.Error); late != nil { // nobody asked for it
-		why = &Error{Class: late.Class, Message: "the run " + late.Message}
-	}
-	if o.err != nil && o.status != StatusCanceled && o.status != StatusQueued {
-		why.Message += "; the attempt had just failed: " + o.err.Message
-	}
-	o.status, o.err, o.canceled = StatusCanceled, why, true
-}
-
-func (t *transition) stepEvent(step *Step, o *outcome) {
-	ev := newEvent{asset: step.Asset, attempt: step.Attempt, level: LevelInfo}
-	switch o.status {
-	case StatusSuccess:
-		ev.kind, ev.message = EventStepSuccess, step.Asset+" succeeded"
-	case StatusUpForRetry:
-		ev.kind, ev.level, ev.message = EventStepUpForRetry, LevelWarn, fmt.Sprintf("%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message)
-		ev.data = o.err
-	case StatusFailure:
-		ev.kind, ev.level, ev.message = EventStepFailure, LevelError, step.Asset+" failed: "+o.err.Message
-		ev.data = o.err
-	case StatusCanceled:
-		ev.kind, ev.level, ev.message = EventStepCanceled, LevelWarn, step.Asset+" canceled"
-		if o.err != nil && o.err.Class != ClassCanceled {
-			ev.message += ": " + o.err.Message
-		}
-		ev.data = o.err
-	case StatusQueued:
-		ev.kind, ev.message = EventStepRequeued, step.Asset+" handed back by a worker that stops"
-	}
-	t.add(ev)
-}
-
-// advance follows from the steps' present statuses: it queues what became ready, skips what never will be, and ends
-// the run when its last step ended.
-func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
-	if err := e.queueReady(ctx, tx, q, t); err != nil {
-		return err
-	}
-	if err := e.skipBlocked(ctx, q, t); err != nil {
-		return err
-	}
-	return e.endRun(ctx, tx, q, t)
-}
-
-// queueReady enqueues the steps for which everything they wait for has succeeded.
-func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
-	var ready []string
-	for i := range t.steps {
-		s := &t.steps[i]
-		if s.Status == StatusWaiting && !slices.ContainsFunc(s.Upstream, func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil }) {
-			ready = append(ready, s.Asset)
-			s.Status = StatusQueued
-		}
-	}
-	if len(ready) == 0 {
-		return nil
-	}
-	ids, err := e.enqueueSteps(ctx, tx, t.run.ID, int(t.run.Priority), tagsOf(t.run), ready, nil)
-	if err != nil {
-		return err
-	}
-	for _, name := range ready {
-		set := db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
-		if id, admitted := ids[name]; admitted {
-			set.JobID = &id
-		}
-		if err := q.SetStepStatus(ctx, set); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// skipBlocked skips the steps below one that failed, was skipped or canceled. Steps are listed by name, not in
-// dependency order, so it looks again until nothing changes.
-func (e *Engine) skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
-	for changed := true; changed; {
-		changed = false
-		for i := range t.steps {
-			s := &t.steps[i]
-			if s.Status != StatusWaiting {
-				continue
-			}
-			j := slices.IndexFunc(s.Upstream, func(up string) bool {
-				st := t.step(up).Status
-				return st == StatusFailure || st == StatusSkipped || st == StatusCanceled || t.step(up).BlockedBy != nil
-			})
-			if j < 0 {
-				continue
-			}
-			s.Status, changed = StatusSkipped, true
-			why := s.Upstream[j] + " did not succeed"
-			if check := t.step(s.Upstream[j]).BlockedBy; check != nil {
-				why = fmt.Sprintf("check %s of %s did not pass", *check, s.Upstream[j])
-			}
-			t.add(newEvent{kind: EventStepSkipped, level: LevelWarn, asset: s.Asset, message: s.Asset + " skipped: " + why})
-			if err := e.stepEnded(ctx, q, t, s); err != nil {
-				return err
-			}
-			if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// endRun gives the run its final status once all steps have theirs.
-func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
-	var failed, canceled, blocked []string
-	for _, s := range t.steps {
-		switch {
-		case !terminal(s.Status):
-			return nil
-		case s.Status == StatusSkipped:
-			for _, up := range s.Upstream {
-				if check := t.step(up).BlockedBy; check != nil {
-					blocked = append(blocked, fmt.Sprintf("%s, by check %s of %s", s.Asset, *check, up))
-				}
-			}
-		case s.Status == StatusFailure:
-			failed = append(failed, s.Asset)
-		case s.Status == StatusCanceled:
-			canceled = append(canceled, s.Asset)
-		}
-	}
-	p := db.SetRunStatusParams{ID: t.run.ID, EndedAt: &t.at}
-	ev := newEvent{level: LevelInfo}
-	timedOut := errorOf(t.run.Error)
-	switch {
-	case timedOut != nil: // its time was over before its last step ended, whatever that came to
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+timedOut.Message
-	case len(canceled) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusCanceled, EventRunCanceled, LevelWarn, "run canceled"
-		if t.run.CanceledBy != nil {
-			ev.message += " by " + *t.run.CanceledBy
-		}
-	case len(failed) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+strings.Join(failed, ", ")
-		raw, err := json.Marshal(&Error{Class: ClassPermanent, Message: "failed: " + strings.Join(failed, ", ")})
-		if err != nil {
-			return err
-		}
-		p.Error = raw
-	case len(blocked) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: held back: "+strings.Join(blocked, "; ")
-		raw, err := json.Marshal(&Error{Class: ClassCheck, Message: "held back: " + strings.Join(blocked, "; ")})
-		if err != nil {
-			return err
-		}
-		p.Error = raw
-	default:
-		p.Status, ev.kind, ev.message = StatusSuccess, EventRunSuccess, "run succeeded"
-	}
-	t.run.Status, t.finished = p.Status, true
-	t.add(ev)
-	if err := q.SetRunStatus(ctx, p); err != nil {
-		return err
-	}
-	return e.endBackfillRun(ctx, tx, q, t.run)
-}
-
-// tagsOf reads the tags of a run; they were written by this program.
-func tagsOf(run db.Run) map[string]string {
-	var tags map[string]string
-	_ = json.Unmarshal(run.Tags, &tags)
-	return tags
+	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{
+		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID,
+		Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+	})
 }

@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Freshness says how old an asset may get. Set either MaxAge or By.
@@ -26,7 +27,7 @@ type Freshness struct {
 	times cron.Schedule
 }
 
-// States of freshness. Unknown: never materialized.
+// States of freshness. An asset that was never materialized is unknown.
 const (
 	FreshnessFresh   = "fresh"
 	FreshnessLate    = "late"
@@ -46,12 +47,12 @@ func (f *Freshness) check() error {
 		return nil
 	}
 	var err error
-	f.times, err = parseCron(f.By, f.TimeZone)
+	f.times, err = cron.Parse(f.By, f.TimeZone)
 	return err
 }
 
-// State judges an asset by its last materialization. lateSince is when it became late, or will if nothing happens; nil
-// if that cannot be said.
+// State returns the state of an asset by its last materialization. The Freshness must be that of Definitions. lateSince is when it became late, or when it will if
+// it is not materialized before; nil if that is not known.
 func (f *Freshness) State(last *time.Time, now time.Time) (state string, lateSince *time.Time) {
 	if last == nil {
 		return FreshnessUnknown, nil
@@ -75,7 +76,7 @@ func (f *Freshness) State(last *time.Time, now time.Time) (state string, lateSin
 	return FreshnessLate, &late
 }
 
-// String says the policy in words.
+// String returns the policy in words.
 func (f *Freshness) String() string {
 	if f.MaxAge > 0 {
 		return "at most " + f.MaxAge.String() + " old"
@@ -90,7 +91,7 @@ type AssetFreshness struct {
 	LateSince *time.Time // when it became late, or will
 }
 
-// FreshnessOf judges an asset by its latest materialization; nil if it has no policy.
+// FreshnessOf returns how fresh an asset is by its latest materialization; nil if it has no policy.
 func (e *Engine) FreshnessOf(a *Asset, latest map[string]Materialization) *AssetFreshness {
 	if a.Freshness == nil {
 		return nil
@@ -104,7 +105,7 @@ func (e *Engine) FreshnessOf(a *Asset, latest map[string]Materialization) *Asset
 	return out
 }
 
-// watchFreshness notes when an asset turns late or fresh, and raises or clears its alert, once for all workers.
+// watchFreshness records when an asset becomes late or fresh, and raises or recovers its alert, once for all workers.
 func (e *Engine) watchFreshness(ctx context.Context) error {
 	var names []string
 	for _, a := range e.defs.assets {
@@ -127,27 +128,36 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 	for _, k := range known {
 		states[k.Asset] = k.State
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return states[name] == e.FreshnessOf(e.defs.byAsset[name], latest).State })
-	return eachRow(ctx, e, "watch freshness", names, func(name string) string { return name }, func(ctx context.Context, name string) error {
-		return e.turnFreshness(ctx, e.defs.byAsset[name])
-	})
+	names = slices.DeleteFunc(
+		names, func(name string) bool { return states[name] == e.FreshnessOf(e.defs.byAsset[name], latest).State },
+	)
+	return eachRow(
+		ctx,
+		e,
+		"watch freshness",
+		names,
+		func(name string) string { return name },
+		func(ctx context.Context, name string) error {
+			return e.recordFreshness(ctx, e.defs.byAsset[name])
+		},
+	)
 }
 
-// clockSkew is how far the clocks of two workers may be apart without their disagreeing about what is late.
+// clockSkew is how far apart the clocks of two workers may be before they disagree about what is late.
 const clockSkew = time.Minute
 
-// turnFreshness judges an asset that seems to have turned. It does so under the lock of the asset's row: another worker
-// may have turned it, or a run materialized it, since that was seen.
-func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
+// recordFreshness records the state of an asset whose state seems to have changed. It decides under the lock of the
+// asset's row, because another worker may have recorded the change, or a run materialized the asset, meanwhile.
+func (e *Engine) recordFreshness(ctx context.Context, a *Asset) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
-		held, err := q.LockFreshness(ctx, db.LockFreshnessParams{Asset: a.Name, At: e.now()})
+		held, err := q.LockFreshness(ctx, sql.LockFreshnessParams{Asset: a.Name, At: e.now()})
 		if err != nil {
 			return err
 		}
-		at := e.now() // the lock may have been waited for
+		at := e.now() // read here, because the lock may take a while
 		if held.Since.After(at) && held.Since.Sub(at) < clockSkew {
-			at = held.Since // by the clock of whoever turned it, which is ahead of this one
+			at = held.Since // by another worker's clock, which is ahead of this one
 		}
 		latest, err := q.LatestMaterializations(ctx, []string{a.Name})
 		if err != nil {
@@ -161,19 +171,26 @@ func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 		if state == held.State {
 			return nil
 		}
-		if err := q.SetFreshness(ctx, db.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
+		if err := q.SetFreshness(ctx, sql.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
 			return err
 		}
 		cause := "freshness:" + a.Name
-		if err := e.lockCauses(ctx, tx, []string{cause}); err != nil {
+		if err := e.alerts.LockTx(ctx, tx, []string{cause}); err != nil {
 			return err
 		}
 		if state != FreshnessLate {
-			return e.recoverTx(ctx, tx, cause, at)
+			return e.alerts.RecoverTx(ctx, tx, cause, at)
 		}
-		return e.raiseTx(ctx, tx, Alert{
-			Cause: cause, Title: a.Name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", a.Freshness, last.UTC().Format(time.RFC3339)),
-			Data: map[string]any{"asset": a.Name, "policy": a.Freshness.String(), "late_since": lateSince, "last_materialized_at": last.UTC()},
+		return e.alerts.RaiseTx(ctx, tx, Alert{
+			Cause: cause, Title: a.Name + " is late",
+			Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.",
+				a.Freshness, last.UTC().Format(time.RFC3339)),
+			Data: map[string]any{
+				"asset":                a.Name,
+				"policy":               a.Freshness.String(),
+				"late_since":           lateSince,
+				"last_materialized_at": last.UTC(),
+			},
 		}, at)
 	})
 }

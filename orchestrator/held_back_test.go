@@ -16,7 +16,8 @@ func beats(t *testing.T, e *orchestrator.Engine, n int) {
 	seen := map[time.Time]bool{}
 	until(t, e, "heartbeats", func() bool {
 		var at time.Time
-		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), "SELECT max(beat_at) FROM workers").Scan(&at); err != nil {
+		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), "SELECT max(beat_at) FROM workers").
+			Scan(&at); err != nil {
 			t.Fatal(err)
 		}
 		seen[at] = true
@@ -24,8 +25,8 @@ func beats(t *testing.T, e *orchestrator.Engine, n int) {
 	})
 }
 
-// TestSensorsBehindAnOldTransaction leaves a transaction open, behind which events wait to be seen: the sensors that wait
-// for them are evaluated at their intervals, and at once when it has ended.
+// TestSensorsBehindAnOldTransaction leaves a transaction open, behind which events wait to be seen: the sensors that
+// wait for them are evaluated at their intervals, and at once when it has ended.
 func TestSensorsBehindAnOldTransaction(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewWatched(t)
@@ -39,11 +40,14 @@ func TestSensorsBehindAnOldTransaction(t *testing.T) {
 		}
 		return r, nil
 	}
-	e := startEngine(t, d, parts(t, orchestrator.Parts{
+	e := startEngine(t, d, parts(t, orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{asset("a", nil, nil)},
 		Sensors: []*orchestrator.Sensor{
 			orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Interval: time.Minute, Evaluate: fire}, "a"),
-			orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "after_runs", Interval: time.Minute, Evaluate: fire}, orchestrator.StatusSuccess),
+			orchestrator.NewRunStatusSensor(
+				orchestrator.Sensor{Name: "after_runs", Interval: time.Minute, Evaluate: fire},
+				orchestrator.StatusSuccess,
+			),
 		},
 	}))
 	for _, name := range []string{"after_a", "after_runs"} {

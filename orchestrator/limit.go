@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,10 +11,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// Priorities of runs: of the steps that wait, those of the lowest number go first.
+// Priorities of runs: of the steps that wait, those with the lowest number go first.
 const (
 	PriorityFirst   = 1
 	PriorityDefault = 2
@@ -39,13 +38,14 @@ func ParseLimit(s string) (Limit, error) {
 	}
 	n, err := strconv.Atoi(s[i+1:])
 	kind, rest, _ := strings.Cut(s[:i], ":")
-	if err != nil || n < 1 || rest == "" || !slices.Contains([]string{"pool", "asset", "tag"}, kind) || (kind == "tag" && !strings.Contains(rest, "=")) {
+	if err != nil || n < 1 || rest == "" || !slices.Contains([]string{"pool", "asset", "tag"}, kind) ||
+		(kind == "tag" && !strings.Contains(rest, "=")) {
 		return Limit{}, want
 	}
 	return Limit{Key: s[:i], Max: n}, nil
 }
 
-// checkLimits makes sure that every limit is of something that there is.
+// checkLimits checks that every limit is of an asset or a pool that exists, and given once.
 func checkLimits(d *Definitions, limits []Limit) error {
 	pools := map[string]bool{}
 	for _, a := range d.assets {
@@ -69,7 +69,7 @@ func checkLimits(d *Definitions, limits []Limit) error {
 	return nil
 }
 
-// limitKeys are the limits that a step is under, in a fixed order.
+// limitKeys returns the limits that a step is under, in a fixed order.
 func (e *Engine) limitKeys(asset string, tags map[string]string) []string {
 	var keys []string
 	for _, l := range e.cfg.Limits {
@@ -100,54 +100,48 @@ func (e *Engine) limitOf(key string) int {
 			return l.Max
 		}
 	}
-	return 1 << 30 // of another process's configuration
+	return 1 << 30 // a limit of another process's configuration
 }
 
-// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b".
-//
-// Every transaction takes its locks in one order, or two of them would wait for each other: the row of the backfill,
-// the schedule or the sensor that it is about; the row of the run; what InFinish writes; alerts; limits; partitions. Of
-// one kind it takes all at once, in the order of their names: see lockCauses, lockLimits and lockPartitions.
-func lockKey(kind, name string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(kind + " " + name))
-	return int64(h.Sum64()) //nolint:gosec // any number will do
-}
-
-// lockLimits has others that give or want places under these limits wait for the end of the transaction. Its caller
-// names all the limits that the transaction will need.
+// lockLimits makes other transactions that take or release places under these limits wait for the end of this one. The
+// caller names all limits that the transaction will need.
 func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
-	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return lockKey("limit", key) }))
+	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return sql.LockKey("limit", key) }))
 }
 
-// admitTx takes a place for a step under each of its limits, which its caller has locked. If one is full it takes none,
-// and the step waits in line. A step does not overtake those that wait under its limits already, unless its priority
-// says so.
-func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, runID uuid.UUID, asset string, keys []string, priority int, waiting bool) (bool, error) {
+// admitTx takes a place for a step under each of its limits, which its caller has locked, and reports whether it did.
+// If one limit is full it takes none, and the step waits in line. A step does not overtake those that wait under its
+// limits already, unless its priority is higher. waiting says that the step waits in line already.
+func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, s stepJob, keys []string, waiting bool) (bool, error) {
 	q := e.q.WithTx(tx)
 	free, err := e.freeUnder(ctx, q, keys)
 	if err == nil && free && !waiting {
 		var ahead bool
-		ahead, err = q.SomebodyWaits(ctx, db.SomebodyWaitsParams{Keys: keys, Priority: int16(priority)}) //nolint:gosec // 1 to 4
+		ahead, err = q.SomebodyWaits(ctx, sql.SomebodyWaitsParams{
+			Keys: keys, Priority: int16(s.priority), //nolint:gosec // 1 to 4
+		})
 		free = !ahead
 	}
 	if err != nil {
 		return false, err
 	}
 	if free {
-		return true, q.TakeSlots(ctx, db.TakeSlotsParams{Keys: keys, RunID: runID, Asset: asset})
+		return true, q.TakeSlots(ctx, sql.TakeSlotsParams{Keys: keys, RunID: s.run, Asset: s.asset})
 	}
 	if waiting {
 		return false, nil
 	}
-	return false, q.WaitForSlot(ctx, db.WaitForSlotParams{RunID: runID, Asset: asset, Priority: int16(priority), Keys: keys, Since: e.now()}) //nolint:gosec // 1 to 4
+	return false, q.WaitForSlot(ctx, sql.WaitForSlotParams{
+		RunID: s.run, Asset: s.asset, Priority: int16(s.priority), Keys: keys, Since: e.now(), //nolint:gosec // 1 to 4
+	})
 }
 
-func (e *Engine) freeUnder(ctx context.Context, q *db.Queries, keys []string) (bool, error) {
+// freeUnder reports whether no limit is full.
+func (e *Engine) freeUnder(ctx context.Context, q *sql.Queries, keys []string) (bool, error) {
 	used, err := q.CountSlots(ctx, keys)
 	for _, u := range used {
 		if int(u.N) >= e.limitOf(u.Key) {
@@ -157,52 +151,26 @@ func (e *Engine) freeUnder(ctx context.Context, q *db.Queries, keys []string) (b
 	return true, err
 }
 
-// admitWaiting gives free places to the steps that wait, those of the first priority first.
+// admitWaiting gives free places to the steps that wait, those of the highest priority first.
 func (e *Engine) admitWaiting(ctx context.Context) error {
 	waits, err := e.q.ListWaits(ctx)
 	if err != nil {
 		return err
 	}
 	full := map[string]bool{}
-	name := func(w db.StepWait) string { return w.RunID.String() + " " + w.Asset }
-	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w db.StepWait) error {
+	name := func(w sql.StepWait) string { return w.RunID.String() + " " + w.Asset }
+	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w sql.StepWait) error {
 		if slices.ContainsFunc(w.Keys, func(k string) bool { return full[k] }) {
-			return errUntried // somebody before it waits for the same
+			return errUntried // a step before it waits for the same limit
 		}
-		admitted := false
-		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-			t, err := e.lockRun(ctx, tx, w.RunID) // the run first, then the limit: the order of every transaction
-			if errors.Is(err, ErrNotFound) {
-				return e.q.WithTx(tx).StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
-			}
-			if err != nil {
-				return err
-			}
-			q := e.q.WithTx(tx)
-			s := t.step(w.Asset)
-			if s.Status != StatusQueued || s.JobID != nil || terminal(t.run.Status) {
-				admitted = true
-				return q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
-			}
-			if err := e.lockLimits(ctx, tx, w.Keys); err != nil {
-				return err
-			}
-			if admitted, err = e.admitTx(ctx, tx, w.RunID, w.Asset, w.Keys, int(w.Priority), true); err != nil || !admitted {
-				return err
-			}
-			ids, err := e.insertStepJobs(ctx, tx, w.RunID, int(w.Priority), []string{w.Asset}, map[string]int{w.Asset: int(s.Failures)})
-			if err != nil {
-				return err
-			}
-			return errors.Join(
-				q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset}),
-				q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset])}),
-			)
-		})
-		if err != nil {
+		left := false
+		if err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+			left, err = e.admitWaitingTx(ctx, tx, w)
+			return err
+		}); err != nil {
 			return err
 		}
-		if !admitted {
+		if !left {
 			for _, k := range w.Keys {
 				full[k] = true
 			}
@@ -212,18 +180,50 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 	})
 }
 
-// release gives back the places of steps that ended, in the transaction that ends them.
-func (e *Engine) release(ctx context.Context, q *db.Queries, runID uuid.UUID, asset string) error {
+// admitWaitingTx gives a step that waits its places and enqueues it, if they are free. It reports whether the step left
+// the line: it does so too if there is nothing left to enqueue.
+func (e *Engine) admitWaitingTx(ctx context.Context, tx pgx.Tx, w sql.StepWait) (left bool, err error) {
+	q := e.q.WithTx(tx)
+	leave := func() error { return q.StopWaiting(ctx, sql.StopWaitingParams{RunID: w.RunID, Asset: w.Asset}) }
+	t, err := e.lockRun(ctx, tx, w.RunID) // the run before the limits: the order of every transaction
+	if errors.Is(err, ErrNotFound) {
+		return false, leave()
+	}
+	if err != nil {
+		return false, err
+	}
+	s := t.step(w.Asset)
+	if s.Status != StatusQueued || s.JobID != nil || terminal(t.run.Status) {
+		return true, leave()
+	}
+	if err := e.lockLimits(ctx, tx, w.Keys); err != nil {
+		return false, err
+	}
+	job := stepJob{run: w.RunID, asset: w.Asset, priority: int(w.Priority), failures: int(s.Failures)}
+	if left, err = e.admitTx(ctx, tx, job, w.Keys, true); err != nil || !left {
+		return false, err
+	}
+	ids, err := e.insertStepJobs(ctx, tx, []stepJob{job})
+	if err != nil {
+		return false, err
+	}
+	return true, errors.Join(leave(), q.SetStepStatus(ctx, sql.SetStepStatusParams{
+		RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset]),
+	}))
+}
+
+// release releases the places of a step, in the transaction that ends it.
+func (e *Engine) release(ctx context.Context, q *sql.Queries, runID uuid.UUID, asset string) error {
 	if len(e.cfg.Limits) == 0 {
 		return nil
 	}
 	return errors.Join(
-		q.ReleaseSlots(ctx, db.ReleaseSlotsParams{RunID: runID, Asset: asset}),
-		q.StopWaiting(ctx, db.StopWaitingParams{RunID: runID, Asset: asset}),
+		q.ReleaseSlots(ctx, sql.ReleaseSlotsParams{RunID: runID, Asset: asset}),
+		q.StopWaiting(ctx, sql.StopWaitingParams{RunID: runID, Asset: asset}),
 	)
 }
 
-// LimitState is a limit with what is going on under it.
+// LimitState is a limit with how many places are used and how many steps wait.
 type LimitState struct {
 	Limit
 	Used, Waiting int
@@ -256,7 +256,7 @@ func (e *Engine) Limits(ctx context.Context) ([]LimitState, error) {
 	return out, err
 }
 
-// QueuePlace is where a queued step stands.
+// QueuePlace is the place of a queued step in its line.
 type QueuePlace struct {
 	Asset string
 	// Position is 1 for the step that is next.
@@ -265,13 +265,35 @@ type QueuePlace struct {
 	WaitsFor []string
 }
 
-// QueuePlaces says for every queued step of a run how many steps come before it.
+// QueuePlaces returns the place of every queued step of a run.
 func (e *Engine) QueuePlaces(ctx context.Context, run *Run) ([]QueuePlace, error) {
 	if !slices.ContainsFunc(run.Steps, func(s RunStep) bool { return s.Status == StatusQueued }) {
 		return []QueuePlace{}, nil
 	}
 	rows, err := e.q.QueuePlaces(ctx, run.ID)
-	return each(rows, func(r db.QueuePlacesRow) QueuePlace {
+	return each(rows, func(r sql.QueuePlacesRow) QueuePlace {
 		return QueuePlace{Asset: r.Asset, Position: int(r.Position), WaitsFor: r.WaitsFor}
 	}), err
+}
+
+// placesFreed has placeFreed look for steps that wait.
+func (e *Engine) placesFreed() {
+	select {
+	case e.freed <- struct{}{}:
+	default:
+	}
+}
+
+// placeFreed gives places under limits to steps that wait, as soon as places become free. It runs until ctx ends.
+func (e *Engine) placeFreed(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.freed:
+		}
+		if err := e.admitWaiting(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("steps that wait could not be given a place; it is tried again", "error", err)
+		}
+	}
 }

@@ -27,8 +27,10 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 		return a
 	}
 	// Neither the order of the definitions nor that of the names is that in which steps end: z, b, a.
-	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
-		partitioned("z", nil, "p"), partitioned("b", nil, "p", "q"), partitioned("a", []string{"b"}, "q"), partitioned("c", []string{"a", "z"}, "p"),
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
+		partitioned(
+			"z", nil, "p",
+		), partitioned("b", nil, "p", "q"), partitioned("a", []string{"b"}, "q"), partitioned("c", []string{"a", "z"}, "p"),
 	}})
 	d := dbtest.NewWatched(t)
 	var mu sync.Mutex
@@ -39,7 +41,12 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 		conflicts = append(conflicts, err.Error())
 	}
 	with := func(c *orchestrator.Config) {
-		c.Limits = []orchestrator.Limit{{Key: "pool:p", Max: 3}, {Key: "asset:b", Max: 2}, {Key: "pool:q", Max: 2}, {Key: "tag:even=true", Max: 2}}
+		c.Limits = []orchestrator.Limit{
+			{Key: "pool:p", Max: 3},
+			{Key: "asset:b", Max: 2},
+			{Key: "pool:q", Max: 2},
+			{Key: "tag:even=true", Max: 2},
+		}
 	}
 	e := startEngine(t, d, defs, with)
 	startEngine(t, d, defs, with)
@@ -53,7 +60,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			for j := range each {
 				n := i*each + j
 				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{
-					Assets: choices[n%len(choices)], Partition: keys[n%3], Tags: map[string]string{"even": fmt.Sprint(n%2 == 0)}, Trigger: orchestrator.Trigger{Kind: "api"},
+					Assets: choices[n%len(choices)], Partition: keys[n%3], Tags: map[string]string{"even": fmt.Sprint(n%2 == 0)},
+					Trigger: orchestrator.Trigger{Kind: "api"},
 				})
 				if err != nil {
 					t.Errorf("start %d: %v", n, err)
@@ -66,7 +74,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"z", "b", "a", "c"}, Concurrency: 3}); err != nil {
+	if _, _, err := e.StartBackfill(t.Context(),
+		orchestrator.BackfillRequest{Assets: []string{"z", "b", "a", "c"}, Concurrency: 3}); err != nil {
 		t.Error(err)
 	}
 	wg.Wait()
@@ -93,8 +102,10 @@ func TestPartitionsAreLockedInOneOrder(t *testing.T) {
 		a.Partitions = set
 		return a
 	}
-	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
-		partitioned("d", nil, orchestrator.Permanent(errors.New("no"))), partitioned("c", []string{"d"}, nil), partitioned("b", []string{"c"}, nil), partitioned("a", []string{"b"}, nil),
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
+		partitioned(
+			"d", nil, orchestrator.Permanent(errors.New("no")),
+		), partitioned("c", []string{"d"}, nil), partitioned("b", []string{"c"}, nil), partitioned("a", []string{"b"}, nil),
 	}})
 	d := dbtest.NewWatched(t)
 	var conflicts atomic.Int64
@@ -106,7 +117,11 @@ func TestPartitionsAreLockedInOneOrder(t *testing.T) {
 	for range starters {
 		wg.Go(func() {
 			for i := range each {
-				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b", "c", "d"}, Partition: "p1", Trigger: orchestrator.Trigger{Kind: "api"}})
+				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{
+					Assets:    []string{"a", "b", "c", "d"},
+					Partition: "p1",
+					Trigger:   orchestrator.Trigger{Kind: "api"},
+				})
 				if err != nil {
 					t.Error(err)
 					continue

@@ -24,12 +24,19 @@ func TestLongErrors(t *testing.T) {
 	var names []string
 	for name, f := range assets {
 		names = append(names, name)
-		all = append(all, orchestrator.NewAsset(orchestrator.AssetOptions{Name: name}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, f() }))
+		all = append(
+			all,
+			orchestrator.NewAsset(
+				orchestrator.AssetOptions{Name: name},
+				func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, f() },
+			),
+		)
 	}
 	e := startEngine(t, dbtest.New(t), define(t, all, nil))
 	ended, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: names}).ID)
 	for _, step := range ended.Steps {
-		if step.Error == nil || !strings.Contains(step.Error.Message, "it says é") || len(step.Error.Message) > 5_000 || !utf8.ValidString(step.Error.Message) {
+		if step.Error == nil || !strings.Contains(step.Error.Message, "it says é") || len(step.Error.Message) > 5_000 ||
+			!utf8.ValidString(step.Error.Message) {
 			t.Errorf("%s ended with %+v", step.Asset, step.Error)
 		}
 	}

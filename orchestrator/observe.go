@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// instruments count what the engine does in this process, and follow it across processes.
+// instruments are the metrics of this process, and the traces that runs belong to.
 type instruments struct {
 	runs       *prometheus.CounterVec
 	steps      *prometheus.CounterVec
@@ -27,23 +27,63 @@ type instruments struct {
 	propagator propagation.TextMapPropagator
 }
 
+// newInstruments makes and registers the metrics. It is one list, and long because of that.
 func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *instruments {
 	if reg == nil {
-		reg = prometheus.NewRegistry() // nobody asks
+		reg = prometheus.NewRegistry() // nobody reads it
 	}
 	if provider == nil {
 		provider = noop.NewTracerProvider()
 	}
 	seconds := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
 	i := &instruments{
-		runs:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_runs_ended_total", Help: "Runs that ended, by job and status; runs of chosen assets have no job."}, []string{"job", "status"}),
-		steps:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_step_attempts_total", Help: "Attempts of steps that ended, by how."}, []string{"asset", "status"}),
-		stepTime:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_step_attempt_duration_seconds", Help: "How long attempts took.", Buckets: seconds}, []string{"asset"}),
-		queueTime:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_step_queue_seconds", Help: "How long steps waited for a worker after they were due.", Buckets: seconds}),
-		tickDelay:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_tick_delay_seconds", Help: "How late schedules fired.", Buckets: seconds}, []string{"schedule"}),
-		lost:       prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs whose worker died, given to another."}),
-		sensors:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_sensor_evaluations_total", Help: "Evaluations of sensors that came to something, by status."}, []string{"sensor", "status"}),
-		swept:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_swept_total", Help: "Old rows deleted, and pieces of the event log dropped, by kind."}, []string{"kind"}),
+		runs: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name: "explorer_runs_ended_total",
+				Help: "Ended runs, by job and status; runs of selected assets have no job.",
+			},
+			[]string{"job", "status"},
+		),
+		steps: prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: "explorer_step_attempts_total", Help: "Ended attempts of steps, by outcome."},
+			[]string{"asset", "status"},
+		),
+		stepTime: prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{
+				Name:    "explorer_step_attempt_duration_seconds",
+				Help:    "Duration of attempts.",
+				Buckets: seconds,
+			},
+			[]string{"asset"},
+		),
+		queueTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "explorer_step_queue_seconds",
+			Help:    "Time that steps waited for a worker after they were due.",
+			Buckets: seconds,
+		}),
+		tickDelay: prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{
+				Name: "explorer_tick_delay_seconds", Help: "Delay of ticks after their due time.", Buckets: seconds,
+			},
+			[]string{"schedule"},
+		),
+		lost: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs of dead workers that were requeued."},
+		),
+		sensors: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name: "explorer_sensor_evaluations_total",
+				Help: "Evaluations of sensors that were not skipped, by status.",
+			},
+			[]string{"sensor", "status"},
+		),
+		swept: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name: "explorer_swept_total",
+				Help: "Rows deleted by retention, and partitions of the event log dropped, by kind.",
+			},
+			[]string{"kind"},
+		),
 		tracer:     provider.Tracer("github.com/parliament-explorer/parliament-explorer/orchestrator"),
 		propagator: propagation.TraceContext{},
 	}
@@ -51,7 +91,7 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 	return i
 }
 
-// jobMetadata is what a River job carries along of the trace that it belongs to; nil outside of one.
+// jobMetadata returns the trace that a River job belongs to, as its metadata; nil if there is none.
 func (i *instruments) jobMetadata(ctx context.Context) []byte {
 	carrier := propagation.MapCarrier{}
 	i.propagator.Inject(ctx, carrier)
@@ -59,15 +99,20 @@ func (i *instruments) jobMetadata(ctx context.Context) []byte {
 		return nil
 	}
 	raw, err := json.Marshal(carrier)
-	if err != nil { // texts only
+	if err != nil { // cannot happen: it holds only strings
 		return nil
 	}
 	return raw
 }
 
-// startStep begins the span of an attempt, below what the job's metadata says.
-func (i *instruments) startStep(ctx context.Context, metadata []byte, args stepArgs, attempt int) (context.Context, trace.Span) {
-	var all map[string]json.RawMessage // River's own entries are no texts
+// startStep begins the span of an attempt, as a child of the span in the job's metadata.
+func (i *instruments) startStep(
+	ctx context.Context,
+	metadata []byte,
+	args stepArgs,
+	attempt int,
+) (context.Context, trace.Span) {
+	var all map[string]json.RawMessage // River's own entries are not strings
 	carrier := propagation.MapCarrier{}
 	if json.Unmarshal(metadata, &all) == nil {
 		for _, key := range i.propagator.Fields() {
@@ -77,29 +122,38 @@ func (i *instruments) startStep(ctx context.Context, metadata []byte, args stepA
 			}
 		}
 	}
-	return i.tracer.Start(i.propagator.Extract(ctx, carrier), "step "+args.Asset, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("explorer.run_id", args.RunID.String()), attribute.String("explorer.asset", args.Asset), attribute.Int("explorer.attempt", attempt),
-	))
+	return i.tracer.Start(
+		i.propagator.Extract(ctx, carrier),
+		"step "+args.Asset,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.String("explorer.run_id", args.RunID.String()),
+			attribute.String("explorer.asset", args.Asset),
+			attribute.Int("explorer.attempt", attempt),
+		),
+	)
 }
 
 func (i *instruments) endStep(span trace.Span, asset string, o *outcome, took time.Duration) {
 	i.steps.WithLabelValues(asset, o.status).Inc()
 	i.stepTime.WithLabelValues(asset).Observe(took.Seconds())
 	span.SetAttributes(attribute.String("explorer.status", o.status))
-	if o.err != nil && o.err.Class != ClassCanceled { // a cancel and a step handed back are no errors
+	if o.err != nil && o.err.Class != ClassCanceled { // a canceled or handed back step is no error
 		span.SetStatus(codes.Error, o.err.Message)
 	}
 	span.End()
 }
 
-// startRun begins the span in which a run is recorded; its steps' spans are below it, whenever they come.
+// startRun begins the span in which a run is recorded. The spans of its steps are its children.
 func (i *instruments) startRun(ctx context.Context, p *plan) (context.Context, trace.Span) {
 	name := "run"
 	if p.req.Job != "" {
 		name += " " + p.req.Job
 	}
 	return i.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		attribute.String("explorer.run_id", p.id.String()), attribute.StringSlice("explorer.assets", p.assets), attribute.String("explorer.trigger", p.req.Trigger.Kind),
+		attribute.String("explorer.run_id", p.id.String()),
+		attribute.StringSlice("explorer.assets", p.assets),
+		attribute.String("explorer.trigger", p.req.Trigger.Kind),
 	))
 }
 

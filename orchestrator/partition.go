@@ -11,7 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Kinds of partition sets.
@@ -31,10 +32,10 @@ type PartitionSet struct {
 	static []string
 	window window
 	dims   [2]*PartitionSet
-	err    error // found while making it, reported by NewDefinitions
+	err    error // of its constructor, returned by NewDefinitions
 }
 
-// StaticPartitions is a set of fixed keys, in their order.
+// StaticPartitions makes a set of fixed keys, in this order.
 func StaticPartitions(name string, keys ...string) *PartitionSet {
 	s := &PartitionSet{Name: name, Kind: PartitionsStatic, static: keys}
 	if len(keys) == 0 {
@@ -53,13 +54,13 @@ func StaticPartitions(name string, keys ...string) *PartitionSet {
 	return s
 }
 
-// DynamicPartitions is a set whose keys are added while the program runs, by Step.AddPartitions or Engine.AddPartitions.
-// They are in alphabetical order.
+// DynamicPartitions makes a set whose keys are added while the program runs, by Step.AddPartitions or
+// Engine.AddPartitions. They are in alphabetical order.
 func DynamicPartitions(name string) *PartitionSet {
 	return &PartitionSet{Name: name, Kind: PartitionsDynamic}
 }
 
-// MultiPartitions has a key "x|y" for every key x of one set and y of another. Neither may be such a set itself.
+// MultiPartitions makes a set with a key "x|y" for every key x of one set and y of another. Neither may be such a set.
 func MultiPartitions(name string, x, y *PartitionSet) *PartitionSet {
 	s := &PartitionSet{Name: name, Kind: PartitionsMulti, dims: [2]*PartitionSet{x, y}}
 	for _, d := range s.dims {
@@ -84,16 +85,16 @@ const (
 type TimeWindows struct {
 	// Every is Hourly, Daily, Weekly or Monthly.
 	Every string
-	// Start is the day of the first window, e.g. "2025-01-01"; the first window is the first that begins on it or later.
+	// Start is a day, e.g. "2025-01-01"; the first window is the first one that begins on it or later.
 	Start string
-	// TimeZone is an IANA name; default America/Toronto. A day has the hours that the calendar of the zone gives it.
+	// TimeZone is an IANA name; default America/Toronto. A day on which clocks change has 23 or 25 hours.
 	TimeZone string
-	// IncludeCurrent makes the window that has not ended yet a partition as well.
+	// IncludeCurrent makes the current window, which has not ended, a partition too.
 	IncludeCurrent bool
 }
 
-// TimePartitions is a set of time windows, one after the other; a window is a partition once it has ended. Keys are the
-// day on which a window begins, "2025-01-01", and for hours the time with its offset, "2025-01-01T13:00-05:00".
+// TimePartitions makes a set of consecutive time windows. A window is a partition once it has ended. Its key is the day
+// on which it begins, "2025-01-01", and for hours the time with its offset, "2025-01-01T13:00-05:00".
 func TimePartitions(name string, w TimeWindows) *PartitionSet {
 	s := &PartitionSet{Name: name, Kind: PartitionsTime}
 	s.window, s.err = newWindow(w)
@@ -104,7 +105,11 @@ const dimensionSeparator = "|"
 
 func validKey(k string) error {
 	if k == "" || len(k) > 100 || strings.ContainsAny(k, dimensionSeparator+"\x00\n") || strings.TrimSpace(k) != k {
-		return fmt.Errorf("key %q: want 1 to 100 characters without %q, line breaks or white space around them", k, dimensionSeparator)
+		return fmt.Errorf(
+			"key %q: want 1 to 100 characters without %q, line breaks or white space around them",
+			k,
+			dimensionSeparator,
+		)
 	}
 	return nil
 }
@@ -141,7 +146,7 @@ func newWindow(o TimeWindows) (window, error) {
 	return w, nil
 }
 
-// midnight is the first moment of a day; where the clock skips midnight, that is one o'clock.
+// midnight returns the first moment of a day. On a day whose clocks skip midnight, that is one o'clock.
 func midnight(year int, month time.Month, day int, loc *time.Location) time.Time {
 	want := time.Date(year, month, day, 12, 0, 0, 0, loc).Day()
 	t := time.Date(year, month, day, 0, 0, 0, 0, loc)
@@ -151,12 +156,14 @@ func midnight(year int, month time.Month, day int, loc *time.Location) time.Time
 	return t
 }
 
-// floor is the beginning of the window that a moment is in.
+// floor returns the beginning of the window that a moment is in.
 func (w window) floor(t time.Time) time.Time {
 	t = t.In(w.location)
 	switch w.Every {
 	case Hourly:
-		return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+		return t.Add(
+			-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()),
+		)
 	case Weekly:
 		return midnight(t.Year(), t.Month(), t.Day()-int(t.Weekday()), w.location)
 	case Monthly:
@@ -165,7 +172,7 @@ func (w window) floor(t time.Time) time.Time {
 	return midnight(t.Year(), t.Month(), t.Day(), w.location)
 }
 
-// next is the beginning of the window after one that begins at t, and so the end of that one.
+// next returns the end of the window that begins at t, which is the beginning of the following window.
 func (w window) next(t time.Time) time.Time {
 	switch w.Every {
 	case Hourly:
@@ -185,7 +192,7 @@ func (w window) key(t time.Time) string {
 	return t.Format(dayKey)
 }
 
-// available says whether the window that begins at t is a partition already.
+// available reports whether the window that begins at t is a partition at now.
 func (w window) available(t, now time.Time) bool {
 	if w.IncludeCurrent {
 		return !t.After(now)
@@ -201,7 +208,7 @@ func (w window) keys(now time.Time) []string {
 	return keys
 }
 
-// parse gives the window of a key.
+// parse returns the window of a key.
 func (w window) parse(key string) (start, end time.Time, ok bool) {
 	layout := dayKey
 	if w.Every == Hourly {
@@ -218,7 +225,8 @@ func (w window) parse(key string) (start, end time.Time, ok bool) {
 	return start, w.next(start), !start.Before(w.first) && w.key(start) == key
 }
 
-// Window is the time that a key of a set of time windows stands for, from start up to end; ok is false for other keys.
+// Window returns the time that a key of a set of time windows stands for, from start up to end; ok is false for other
+// keys.
 func (s *PartitionSet) Window(key string) (start, end time.Time, ok bool) {
 	if s.Kind != PartitionsTime {
 		return start, end, false
@@ -253,7 +261,7 @@ func (e *Engine) Partitions(ctx context.Context, s *PartitionSet) ([]string, err
 	return keys, nil
 }
 
-// hasPartition says whether a set has a key now.
+// hasPartition reports whether a set has a key now.
 func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) (bool, error) {
 	switch s.Kind {
 	case PartitionsStatic:
@@ -262,7 +270,7 @@ func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) 
 		start, _, ok := s.window.parse(key)
 		return ok && s.window.available(start, e.now()), nil
 	case PartitionsDynamic:
-		return e.q.HasDynamicPartition(ctx, db.HasDynamicPartitionParams{Set: s.Name, Key: key})
+		return e.q.HasDynamicPartition(ctx, sql.HasDynamicPartitionParams{Set: s.Name, Key: key})
 	}
 	x, y, ok := strings.Cut(key, dimensionSeparator)
 	if !ok {
@@ -275,7 +283,7 @@ func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) 
 	return e.hasPartition(ctx, s.dims[1], y)
 }
 
-// noPartition is the error for a key that a set does not have; it says what there is.
+// noPartition returns the error for a key that a set does not have. It names the keys of the set.
 func (e *Engine) noPartition(ctx context.Context, pointer string, s *PartitionSet, key string) error {
 	keys, err := e.Partitions(ctx, s)
 	if err != nil {
@@ -291,10 +299,14 @@ func (e *Engine) noPartition(ctx context.Context, pointer string, s *PartitionSe
 	return invalidRequest(pointer, "%q is not a partition of %s: %s", key, s.Name, have)
 }
 
-// partitionByConfig is the partition that a run without one is of by the config of its assets: the one that would have
-// decided just these fields. It is empty if there is none, or if the run has a partitioned asset whose config does not
-// say which: that is materialized as a whole.
-func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config map[string]json.RawMessage) (string, error) {
+// partitionByConfig returns the partition that a run without one is of, by the config of its assets: the partition that
+// decides exactly these fields. It is empty if there is none, or if the config of a partitioned asset does not
+// determine one; the assets are then materialized as a whole.
+func (e *Engine) partitionByConfig(
+	ctx context.Context,
+	assets []string,
+	config map[string]json.RawMessage,
+) (string, error) {
 	var set *PartitionSet
 	var of []*Asset
 	for _, name := range assets {
@@ -324,10 +336,10 @@ func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config 
 	return keys[0], nil
 }
 
-// partitionOfConfig is the one of the keys that decides the config fields as they are; empty if none or several do.
+// partitionOfConfig returns the key that decides the config fields as they are; empty if none or several do.
 func (a *Asset) partitionOfConfig(keys []string, config json.RawMessage) (found string) {
 	var fields map[string]any
-	if err := decodeNumbers(config, &fields); err != nil {
+	if err := runconfig.Decode(config, &fields); err != nil {
 		return ""
 	}
 	for _, key := range keys {
@@ -350,33 +362,33 @@ func (a *Asset) partitionOfConfig(keys []string, config json.RawMessage) (found 
 	return found
 }
 
-// sameValue compares a config field that was read with one that Go code made.
+// sameValue reports whether a config field that was read equals one that Go code made.
 func sameValue(read, made any) bool {
 	raw, err := json.Marshal(made)
 	if err != nil {
 		return false
 	}
 	var again any
-	return decodeNumbers(raw, &again) == nil && sameJSON(read, again)
+	return runconfig.Decode(raw, &again) == nil && runconfig.SameJSON(read, again)
 }
 
-// AddPartitions adds keys to a dynamic set and says how many were new.
+// AddPartitions adds keys to a dynamic set and returns how many were new.
 func (e *Engine) AddPartitions(ctx context.Context, set string, keys ...string) (int, error) {
 	return addPartitions(ctx, e.q, e.now(), set, keys)
 }
 
-func addPartitions(ctx context.Context, q *db.Queries, at time.Time, set string, keys []string) (int, error) {
+func addPartitions(ctx context.Context, q *sql.Queries, at time.Time, set string, keys []string) (int, error) {
 	for _, k := range keys {
 		if err := validKey(k); err != nil {
 			return 0, err
 		}
 	}
-	keys = slices.Sorted(slices.Values(keys)) // others that add the same wait for this, and lock in the same order
-	n, err := q.AddDynamicPartitions(ctx, db.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
+	keys = slices.Sorted(slices.Values(keys)) // one order of locks for all who add the same keys
+	n, err := q.AddDynamicPartitions(ctx, sql.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
 	return int(n), err
 }
 
-// Statuses of partitions. StatusFailure is "failed" here, as it is not the end of anything.
+// Statuses of partitions. A partition has "failed" where a run has StatusFailure.
 const (
 	PartitionMissing      = "missing"
 	PartitionMaterialized = "materialized"
@@ -384,11 +396,11 @@ const (
 	PartitionRunning      = "running"
 )
 
-// PartitionState is where one partition of an asset stands.
+// PartitionState is the state of one partition of an asset.
 type PartitionState struct {
 	Key            string
 	Status         string
-	RunID          *uuid.UUID // of the run that the status is of; nil if it never ran
+	RunID          *uuid.UUID // the run that the status comes from; nil if there was none
 	MaterializedAt *time.Time
 }
 
@@ -409,7 +421,7 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]*db.AssetPartition, len(rows))
+	known := make(map[string]*sql.AssetPartition, len(rows))
 	for i := range rows {
 		known[rows[i].Partition] = &rows[i]
 	}
@@ -428,17 +440,30 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 	return out, nil
 }
 
-// filledByConfig adds the partitions that runs without a partition filled before their keys were known, by the configs of
-// those runs.
-func (e *Engine) filledByConfig(ctx context.Context, a *Asset, keys []string, known map[string]*db.AssetPartition) error {
+// filledByConfig adds the partitions that runs without a partition materialized before the keys were known, by the
+// configs of those runs.
+func (e *Engine) filledByConfig(
+	ctx context.Context,
+	a *Asset,
+	keys []string,
+	known map[string]*sql.AssetPartition,
+) error {
 	rows, err := e.q.ListWholeMaterializations(ctx, a.Name)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b db.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) }) // the last one counts
+	slices.SortFunc(
+		rows, func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) },
+	) // the last one counts
 	for _, r := range rows {
 		if key := a.partitionOfConfig(keys, r.Config); key != "" && known[key] == nil {
-			known[key] = &db.AssetPartition{Asset: a.Name, Partition: key, Status: PartitionMaterialized, RunID: r.RunID, MaterializedAt: &r.CreatedAt}
+			known[key] = &sql.AssetPartition{
+				Asset:          a.Name,
+				Partition:      key,
+				Status:         PartitionMaterialized,
+				RunID:          r.RunID,
+				MaterializedAt: &r.CreatedAt,
+			}
 		}
 	}
 	return nil

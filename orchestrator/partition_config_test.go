@@ -20,14 +20,17 @@ type sessionConfig struct {
 
 // bySession is an asset whose partitions decide two fields of its config.
 func bySession(name string, set *orchestrator.PartitionSet) *orchestrator.Asset {
-	return orchestrator.NewAsset(orchestrator.AssetOptions{Name: name, Partitions: set, PartitionConfig: func(key string) (map[string]any, error) {
-		return map[string]any{"parliament": int(key[0]-'0')*10 + int(key[1]-'0'), "session": int(key[3] - '0')}, nil
-	}}, func(_ context.Context, _ *orchestrator.Step, c sessionConfig) (orchestrator.Metadata, error) {
-		if c.Fail {
-			return nil, orchestrator.Permanent(context.DeadlineExceeded)
-		}
-		return nil, nil
-	})
+	return orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: name, Partitions: set, PartitionConfig: func(key string) (map[string]any, error) {
+			return map[string]any{"parliament": int(key[0]-'0')*10 + int(key[1]-'0'), "session": int(key[3] - '0')}, nil
+		}},
+		func(_ context.Context, _ *orchestrator.Step, c sessionConfig) (orchestrator.Metadata, error) {
+			if c.Fail {
+				return nil, orchestrator.Permanent(context.DeadlineExceeded)
+			}
+			return nil, nil
+		},
+	)
 }
 
 // TestPartitionByConfig has partitions filled by runs that name none, and whose config says which they are of.
@@ -35,9 +38,21 @@ func TestPartitionByConfig(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	set := orchestrator.DynamicPartitions("sessions")
-	whole := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "whole", Partitions: set}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
-	e := startEngine(t, d, define(t, []*orchestrator.Asset{bySession("a", set), bySession("b", set), whole, asset("plain", nil, nil)},
-		[]*orchestrator.Job{{Name: "job", Assets: []string{"a"}, Config: map[string]map[string]any{"a": {"parliament": 44, "session": 1}}}}))
+	whole := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "whole", Partitions: set},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil },
+	)
+	e := startEngine(
+		t,
+		d,
+		define(
+			t,
+			[]*orchestrator.Asset{bySession("a", set), bySession("b", set), whole, asset("plain", nil, nil)},
+			[]*orchestrator.Job{
+				{Name: "job", Assets: []string{"a"}, Config: map[string]map[string]any{"a": {"parliament": 44, "session": 1}}},
+			},
+		),
+	)
 	if _, err := e.AddPartitions(t.Context(), "sessions", "43-1", "43-2", "44-1", "45-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +89,15 @@ func TestPartitionByConfig(t *testing.T) {
 		out := map[string]string{}
 		for _, s := range all {
 			out[s.Key] = s.Status
-			if s.Status == orchestrator.PartitionMaterialized && (s.RunID == nil || s.MaterializedAt == nil || time.Since(*s.MaterializedAt) > time.Hour) {
+			if s.Status == orchestrator.PartitionMaterialized &&
+				(s.RunID == nil || s.MaterializedAt == nil || time.Since(*s.MaterializedAt) > time.Hour) {
 				t.Errorf("%s of %s: %+v", s.Key, asset, s)
 			}
 		}
 		return out
 	}
-	if _, err := e.AddPartitions(t.Context(), "sessions", "42-1", "41-1"); err != nil { // the first was filled before it was known
+	// the first was filled before it was known
+	if _, err := e.AddPartitions(t.Context(), "sessions", "42-1", "41-1"); err != nil {
 		t.Fatal(err)
 	}
 	for asset, want := range map[string]map[string]string{
@@ -95,7 +112,9 @@ func TestPartitionByConfig(t *testing.T) {
 			}
 		}
 	}
-	plan, err := e.PlanBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}, Only: orchestrator.PartitionMissing})
+	plan, err := e.PlanBackfill(
+		t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}, Only: orchestrator.PartitionMissing},
+	)
 	if err != nil || len(plan.Keys) != 2 || plan.Keys[0] != "41-1" || plan.Keys[1] != "45-1" {
 		t.Errorf("a backfill of what is missing: %+v, %v", plan, err)
 	}
@@ -114,7 +133,7 @@ func TestCanceledBackfillCounts(t *testing.T) {
 		return ctx.Err()
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "1", "2", "3", "4", "5")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	b, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}, Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +147,8 @@ func TestCanceledBackfillCounts(t *testing.T) {
 		b, err = e.Backfill(t.Context(), b.ID)
 		return err == nil && b.EndedAt != nil
 	})
-	if b.Status != "canceled" || b.Total != 5 || b.Counts["success"] != 1 || b.Counts["canceled"] != 4 || b.NotStarted != 3 {
+	if b.Status != "canceled" || b.Total != 5 || b.Counts["success"] != 1 || b.Counts["canceled"] != 4 ||
+		b.NotStarted != 3 {
 		t.Errorf("%+v", b)
 	}
 }

@@ -21,8 +21,11 @@ import (
 // poison has the database refuse to change the rows of a table for which a condition holds.
 func poison(t *testing.T, d *db.DB, when, table, condition string) {
 	t.Helper()
-	if _, err := d.Pool.Exec(t.Context(), fmt.Sprintf(`CREATE OR REPLACE FUNCTION poisoned() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''poisoned''; END';
-		CREATE TRIGGER poisoned BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION poisoned()`, when, table, condition)); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), fmt.Sprintf(`
+		CREATE OR REPLACE FUNCTION poisoned() RETURNS trigger LANGUAGE plpgsql
+			AS 'BEGIN RAISE EXCEPTION ''poisoned''; END';
+		CREATE TRIGGER poisoned BEFORE %s ON %s FOR EACH ROW WHEN (%s)
+		EXECUTE FUNCTION poisoned()`, when, table, condition)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -51,8 +54,10 @@ func TestPoisonedRow(t *testing.T) {
 	}
 	two := func(t *testing.T, w world) (bad, good uuid.UUID) {
 		t.Helper()
-		return start(t, w.front, orchestrator.RunRequest{Assets: []string{"a"}}).ID, start(t, w.front, orchestrator.RunRequest{Assets: []string{"a"}}).ID
+		request := orchestrator.RunRequest{Assets: []string{"a"}}
+		return start(t, w.front, request).ID, start(t, w.front, request).ID
 	}
+	limitA := func(c *orchestrator.Config) { c.Limits = []orchestrator.Limit{{Key: "asset:a", Max: 1}} }
 	minute := time.Now().UTC().Truncate(time.Minute)
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
@@ -61,6 +66,7 @@ func TestPoisonedRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	withChannel := func(c *orchestrator.Config) { c.Channels = []*notify.Channel{channel} }
 	for name, c := range map[string]struct {
 		change func(*orchestrator.Config)
 		// prepare poisons a row, and gives what waits for the other one.
@@ -68,7 +74,7 @@ func TestPoisonedRow(t *testing.T) {
 		// silent: what fails is told elsewhere.
 		silent bool
 	}{
-		"a step that waits": {change: func(c *orchestrator.Config) { c.Limits = []orchestrator.Limit{{Key: "asset:a", Max: 1}} }, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
+		"a step that waits": {change: limitA, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
 			start(t, w.front, orchestrator.RunRequest{Assets: []string{"a"}})
 			bad, good := two(t, w)
 			poison(t, w.d, "UPDATE", "steps", fmt.Sprintf("NEW.run_id = '%s'", bad))
@@ -76,14 +82,16 @@ func TestPoisonedRow(t *testing.T) {
 		}},
 		"a run past its time": {prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
 			bad, good := two(t, w)
-			exec(t, w, "UPDATE runs SET status = 'started', started_at = now(), timeout_seconds = 1, deadline_at = now() - CASE WHEN id = $1 THEN interval '2 hours' ELSE interval '1 hour' END", bad)
+			exec(t, w, `UPDATE runs SET status = 'started', started_at = now(), timeout_seconds = 1, deadline_at = now() -
+				CASE WHEN id = $1 THEN interval '2 hours' ELSE interval '1 hour' END`, bad)
 			exec(t, w, "UPDATE river_job SET scheduled_at = now() + interval '1 hour', state = 'scheduled'")
 			poison(t, w.d, "UPDATE", "runs", fmt.Sprintf("NEW.id = '%s'", bad))
 			return ends(t, w, good, orchestrator.StatusFailure)
 		}},
 		"a job of a dead worker": {prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
 			bad, good := two(t, w)
-			exec(t, w, "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '1 hour', attempted_by = '{dead}'")
+			exec(t, w, `UPDATE river_job
+				SET state = 'running', attempt = 1, attempted_at = now() - interval '1 hour', attempted_by = '{dead}'`)
 			exec(t, w, "UPDATE steps SET status = 'started', attempt = 1, worker_id = 'dead'")
 			exec(t, w, "UPDATE runs SET status = 'started', started_at = now()")
 			poison(t, w.d, "UPDATE", "steps", fmt.Sprintf("NEW.run_id = '%s'", bad))
@@ -103,19 +111,27 @@ func TestPoisonedRow(t *testing.T) {
 			poison(t, w.d, "UPDATE", "steps", fmt.Sprintf("NEW.run_id = '%s'", bad))
 			return ends(t, w, good, orchestrator.StatusCanceled)
 		}},
-		"a schedule": {change: func(c *orchestrator.Config) { c.Now = func() time.Time { return minute.Add(30 * time.Second) } }, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
-			exec(t, w, "INSERT INTO schedules (name, running, changed_at) VALUES ('s1', true, now() - interval '1 day'), ('s2', true, now() - interval '1 day')")
+		"a schedule": {change: func(c *orchestrator.Config) {
+			c.Now = func() time.Time { return minute.Add(30 * time.Second) }
+		}, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
+			exec(t, w, `INSERT INTO schedules (name, running, changed_at)
+				VALUES ('s1', true, now() - interval '1 day'), ('s2', true, now() - interval '1 day')`)
 			poison(t, w.d, "INSERT", "river_job", "NEW.args->>'schedule' = 's1'")
 			return func(e *orchestrator.Engine) {
-				until(t, e, "the other schedule fires", func() bool { return countRows(t, w.d, "SELECT count(*) FROM ticks WHERE schedule = 's2'") == 1 })
+				until(t, e, "the other schedule fires", func() bool {
+					return countRows(t, w.d, "SELECT count(*) FROM ticks WHERE schedule = 's2'") == 1
+				})
 			}
 		}},
-		"an alert held back": {change: func(c *orchestrator.Config) { c.Channels = []*notify.Channel{channel} }, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
+		"an alert held back": {change: withChannel, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
 			exec(t, w, `INSERT INTO alerts (id, cause, severity, title, detail, data, occurrences, opened_at, last_at, tell_at)
-				SELECT gen_random_uuid(), c, 'warn', '', '', '{}', 1, now(), now(), now() - interval '1 hour' FROM unnest('{bad,good}'::text[]) c`)
+				SELECT gen_random_uuid(), c, 'warn', '', '', '{}', 1, now(), now(), now() - interval '1 hour'
+				FROM unnest('{bad,good}'::text[]) c`)
 			poison(t, w.d, "UPDATE", "alerts", "NEW.cause = 'bad'")
 			return func(e *orchestrator.Engine) {
-				until(t, e, "the other alert is told", func() bool { return countRows(t, w.d, "SELECT count(*) FROM alerts WHERE told_at IS NOT NULL") == 1 })
+				until(t, e, "the other alert is told", func() bool {
+					return countRows(t, w.d, "SELECT count(*) FROM alerts WHERE told_at IS NOT NULL") == 1
+				})
 			}
 		}},
 		"an asset's freshness": {prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
@@ -132,7 +148,8 @@ func TestPoisonedRow(t *testing.T) {
 		"a backfill": {prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
 			var ids []uuid.UUID
 			for range 2 {
-				b, _, err := w.front.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"p"}, Keys: []string{"x"}})
+				b, _, err := w.front.StartBackfill(t.Context(),
+					orchestrator.BackfillRequest{Assets: []string{"p"}, Keys: []string{"x"}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -141,7 +158,9 @@ func TestPoisonedRow(t *testing.T) {
 			exec(t, w, "DELETE FROM river_job")
 			poison(t, w.d, "UPDATE", "backfill_partitions", fmt.Sprintf("NEW.backfill_id = '%s'", ids[0]))
 			return func(e *orchestrator.Engine) {
-				until(t, e, "the other backfill ends", func() bool { return countRows(t, w.d, "SELECT count(*) FROM backfills WHERE status = 'success'") == 1 })
+				until(t, e, "the other backfill ends", func() bool {
+					return countRows(t, w.d, "SELECT count(*) FROM backfills WHERE status = 'success'") == 1
+				})
 			}
 		}},
 		"a partition of a backfill": {silent: true, prepare: func(t *testing.T, w world) func(*orchestrator.Engine) {
@@ -150,8 +169,11 @@ func TestPoisonedRow(t *testing.T) {
 				t.Fatal(err)
 			}
 			return func(e *orchestrator.Engine) {
-				until(t, e, "the backfill ends", func() bool { return countRows(t, w.d, "SELECT count(*) FROM backfills WHERE status = 'failure'") == 1 })
-				if n := countRows(t, w.d, "SELECT count(*) FROM backfill_partitions WHERE partition = 'x' AND status = 'failure' AND error LIKE '%poisoned%' OR partition <> 'x' AND status = 'success'"); n != 3 {
+				until(t, e, "the backfill ends", func() bool {
+					return countRows(t, w.d, "SELECT count(*) FROM backfills WHERE status = 'failure'") == 1
+				})
+				if n := countRows(t, w.d, `SELECT count(*) FROM backfill_partitions WHERE partition = 'x' AND status = 'failure'
+					AND error LIKE '%poisoned%' OR partition <> 'x' AND status = 'success'`); n != 3 {
 					t.Errorf("%d partitions stand as they should", n)
 				}
 			}
@@ -163,14 +185,30 @@ func TestPoisonedRow(t *testing.T) {
 			partitioned := asset("p", nil, nil)
 			partitioned.Partitions = orchestrator.StaticPartitions("letters", "x", "y", "z")
 			f1, f2 := asset("f1", nil, nil), asset("f2", nil, nil)
-			f1.Freshness, f2.Freshness = &orchestrator.Freshness{MaxAge: time.Minute}, &orchestrator.Freshness{MaxAge: time.Minute}
-			defs := define(t, []*orchestrator.Asset{asset("a", nil, nil), partitioned, f1, f2}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-				&orchestrator.Schedule{Name: "s1", Job: "j", Cron: "* * * * *"}, &orchestrator.Schedule{Name: "s2", Job: "j", Cron: "* * * * *"})
+			f1.Freshness, f2.Freshness = &orchestrator.Freshness{
+				MaxAge: time.Minute,
+			}, &orchestrator.Freshness{
+				MaxAge: time.Minute,
+			}
+			defs := define(
+				t,
+				[]*orchestrator.Asset{asset("a", nil, nil), partitioned, f1, f2},
+				[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+				&orchestrator.Schedule{
+					Name: "s1",
+					Job:  "j",
+					Cron: "* * * * *",
+				},
+				&orchestrator.Schedule{Name: "s2", Job: "j", Cron: "* * * * *"},
+			)
 			change := c.change
 			if change == nil {
 				change = func(*orchestrator.Config) {}
 			}
-			w := world{d: d, front: startEngine(t, d, defs, change, func(c *orchestrator.Config) { c.Work, c.Heartbeat = false, time.Hour })}
+			w := world{
+				d:     d,
+				front: startEngine(t, d, defs, change, func(c *orchestrator.Config) { c.Work, c.Heartbeat = false, time.Hour }),
+			}
 			then := c.prepare(t, w)
 			told, listening := hear(t, "a row fails; it is tried again")
 			e := startEngine(t, d, defs, change, listening)
@@ -194,8 +232,8 @@ func TestPoisonedRow(t *testing.T) {
 	}
 }
 
-// TestHungTask has one housekeeping task wait for a lock that it does not get: the others are done all the same, and the
-// worker goes on saying that it lives.
+// TestHungTask has one housekeeping task wait for a lock that it does not get: the others are done all the same, and
+// the worker goes on saying that it lives.
 func TestHungTask(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewWatched(t)

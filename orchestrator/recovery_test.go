@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestJobsThatAreGone deletes the River jobs of a step that waits and closes that of one to be retried: both are done.
@@ -39,7 +37,11 @@ func TestJobsThatAreGone(t *testing.T) {
 		}
 	}
 	startEngine(t, d, defs)
-	for id, want := range map[*orchestrator.Run]string{one: orchestrator.StatusSuccess, two: orchestrator.StatusSuccess, three: orchestrator.StatusCanceled} {
+	for id, want := range map[*orchestrator.Run]string{
+		one:   orchestrator.StatusSuccess,
+		two:   orchestrator.StatusSuccess,
+		three: orchestrator.StatusCanceled,
+	} {
 		if run, events := wait(t, idle, id.ID); run.Status != want {
 			t.Errorf("%s: %s, %v", run.Assets, run.Status, types(events))
 		}
@@ -53,7 +55,7 @@ func TestOlderWorker(t *testing.T) {
 	newer := define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("b", []string{"a"}, nil)}, nil)
 	front := startEngine(t, d, newer, func(c *orchestrator.Config) { c.Work = false })
 	run := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
-	waitFor(t, front, run.ID, func(ev orchestrator.Event) bool { return ev.Type == orchestrator.EventMaterialization })
+	waitFor(t, front, run.ID, func(ev eventlog.Event) bool { return ev.Type == eventlog.Materialization })
 	startEngine(t, d, newer)
 	if got, events := wait(t, old, run.ID); got.Status != orchestrator.StatusSuccess || len(got.Steps) != 2 {
 		t.Errorf("%s: %v", got.Status, types(events))
@@ -74,13 +76,15 @@ func TestPoolExhausted(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !errors.Is(err, context.DeadlineExceeded) {
+	request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+	if _, _, err := e.StartRun(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a connection: %v", err)
 	}
 	for _, c := range held {
 		c.Release()
 	}
-	if run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID); run.Status != orchestrator.StatusSuccess {
+	if run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).
+		ID); run.Status != orchestrator.StatusSuccess {
 		t.Errorf("afterwards: %s", run.Status)
 	}
 }
@@ -89,23 +93,30 @@ func TestPoolExhausted(t *testing.T) {
 // and those who follow see all of it.
 func TestConnectionsCut(t *testing.T) {
 	gate := make(chan struct{})
-	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
-		step.Log(orchestrator.LevelInfo, "before", nil)
-		select {
-		case <-gate:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		step.Log(orchestrator.LevelInfo, "after", nil)
-		return nil
-	})}, nil))
+	e := setup(
+		t,
+		define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
+			step.Log(eventlog.LevelInfo, "before", nil)
+			select {
+			case <-gate:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			step.Log(eventlog.LevelInfo, "after", nil)
+			return nil
+		})}, nil),
+	)
 	d := orchestrator.DatabaseOf(e)
 	cut := func() {
 		// By a connection of its own kind: the statement cuts all others.
-		_, _ = d.Pool.Exec(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+		_, _ = d.Pool.Exec(
+			t.Context(),
+			`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+		)
 	}
 	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "before" })
+	waitFor(t, e, run.ID, func(ev eventlog.Event) bool { return ev.Message == "before" })
 	for range 3 {
 		cut()
 	}
@@ -113,7 +124,7 @@ func TestConnectionsCut(t *testing.T) {
 	go func() {
 		var seen []string
 		for last := int64(0); ; {
-			err := e.FollowRun(t.Context(), run.ID, last, func(evs []orchestrator.Event) error {
+			err := e.FollowRun(t.Context(), run.ID, last, func(evs []eventlog.Event) error {
 				for _, ev := range evs {
 					seen, last = append(seen, ev.Type), ev.ID
 				}
@@ -176,7 +187,7 @@ func (r refusing) over(t testing.TB) {
 // gated is an asset that says "entered" and ends when its gate is closed.
 func gated(name string, gate <-chan struct{}) *orchestrator.Asset {
 	return asset(name, nil, func(ctx context.Context, step *orchestrator.Step) error {
-		step.Log(orchestrator.LevelInfo, "entered", nil)
+		step.Log(eventlog.LevelInfo, "entered", nil)
 		select {
 		case <-gate:
 			return nil
@@ -186,7 +197,7 @@ func gated(name string, gate <-chan struct{}) *orchestrator.Asset {
 	})
 }
 
-func entered(ev orchestrator.Event) bool { return ev.Message == "entered" }
+func entered(ev eventlog.Event) bool { return ev.Message == "entered" }
 
 // notRecorded is what an engine logs each time that an end is refused.
 const notRecorded = "recording the end of a step failed"
@@ -211,7 +222,8 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			waitFor(t, e, run.ID, entered)
 			refuse.with(t, code)
-			if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !db.Unavailable(err) {
+			request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+			if _, _, err := e.StartRun(t.Context(), request); !db.Unavailable(err) {
 				t.Errorf("a start: %v", err)
 			}
 			close(gate)
@@ -223,7 +235,10 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 				t.Errorf("meanwhile: %+v, %v", got, err)
 			}
 			var runs, jobs int
-			if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM river_job WHERE kind = 'materialize')").Scan(&runs, &jobs); err != nil || runs != 1 || jobs != 1 {
+			if err := d.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM runs),
+				(SELECT count(*) FROM river_job WHERE kind = 'materialize')`).Scan(&runs, &jobs); err != nil ||
+				runs != 1 ||
+				jobs != 1 {
 				t.Errorf("%d runs, %d jobs: %v", runs, jobs, err)
 			}
 			refuse.over(t)
@@ -241,20 +256,33 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 // TestDatabaseRefusesTheEndItself has an end refused for what it is: that is the step's failure, and soon.
 func TestDatabaseRefusesTheEndItself(t *testing.T) {
 	t.Parallel()
-	for name, code := range map[string]string{"DataException": "22003", "CheckViolation": "23514", "NoPrivilege": "42501", "RaisedByATrigger": "P0001"} {
+	for name, code := range map[string]string{
+		"DataException":    "22003",
+		"CheckViolation":   "23514",
+		"NoPrivilege":      "42501",
+		"RaisedByATrigger": "P0001",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(_ context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
-					_, err := tx.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '%s'; END $$`, code))
-					return err
-				})
-				return nil, nil
-			})
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{Name: "a"},
+				func(_ context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
+						_, err := tx.Exec(
+							ctx,
+							fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '%s'; END $$`, code),
+						)
+						return err
+					})
+					return nil, nil
+				},
+			)
 			refused, with := hear(t, notRecorded)
 			e := setup(t, define(t, []*orchestrator.Asset{a}, nil), with)
 			got, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
-			if se := got.Steps[0].Error; got.Status != orchestrator.StatusFailure || se == nil || se.Class != orchestrator.ClassBug || !strings.Contains(se.Message, "refused for a test") {
+			if se := got.Steps[0].Error; got.Status != orchestrator.StatusFailure || se == nil ||
+				se.Class != orchestrator.ClassBug ||
+				!strings.Contains(se.Message, "refused for a test") {
 				t.Errorf("%s: %+v", got.Status, se)
 			}
 			if n := len(refused); n != 3 {
@@ -298,19 +326,26 @@ func TestCheckWaitsForTheDatabase(t *testing.T) {
 	d := dbtest.New(t)
 	var tries atomic.Int64
 	a := asset("a", nil, nil)
-	a.Checks = []*orchestrator.Check{{Name: "looks", Severity: orchestrator.SeverityError, Blocking: true, Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		if tries.Add(1) < 4 {
-			_, err := d.Pool.Exec(ctx, `DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '53300'; END $$`)
-			return orchestrator.CheckOutcome{}, fmt.Errorf("look: %w", err)
-		}
-		return orchestrator.CheckOutcome{Passed: true}, nil
-	}}}
+	a.Checks = []*orchestrator.Check{
+		{
+			Name:     "looks",
+			Severity: orchestrator.SeverityError,
+			Blocking: true,
+			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				if tries.Add(1) < 4 {
+					_, err := d.Pool.Exec(ctx, `DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '53300'; END $$`)
+					return orchestrator.CheckOutcome{}, fmt.Errorf("look: %w", err)
+				}
+				return orchestrator.CheckOutcome{Passed: true}, nil
+			},
+		},
+	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{a, asset("b", []string{"a"}, nil)}, nil))
 	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a", "b"}}).ID)
 	if run.Status != orchestrator.StatusSuccess || tries.Load() != 4 {
 		t.Errorf("%s after %d tries: %v", run.Status, tries.Load(), types(events))
 	}
-	if n, err := e.OpenAlerts(t.Context()); err != nil || n != 0 {
+	if n, err := e.Alerts().CountOpen(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d alerts, %v", n, err)
 	}
 }
@@ -331,7 +366,8 @@ func TestSlowQueries(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !errors.Is(err, context.DeadlineExceeded) {
+	request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+	if _, _, err := e.StartRun(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a start: %v", err)
 	}
 	if _, err := e.Run(ctx, before.ID); !errors.Is(err, context.DeadlineExceeded) {
@@ -365,7 +401,10 @@ func TestClockJump(t *testing.T) {
 			return ctx.Err()
 		}
 	})
-	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil), held}, []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, cron)
+	defs := define(
+		t, []*orchestrator.Asset{asset("a", nil, nil), held},
+		[]*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, cron,
+	)
 	clock := func(c *orchestrator.Config) {
 		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	}
@@ -376,7 +415,7 @@ func TestClockJump(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := start(t, e, orchestrator.RunRequest{Assets: []string{"held"}})
-	waitFor(t, e, running.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+	waitFor(t, e, running.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 	ticks := func() []orchestrator.Tick {
 		ticks, err := e.Ticks(t.Context(), "hourly", nil, 100)
 		if err != nil {
@@ -398,7 +437,8 @@ func TestClockJump(t *testing.T) {
 	// A year ahead: by the worker's clock everything here is old.
 	ahead.Store(int64(400 * 24 * time.Hour))
 	until(3)
-	if _, err := d.Pool.Exec(t.Context(), "UPDATE river_job SET scheduled_at = now() WHERE kind = 'retention'"); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now()
+		WHERE kind = 'retention'`); err != nil {
 		t.Fatal(err)
 	}
 	second := startEngine(t, d, defs, clock) // another worker, which sweeps as it starts
@@ -418,69 +458,5 @@ func TestClockJump(t *testing.T) {
 	}
 	if len(seen) != 3 {
 		t.Errorf("%d ticks, want 3", len(seen))
-	}
-}
-
-// lossy is a database whose answer to the insertion of a step's events is lost, for a while.
-type lossy struct {
-	db.DBTX
-	lost  chan struct{} // after each
-	times *atomic.Int64
-}
-
-func (l lossy) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	tag, err := l.DBTX.Exec(ctx, sql, args...)
-	if err == nil && strings.Contains(sql, "InsertStepEvents") && l.times.Add(-1) >= 0 {
-		l.lost <- struct{}{}
-		return tag, io.ErrUnexpectedEOF
-	}
-	return tag, err
-}
-
-// TestLogLinesAreWrittenOnce loses the answers to what a step logs: each line is in the log once, whether the end of the
-// step writes it again or the step goes on, and in its order.
-func TestLogLinesAreWrittenOnce(t *testing.T) {
-	t.Parallel()
-	for name, goesOn := range map[string]bool{"TheStepEnds": false, "TheStepGoesOn": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			more, gate := make(chan struct{}), make(chan struct{})
-			a := asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
-				for range 3 {
-					step.Log(orchestrator.LevelInfo, "the same", nil)
-				}
-				step.Progress(1, 2, "half")
-				<-more
-				step.Log(orchestrator.LevelInfo, "last", nil)
-				<-gate
-				return nil
-			})
-			d := dbtest.New(t)
-			e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: define(t, []*orchestrator.Asset{a}, nil), Logger: testLogger(t), Work: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := lossy{lost: make(chan struct{}, 10), times: &atomic.Int64{}}
-			l.times.Store(1)
-			orchestrator.Relaxed(e, func(inner db.DBTX) db.DBTX { l.DBTX = inner; return l })
-			started(t, e)
-			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-			receive(t, "an answer is lost", l.lost)
-			close(more)
-			if goesOn {
-				waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "last" })
-			}
-			close(gate)
-			_, events := wait(t, e, run.ID)
-			var said []string
-			for _, ev := range events {
-				if ev.Type == orchestrator.EventLog || ev.Type == orchestrator.EventProgress {
-					said = append(said, ev.Message)
-				}
-			}
-			if want := []string{"the same", "the same", "the same", "half", "last"}; !slices.Equal(said, want) {
-				t.Errorf("the log says %q, want %q", said, want)
-			}
-		})
 	}
 }

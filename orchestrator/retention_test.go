@@ -12,26 +12,36 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 )
 
 func TestParseKeep(t *testing.T) {
-	for given, want := range map[string]orchestrator.Keep{
+	for given, want := range map[string]retention.Keep{
 		"events=90d": {Age: 90 * 24 * time.Hour}, "runs=180d/1000": {Age: 180 * 24 * time.Hour, Count: 1000}, "ticks=off": {}, "ticks=off/5": {Count: 5}, "jobs=90m": {Age: 90 * time.Minute},
 	} {
-		kind, k, err := orchestrator.ParseKeep(given)
+		kind, k, err := retention.ParseKeep(given)
 		if err != nil || k != want || kind != strings.Split(given, "=")[0] {
 			t.Errorf("%s: %s %+v, %v", given, kind, k, err)
 		}
-		if _, again, err := orchestrator.ParseKeep(kind + "=" + k.String()); err != nil || again != k {
+		if _, again, err := retention.ParseKeep(kind + "=" + k.String()); err != nil || again != k {
 			t.Errorf("%s: written as %s, which is %+v, %v", given, k, again, err)
 		}
 	}
-	for _, bad := range []string{"", "events", "=1d", "events=", "events=1", "events=-1d", "events=0d", "events=1s", "events=1d/0", "events=1d/x", "events=99999d", "events=9999999999999999999h"} {
-		if _, k, err := orchestrator.ParseKeep(bad); err == nil {
+	for _, bad := range []string{
+		"", "events", "=1d", "events=", "events=1", "events=-1d", "events=0d", "events=1s", "events=1d/0", "events=1d/x",
+		"events=99999d", "events=9999999999999999999h",
+	} {
+		if _, k, err := retention.ParseKeep(bad); err == nil {
 			t.Errorf("%q: %+v", bad, k)
 		}
 	}
-	_, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: define(t, nil, nil), Logger: testLogger(t), Retention: orchestrator.Retention{"evnets": {}}})
+	_, err := orchestrator.New(orchestrator.Config{
+		DB:          dbtest.New(t),
+		Definitions: define(t, nil, nil),
+		Logger:      testLogger(t),
+		Retention:   retention.Policy{"evnets": {}},
+	})
 	if err == nil || !strings.Contains(err.Error(), "evnets") {
 		t.Errorf("an unknown kind: %v", err)
 	}
@@ -49,15 +59,37 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 	if status == orchestrator.StatusSuccess {
 		ended = &at
 	}
-	_, err := d.Pool.Exec(t.Context(), `INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at) VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`, id, asset, status, at, ended)
+	_, err := d.Pool.Exec(
+		t.Context(),
+		`INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at)
+			VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`,
+		id,
+		asset,
+		status,
+		at,
+		ended,
+	)
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`, id, asset, status)
+		_, err = d.Pool.Exec(
+			t.Context(), `INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`, id, asset,
+			status,
+		)
 	}
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message) VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`, id, at)
+		_, err = d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO events (run_id, at, type, level, message)
+				VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`,
+			id,
+			at,
+		)
 	}
 	if err == nil && status == orchestrator.StatusSuccess {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, $2, $3, 1, '{}', $4)`, id, asset, id, at)
+		_, err = d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, $2, $3, 1, '{}', $4)`,
+			id, asset, id, at,
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +109,7 @@ func countRows(t *testing.T, d *db.DB, sql string, args ...any) (n int) {
 func pieces(t *testing.T, d *db.DB, from, upto time.Time) {
 	t.Helper()
 	for at := from; at.Before(upto); at = at.AddDate(0, 0, 7) {
-		if err := d.EnsureEventPartitions(t.Context(), at, 0); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, at, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -85,32 +117,54 @@ func pieces(t *testing.T, d *db.DB, from, upto time.Time) {
 
 func TestSweep(t *testing.T) {
 	d := dbtest.New(t)
-	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("rare", nil, nil)}, nil), func(c *orchestrator.Config) {
-		c.Work = false
-		c.Retention = orchestrator.Retention{orchestrator.KeepEvents: {Age: 30 * 24 * time.Hour}, orchestrator.KeepRuns: {Age: 60 * 24 * time.Hour}, orchestrator.KeepTicks: {Age: 24 * time.Hour, Count: 3}}
-	})
+	e := startEngine(
+		t,
+		d,
+		define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("rare", nil, nil)}, nil),
+		func(c *orchestrator.Config) {
+			c.Work = false
+			c.Retention = retention.Policy{
+				retention.Events: {Age: 30 * 24 * time.Hour},
+				retention.Runs:   {Age: 60 * 24 * time.Hour},
+				retention.Ticks:  {Age: 24 * time.Hour, Count: 3},
+			}
+		},
+	)
 	now := time.Now().UTC()
 	pieces(t, d, now.AddDate(0, 0, -120), now)
 	rare := history(t, d, "rare", now.AddDate(0, 0, -119), orchestrator.StatusSuccess)
 	stuck := history(t, d, "a", now.AddDate(0, 0, -118), orchestrator.StatusStarted)
 	var old, middle, fresh []uuid.UUID
 	for i := range 30 { // more than an asset's last ones
-		old = append(old, history(t, d, "a", now.AddDate(0, 0, -100).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		old = append(
+			old,
+			history(t, d, "a", now.AddDate(0, 0, -100).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 5 {
-		middle = append(middle, history(t, d, "a", now.AddDate(0, 0, -45).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		middle = append(
+			middle,
+			history(t, d, "a", now.AddDate(0, 0, -45).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 18 {
-		fresh = append(fresh, history(t, d, "a", now.AddDate(0, 0, -3).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		fresh = append(
+			fresh,
+			history(t, d, "a", now.AddDate(0, 0, -3).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 6 {
-		_, err := d.Pool.Exec(t.Context(), `INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $1, 'success', $1)`, now.Add(-time.Duration(6-i)*time.Hour))
+		_, err := d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $1, 'success', $1)`,
+			now.Add(-time.Duration(6-i)*time.Hour),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 2 { // what is swept stays swept, and nothing else goes
-		if _, err := e.Sweep(t.Context(), now); err != nil {
+		if _, err := e.Retention().Sweep(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 		// Of "a" the last 20 materializations are needed: 18 fresh ones and 2 of the middle.
@@ -133,11 +187,11 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%d ticks, want 3", n)
 		}
 	}
-	events, err := e.RunEvents(t.Context(), rare, 0, 10)
+	events, err := e.Events().OfRun(t.Context(), rare, 0, 10)
 	if err != nil || len(events) != 2 {
 		t.Errorf("the events of a run that is needed: %v, %v", events, err)
 	}
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil || parts[0].Upto.Before(now.AddDate(0, 0, -30)) || len(parts) > 9 {
 		t.Errorf("pieces of the log: %+v, %v", parts, err)
 	}
@@ -157,7 +211,10 @@ func TestSweepGoesOnInTheBackground(t *testing.T) {
 		history(t, d, "a", time.Now().Add(-time.Hour), orchestrator.StatusSuccess)
 	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
-	until(t, e, "the old run is deleted", func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 })
+	until(
+		t, e, "the old run is deleted",
+		func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 },
+	)
 }
 
 // TestWrongClock has events written as of a week to come, for which there is no place yet, and makes that place.
@@ -169,15 +226,18 @@ func TestWrongClock(t *testing.T) {
 		t.Fatalf("%d events in the default piece", n)
 	}
 	for range 2 {
-		if err := d.EnsureEventPartitions(t.Context(), future, 1); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, future, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := countRows(t, d, "SELECT count(*) FROM events_default"); n != 0 {
 		t.Errorf("%d events stayed in the default piece", n)
 	}
-	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil), func(c *orchestrator.Config) { c.Work = false })
-	if events, err := e.RunEvents(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
+	e := startEngine(
+		t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil),
+		func(c *orchestrator.Config) { c.Work = false },
+	)
+	if events, err := e.Events().OfRun(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
 		t.Errorf("events %v, %v", events, err)
 	}
 }
@@ -187,7 +247,7 @@ func TestLogInUse(t *testing.T) {
 	d := dbtest.New(t)
 	past := time.Now().AddDate(0, 0, -70)
 	pieces(t, d, past, past.Add(time.Hour))
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,13 +258,13 @@ func TestLogInUse(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "SELECT count(*) FROM events"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); !errors.Is(err, db.ErrBusy) {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); !errors.Is(err, eventlog.ErrBusy) {
 		t.Errorf("while it is read: %v", err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); err != nil {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -213,15 +273,27 @@ func TestLogInUse(t *testing.T) {
 // happens from now on comes after it, for streams and for sensors.
 func TestLogOfAnotherCluster(t *testing.T) {
 	d := dbtest.NewWatched(t)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
-		Assets: []*orchestrator.Asset{asset("a", nil, nil), asset("b", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
-		Sensors: []*orchestrator.Sensor{orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Jobs: []string{"then"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			r := &orchestrator.SensorResult{}
-			for _, x := range ev.Materializations {
-				r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "then", RunKey: x.RunID.String()})
-			}
-			return r, nil
-		}}, "a")},
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+		Assets: []*orchestrator.Asset{
+			asset("a", nil, nil),
+			asset("b", nil, nil),
+		}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
+		Sensors: []*orchestrator.Sensor{
+			orchestrator.NewAssetSensor(
+				orchestrator.Sensor{
+					Name: "after_a",
+					Jobs: []string{"then"},
+					Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+						r := &orchestrator.SensorResult{}
+						for _, x := range ev.Materializations {
+							r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "then", RunKey: x.RunID.String()})
+						}
+						return r, nil
+					},
+				},
+				"a",
+			),
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -240,10 +312,12 @@ func TestLogOfAnotherCluster(t *testing.T) {
 	if err := e.Stop(stop); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE events SET xid = (xid::text::bigint + 5000000000)::text::xid8`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE events
+		SET xid = (xid::text::bigint + 5000000000)::text::xid8`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors SET cursor = (split_part(cursor, '-', 1)::bigint + 5000000000) || substr(cursor, strpos(cursor, '-'))`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors
+		SET cursor = (split_part(cursor, '-', 1)::bigint + 5000000000) || substr(cursor, strpos(cursor, '-'))`); err != nil {
 		t.Fatal(err)
 	}
 	again := startEngine(t, d, defs)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestRetryFromFailureRunsACheckAgain retries runs that a blocking check held back: the check is not gone around.
@@ -19,13 +20,25 @@ func TestRetryFromFailureRunsACheckAgain(t *testing.T) {
 	t.Parallel()
 	var good atomic.Bool
 	checked := asset("checked", nil, nil)
-	checked.Checks = []*orchestrator.Check{{Name: "good", Severity: orchestrator.SeverityError, Blocking: true, Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		return orchestrator.CheckOutcome{Passed: good.Load()}, nil
-	}}}
-	e := setup(t, define(t, []*orchestrator.Asset{checked, asset("below", []string{"checked"}, nil), asset("beside", nil, nil)}, nil))
+	checked.Checks = []*orchestrator.Check{
+		{
+			Name:     "good",
+			Severity: orchestrator.SeverityError,
+			Blocking: true,
+			Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				return orchestrator.CheckOutcome{Passed: good.Load()}, nil
+			},
+		},
+	}
+	e := setup(
+		t,
+		define(t, []*orchestrator.Asset{checked, asset("below", []string{"checked"}, nil), asset("beside", nil, nil)}, nil),
+	)
 	retry := func(run *orchestrator.Run) *orchestrator.Run {
 		t.Helper()
-		again, _, err := e.RetryRun(t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}})
+		again, _, err := e.RetryRun(
+			t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,12 +47,14 @@ func TestRetryFromFailureRunsACheckAgain(t *testing.T) {
 	}
 	first, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"checked", "below", "beside"}}).ID)
 	second := retry(first)
-	if s := statuses(second); !maps.Equal(s, map[string]string{"checked": "success", "below": "skipped"}) || second.Status != "failure" {
+	if s := statuses(second); !maps.Equal(s, map[string]string{"checked": "success", "below": "skipped"}) ||
+		second.Status != "failure" {
 		t.Errorf("the first retry: %s, %v", second.Status, s)
 	}
 	good.Store(true)
 	third := retry(second)
-	if s := statuses(third); !maps.Equal(s, map[string]string{"checked": "success", "below": "success"}) || third.Status != "success" {
+	if s := statuses(third); !maps.Equal(s, map[string]string{"checked": "success", "below": "success"}) ||
+		third.Status != "success" {
 		t.Errorf("the second retry: %s, %v", third.Status, s)
 	}
 
@@ -57,30 +72,50 @@ func TestRetryKeepsWhatTheRunHad(t *testing.T) {
 	type config struct {
 		N int `json:"n" jsonschema:"default=1"`
 	}
-	a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) {
-		return nil, errors.New("no")
-	})
+	a := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "a"},
+		func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) {
+			return nil, errors.New("no")
+		},
+	)
 	a.Partitions = orchestrator.StaticPartitions("p", "p1", "p2")
-	job := &orchestrator.Job{Name: "j", Assets: []string{"a"}, Timeout: 100 * time.Second, Priority: orchestrator.PriorityFirst, Tags: map[string]string{"of": "job"}}
+	job := &orchestrator.Job{
+		Name:     "j",
+		Assets:   []string{"a"},
+		Timeout:  100 * time.Second,
+		Priority: orchestrator.PriorityFirst,
+		Tags:     map[string]string{"of": "job"},
+	}
 	e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{job}))
 	old, _ := wait(t, e, start(t, e, orchestrator.RunRequest{
-		Job: "j", Config: json.RawMessage(`{"n": 7}`), Partition: "p2", Tags: map[string]string{"mine": "too"}, Priority: orchestrator.PriorityLast,
+		Job: "j", Config: json.RawMessage(`{"n": 7}`), Partition: "p2", Tags: map[string]string{"mine": "too"},
+		Priority: orchestrator.PriorityLast,
 	}).ID)
 	// The job is another since: a retry is of the run.
-	job.Timeout, job.Priority, job.Tags = time.Hour, orchestrator.PriorityLater, map[string]string{"of": "another", "new": "one"}
+	job.Timeout, job.Priority, job.Tags = time.Hour, orchestrator.PriorityLater, map[string]string{
+		"of":  "another",
+		"new": "one",
+	}
 	for _, fromFailure := range []bool{false, true} {
-		again, _, err := e.RetryRun(t.Context(), old.ID, fromFailure, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry", Name: old.ID.String()}})
+		again, _, err := e.RetryRun(
+			t.Context(), old.ID, fromFailure,
+			orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry", Name: old.ID.String()}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again, _ = wait(t, e, again.ID)
-		if again.Priority != orchestrator.PriorityLast || !maps.Equal(again.Tags, map[string]string{"of": "job", "mine": "too"}) || again.Partition == nil || *again.Partition != "p2" ||
-			string(again.Config) != string(old.Config) || again.Job == nil || *again.Job != "j" || again.ParentRunID == nil || *again.ParentRunID != old.ID || again.TriggerKind != "retry" {
+		if again.Priority != orchestrator.PriorityLast || !maps.Equal(again.Tags,
+			map[string]string{"of": "job", "mine": "too"}) || again.Partition == nil || *again.Partition != "p2" ||
+			string(again.Config) != string(old.Config) || again.Job == nil || *again.Job != "j" || again.ParentRunID == nil ||
+			*again.ParentRunID != old.ID ||
+			again.TriggerKind != "retry" {
 			t.Errorf("from failure %t: %+v", fromFailure, again)
 		}
 		var seconds, priority int
 		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), `
-SELECT r.timeout_seconds, j.priority FROM runs r JOIN steps s ON s.run_id = r.id JOIN river_job j ON j.id = s.job_id WHERE r.id = $1`, again.ID).Scan(&seconds, &priority); err != nil {
+SELECT r.timeout_seconds, j.priority FROM runs r JOIN steps s ON s.run_id = r.id JOIN river_job j ON j.id = s.job_id
+WHERE r.id = $1`, again.ID).Scan(&seconds, &priority); err != nil {
 			t.Fatal(err)
 		}
 		if seconds != 100 || priority != orchestrator.PriorityLast {
@@ -96,12 +131,17 @@ func TestOverdueRun(t *testing.T) {
 	t.Run("ItsTimeIsOverFirst", func(t *testing.T) {
 		t.Parallel()
 		a := asset("a", nil, func(ctx context.Context, _ *orchestrator.Step) error { <-ctx.Done(); return nil })
-		e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Second}}))
+		e := setup(
+			t,
+			define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Second}}),
+		)
 		run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "j"}).ID)
-		if run.Status != orchestrator.StatusFailure || run.Error == nil || run.Error.Class != orchestrator.ClassTimeout || run.Steps[0].Status != orchestrator.StatusSuccess {
+		if run.Status != orchestrator.StatusFailure || run.Error == nil || run.Error.Class != orchestrator.ClassTimeout ||
+			run.Steps[0].Status != orchestrator.StatusSuccess {
 			t.Errorf("run %s, error %+v, steps %v", run.Status, run.Error, statuses(run))
 		}
-		if last := events[len(events)-1]; last.Type != orchestrator.EventRunFailure || !strings.Contains(last.Message, "took longer than 1s") {
+		if last := events[len(events)-1]; last.Type != eventlog.RunFailure ||
+			!strings.Contains(last.Message, "took longer than 1s") {
 			t.Errorf("the last event: %s %q", last.Type, last.Message)
 		}
 	})
@@ -109,12 +149,17 @@ func TestOverdueRun(t *testing.T) {
 		t.Parallel()
 		running, gate := make(chan struct{}), make(chan struct{})
 		a := asset("a", nil, func(context.Context, *orchestrator.Step) error { close(running); <-gate; return nil })
-		e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Hour}}), func(c *orchestrator.Config) {
-			c.Heartbeat = time.Hour // nobody looks
-		})
+		e := setup(
+			t,
+			define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Hour}}),
+			func(c *orchestrator.Config) {
+				c.Heartbeat = time.Hour // nobody looks
+			},
+		)
 		run := start(t, e, orchestrator.RunRequest{Job: "j"})
 		receive(t, "the step runs", running)
-		if _, err := orchestrator.DatabaseOf(e).Pool.Exec(t.Context(), `UPDATE runs SET deadline_at = now() - interval '1 minute' WHERE id = $1`, run.ID); err != nil {
+		if _, err := orchestrator.DatabaseOf(e).Pool.Exec(t.Context(), `UPDATE runs
+			SET deadline_at = now() - interval '1 minute' WHERE id = $1`, run.ID); err != nil {
 			t.Fatal(err)
 		}
 		close(gate)
@@ -127,7 +172,8 @@ func TestOverdueRun(t *testing.T) {
 // TestBackfillBlamesWhatWasSent asks for backfills that cannot be, in every way to choose assets and partitions.
 func TestBackfillBlamesWhatWasSent(t *testing.T) {
 	t.Parallel()
-	letters, digits := orchestrator.StaticPartitions("letters", "a", "b"), orchestrator.StaticPartitions("digits", "1", "2")
+	letters := orchestrator.StaticPartitions("letters", "a", "b")
+	digits := orchestrator.StaticPartitions("digits", "1", "2")
 	refusing := func(key string) (map[string]any, error) { return nil, errors.New("no " + key) }
 	of := func(name string, set *orchestrator.PartitionSet) *orchestrator.Asset {
 		a := asset(name, nil, nil)
@@ -136,7 +182,14 @@ func TestBackfillBlamesWhatWasSent(t *testing.T) {
 	}
 	strange := of("strange", letters)
 	strange.PartitionConfig = refusing
-	e := setup(t, define(t, []*orchestrator.Asset{of("lettered", letters), of("numbered", digits), asset("plain", nil, nil), strange}, nil))
+	e := setup(
+		t,
+		define(
+			t,
+			[]*orchestrator.Asset{of("lettered", letters), of("numbered", digits), asset("plain", nil, nil), strange},
+			nil,
+		),
+	)
 	for name, c := range map[string]struct {
 		req  orchestrator.BackfillRequest
 		want string

@@ -18,6 +18,8 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 func TestRun(t *testing.T) {
@@ -28,17 +30,42 @@ func TestRun(t *testing.T) {
 		type config struct {
 			Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
 		}
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(_ context.Context, s *orchestrator.Step, c config) (orchestrator.Metadata, error) {
-			s.Log(orchestrator.LevelInfo, "hello \x00 there", map[string]string{"k": "nul \x00"})
-			s.Progress(1, 2, "half")
-			return orchestrator.Metadata{"limit": c.Limit, "run": s.RunID, "attempt": s.Attempt}, nil
-		})
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a"},
+			func(_ context.Context, s *orchestrator.Step, c config) (orchestrator.Metadata, error) {
+				s.Log(eventlog.LevelInfo, "hello \x00 there", map[string]string{"k": "nul \x00"})
+				s.Progress(1, 2, "half")
+				return orchestrator.Metadata{"limit": c.Limit, "run": s.RunID, "attempt": s.Attempt}, nil
+			},
+		)
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
-		run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Config: json.RawMessage(`{"limit": 7}`), Tags: map[string]string{"who": "me"}}).ID)
-		if run.Status != "success" || run.StartedAt == nil || run.EndedAt == nil || run.Tags["who"] != "me" || string(run.Config) != `{"limit":7}` {
+		run, events := wait(
+			t,
+			e,
+			start(
+				t,
+				e,
+				orchestrator.RunRequest{
+					Assets: []string{"a"},
+					Config: json.RawMessage(`{"limit": 7}`),
+					Tags:   map[string]string{"who": "me"},
+				},
+			).ID,
+		)
+		if run.Status != "success" || run.StartedAt == nil || run.EndedAt == nil || run.Tags["who"] != "me" ||
+			string(run.Config) != `{"limit":7}` {
 			t.Errorf("run = %+v", run)
 		}
-		want := []string{"run_enqueued", "run_started", "step_started", "log", "progress", "step_success", "materialization", "run_success"}
+		want := []string{
+			"run_enqueued",
+			"run_started",
+			"step_started",
+			"log",
+			"progress",
+			"step_success",
+			"materialization",
+			"run_success",
+		}
 		if !slices.Equal(types(events), want) {
 			t.Errorf("events = %v, want %v", types(events), want)
 		}
@@ -76,7 +103,9 @@ func TestRun(t *testing.T) {
 			return nil
 		}
 		defs := define(t, []*orchestrator.Asset{
-			asset("bottom", []string{"left", "right"}, note), asset("left", []string{"top"}, meet), asset("right", []string{"top"}, meet), asset("top", nil, note),
+			asset(
+				"bottom", []string{"left", "right"}, note,
+			), asset("left", []string{"top"}, meet), asset("right", []string{"top"}, meet), asset("top", nil, note),
 		}, []*orchestrator.Job{{Name: "diamond", Assets: []string{"top", "left", "right", "bottom"}}})
 		e := setup(t, defs)
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "diamond"}).ID)
@@ -99,7 +128,8 @@ func TestRun(t *testing.T) {
 			return nil
 		}
 		defs := define(t, []*orchestrator.Asset{
-			asset("top", nil, count), asset("left", []string{"top"}, count), asset("right", []string{"top"}, count), asset("bottom", []string{"left", "right"}, count),
+			asset("top", nil, count), asset("left", []string{"top"}, count), asset("right", []string{"top"}, count),
+			asset("bottom", []string{"left", "right"}, count),
 		}, []*orchestrator.Job{{Name: "diamond", Assets: []string{"top", "left", "right", "bottom"}}})
 		e := setup(t, defs)
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "diamond"}).ID)
@@ -111,12 +141,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("error = %+v", run.Error)
 		}
 		fail.Store(false)
-		again, _, err := e.RetryRun(t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}})
+		again, _, err := e.RetryRun(
+			t.Context(), run.ID, true, orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "retry"}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		retried, _ := wait(t, e, again.ID)
-		if retried.Status != "success" || !maps.Equal(statuses(retried), map[string]string{"right": "success", "bottom": "success"}) || *retried.ParentRunID != run.ID {
+		if retried.Status != "success" ||
+			!maps.Equal(statuses(retried), map[string]string{"right": "success", "bottom": "success"}) ||
+			*retried.ParentRunID != run.ID {
 			t.Errorf("retried %s, steps %v", retried.Status, statuses(retried))
 		}
 		for name, n := range map[string]int32{"top": 1, "left": 1, "right": 2, "bottom": 1} {
@@ -125,20 +159,23 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s ran %d times, want %d", name, got.(*atomic.Int32).Load(), n)
 			}
 		}
-		if _, _, err := e.RetryRun(t.Context(), retried.ID, true, orchestrator.RunRequest{}); !errors.Is(err, orchestrator.ErrConflict) {
+		_, _, err = e.RetryRun(t.Context(), retried.ID, true, orchestrator.RunRequest{})
+		if !errors.Is(err, orchestrator.ErrConflict) {
 			t.Errorf("retry from failure of a success: %v", err)
 		}
 	})
 
 	t.Run("RetriesShowAsAttempts", func(t *testing.T) {
 		t.Parallel()
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 3, Delay: time.Millisecond}},
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 3, Delay: time.Millisecond}},
 			func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
 				if s.Attempt < 3 {
 					return nil, fmt.Errorf("attempt %d fails", s.Attempt)
 				}
 				return nil, nil
-			})
+			},
+		)
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		if run.Status != "success" || run.Steps[0].Attempt != 3 {
@@ -157,21 +194,23 @@ func TestRun(t *testing.T) {
 
 	t.Run("RetryAfterIsHonoured", func(t *testing.T) {
 		t.Parallel()
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 2, Delay: time.Millisecond}},
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 2, Delay: time.Millisecond}},
 			func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
 				if s.Attempt == 1 {
 					return nil, orchestrator.RetryAfter(errors.New("busy"), 700*time.Millisecond)
 				}
 				return nil, nil
-			})
+			},
+		)
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		var failed, again time.Time
 		for _, ev := range events {
 			switch ev.Type {
-			case orchestrator.EventStepUpForRetry:
+			case eventlog.StepUpForRetry:
 				failed = ev.At
-			case orchestrator.EventStepStarted:
+			case eventlog.StepStarted:
 				again = ev.At
 			}
 		}
@@ -182,20 +221,31 @@ func TestRun(t *testing.T) {
 
 	t.Run("PanicIsABugWithItsStack", func(t *testing.T) {
 		t.Parallel()
-		e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { panic("oh dear") })}, nil))
+		e := setup(
+			t,
+			define(
+				t,
+				[]*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { panic("oh dear") })},
+				nil,
+			),
+		)
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		se := run.Steps[0].Error
-		if run.Status != "failure" || se == nil || se.Class != "bug" || !strings.Contains(se.Message, "oh dear") || !strings.Contains(se.Stack, "run_test.go") {
+		if run.Status != "failure" || se == nil || se.Class != "bug" || !strings.Contains(se.Message, "oh dear") ||
+			!strings.Contains(se.Stack, "run_test.go") {
 			t.Errorf("run %s, error %+v", run.Status, se)
 		}
 	})
 
 	t.Run("AttemptThatTakesTooLong", func(t *testing.T) {
 		t.Parallel()
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Timeout: 50 * time.Millisecond}, func(ctx context.Context, _ *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		})
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a", Timeout: 50 * time.Millisecond},
+			func(ctx context.Context, _ *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			},
+		)
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		if run.Status != "failure" || run.Steps[0].Error.Class != "timeout" {
@@ -205,8 +255,13 @@ func TestRun(t *testing.T) {
 
 	t.Run("RunThatTakesTooLong", func(t *testing.T) {
 		t.Parallel()
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, _ *orchestrator.Step) error { <-ctx.Done(); return ctx.Err() })},
-			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Second}})
+		defs := define(
+			t,
+			[]*orchestrator.Asset{
+				asset("a", nil, func(ctx context.Context, _ *orchestrator.Step) error { <-ctx.Done(); return ctx.Err() }),
+			},
+			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}, Timeout: time.Second}},
+		)
 		e := setup(t, defs)
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "j"}).ID)
 		if run.Status != "failure" || run.Error == nil || run.Error.Class != "timeout" || run.Steps[0].Status != "canceled" {
@@ -219,10 +274,13 @@ func TestRun(t *testing.T) {
 		type config struct {
 			Session int `json:"session" jsonschema:"required,minimum=1"`
 		}
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) { return nil, nil })
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a"},
+			func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) { return nil, nil },
+		)
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		_, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}})
-		var invalid *orchestrator.ConfigError
+		var invalid *runconfig.InvalidError
 		if !errors.As(err, &invalid) || invalid.Fields[0].Pointer != "/session" {
 			t.Errorf("err = %v", err)
 		}
@@ -241,12 +299,16 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 3}}, func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				return f(s), nil
-			})
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 3}},
+				func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					return f(s), nil
+				},
+			)
 			e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 			run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
-			if se := run.Steps[0].Error; run.Status != "failure" || se == nil || se.Class != "bug" || !strings.Contains(se.Message, "could not be recorded") {
+			if se := run.Steps[0].Error; run.Status != "failure" || se == nil || se.Class != "bug" ||
+				!strings.Contains(se.Message, "could not be recorded") {
 				t.Errorf("run %s, error %+v", run.Status, se)
 			}
 			if ms, err := e.MaterializationsOfRun(t.Context(), run.ID); err != nil || len(ms) != 0 {
@@ -261,7 +323,8 @@ func TestRun(t *testing.T) {
 		if _, err := d.Pool.Exec(t.Context(), "CREATE TABLE effects (attempt int)"); err != nil {
 			t.Fatal(err)
 		}
-		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 2, Delay: time.Millisecond}},
+		a := orchestrator.NewAsset(
+			orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 2, Delay: time.Millisecond}},
 			func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
 				s.InFinish(func(ctx context.Context, tx pgx.Tx) error {
 					_, err := tx.Exec(ctx, "INSERT INTO effects VALUES ($1)", s.Attempt)
@@ -271,11 +334,14 @@ func TestRun(t *testing.T) {
 					return nil, errors.New("once more")
 				}
 				return nil, nil
-			})
+			},
+		)
 		e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil))
 		wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		var got []int32
-		if err := d.Pool.QueryRow(t.Context(), "SELECT array_agg(attempt ORDER BY attempt) FROM effects").Scan(&got); err != nil || !slices.Equal(got, []int32{1, 2}) {
+		if err := d.Pool.QueryRow(t.Context(), "SELECT array_agg(attempt ORDER BY attempt) FROM effects").
+			Scan(&got); err != nil ||
+			!slices.Equal(got, []int32{1, 2}) {
 			t.Errorf("effects %v, %v", got, err)
 		}
 	})
@@ -288,18 +354,23 @@ func TestCancel(t *testing.T) {
 	t.Run("RunningOnAnotherReplica", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, block), asset("b", []string{"a"}, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a", "b"}}})
+		defs := define(
+			t,
+			[]*orchestrator.Asset{asset("a", nil, block), asset("b", []string{"a"}, nil)},
+			[]*orchestrator.Job{{Name: "j", Assets: []string{"a", "b"}}},
+		)
 		startEngine(t, d, defs)
 		api := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
 		run := start(t, api, orchestrator.RunRequest{Job: "j"})
-		waitFor(t, api, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+		waitFor(t, api, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 		asked := time.Now()
 		got, err := api.CancelRun(t.Context(), run.ID, "alice")
 		if err != nil || (got.Status != "canceling" && got.Status != "canceled") {
 			t.Fatalf("cancel: %v %v", got, err)
 		}
 		ended, _ := wait(t, api, run.ID)
-		if ended.Status != "canceled" || *ended.CanceledBy != "alice" || !maps.Equal(statuses(ended), map[string]string{"a": "canceled", "b": "canceled"}) {
+		if ended.Status != "canceled" || *ended.CanceledBy != "alice" ||
+			!maps.Equal(statuses(ended), map[string]string{"a": "canceled", "b": "canceled"}) {
 			t.Errorf("run %s, steps %v", ended.Status, statuses(ended))
 		}
 		if d := ended.EndedAt.Sub(asked); d > 2*time.Second {
@@ -312,7 +383,11 @@ func TestCancel(t *testing.T) {
 
 	t.Run("Queued", func(t *testing.T) {
 		t.Parallel()
-		e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil), func(c *orchestrator.Config) { c.Work = false }) // nobody works
+		e := setup(
+			t,
+			define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil),
+			func(c *orchestrator.Config) { c.Work = false },
+		) // nobody works
 		run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 		got, err := e.CancelRun(t.Context(), run.ID, "alice")
 		if err != nil || got.Status != "canceled" || got.EndedAt == nil {
@@ -324,9 +399,16 @@ func TestCancel(t *testing.T) {
 		t.Parallel()
 		free := make(chan struct{})
 		defer close(free)
-		e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { <-free; return nil })}, nil))
+		e := setup(
+			t,
+			define(
+				t,
+				[]*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { <-free; return nil })},
+				nil,
+			),
+		)
 		run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-		waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+		waitFor(t, e, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 		asked := time.Now()
 		if _, err := e.CancelRun(t.Context(), run.ID, ""); err != nil {
 			t.Fatal(err)
@@ -339,91 +421,4 @@ func TestCancel(t *testing.T) {
 			t.Errorf("took %s", d)
 		}
 	})
-}
-
-func TestIdempotencyKey(t *testing.T) {
-	t.Parallel()
-	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
-	req := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: "k", Fingerprint: []byte("one")}
-	var wg sync.WaitGroup
-	ids := make([]string, 8)
-	for i := range ids {
-		wg.Go(func() {
-			run, _, err := e.StartRun(t.Context(), req)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			ids[i] = run.ID.String()
-		})
-	}
-	wg.Wait()
-	slices.Sort(ids)
-	if len(slices.Compact(ids)) != 1 {
-		t.Errorf("one key started several runs: %v", ids)
-	}
-	req.Fingerprint = []byte("two")
-	if _, _, err := e.StartRun(t.Context(), req); !errors.Is(err, orchestrator.ErrIdempotencyKeyReused) {
-		t.Errorf("another request with the same key: %v", err)
-	}
-}
-
-func TestStopHandsStepsBack(t *testing.T) {
-	t.Parallel()
-	d := dbtest.New(t)
-	var first atomic.Bool
-	first.Store(true)
-	defs := define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, s *orchestrator.Step) error {
-		if first.CompareAndSwap(true, false) {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		return nil
-	})}, nil)
-	one := startEngine(t, d, defs)
-	run := start(t, one, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, one, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := one.Stop(ctx); err != nil {
-		t.Logf("stop: %v", err)
-	}
-	two := startEngine(t, d, defs)
-	ended, events := wait(t, two, run.ID)
-	if ended.Status != "success" || ended.Steps[0].Attempt != 2 || !slices.Contains(types(events), "step_requeued") {
-		t.Errorf("run %s, steps %+v, events %v", ended.Status, ended.Steps, types(events))
-	}
-}
-
-func TestDeadWorker(t *testing.T) {
-	t.Parallel()
-	d := dbtest.New(t)
-	hung := make(chan struct{})
-	var calls atomic.Int32
-	defs := define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, s *orchestrator.Step) error {
-		if calls.Add(1) == 1 {
-			<-hung // the first worker freezes here
-		}
-		return nil
-	})}, nil)
-	// A heartbeat so rare that the worker looks dead to the other one.
-	frozen := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = time.Hour })
-	run := start(t, frozen, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, frozen, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
-	other := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = 100 * time.Millisecond })
-	ended, events := wait(t, other, run.ID)
-	if ended.Status != "success" || ended.Steps[0].Attempt != 2 || !slices.Contains(types(events), "step_requeued") {
-		t.Fatalf("run %s, steps %+v, events %v", ended.Status, ended.Steps, types(events))
-	}
-	close(hung) // it thaws, and finds its step gone
-	again := start(t, frozen, orchestrator.RunRequest{Assets: []string{"a"}})
-	wait(t, frozen, again.ID)
-	ms, err := other.MaterializationsOfRun(t.Context(), run.ID)
-	if err != nil || len(ms) != 1 {
-		t.Errorf("%d materializations, want 1 (%v)", len(ms), err)
-	}
-	after, err := other.RunEvents(t.Context(), run.ID, events[len(events)-1].ID, 10)
-	if err != nil || len(after) != 0 {
-		t.Errorf("the thawed attempt wrote %v (%v)", types(after), err)
-	}
 }

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Kinds of ticks.
@@ -20,7 +22,7 @@ const (
 	TickManual    = "manual"
 )
 
-// Tick is one evaluation of a schedule: status success (RunID says which run), skipped or failure.
+// Tick is one evaluation of a schedule. Its status is success, with RunID, or skipped or failure.
 type Tick struct {
 	ID           int64
 	Schedule     string
@@ -32,11 +34,20 @@ type Tick struct {
 	CreatedAt    time.Time
 }
 
-func tickOf(row db.Tick) Tick {
-	return Tick{ID: row.ID, Schedule: row.Schedule, Kind: row.Kind, ScheduledFor: row.ScheduledFor, Status: row.Status, RunID: row.RunID, Message: row.Message, CreatedAt: row.CreatedAt}
+func tickOf(row sql.Tick) Tick {
+	return Tick{
+		ID:           row.ID,
+		Schedule:     row.Schedule,
+		Kind:         row.Kind,
+		ScheduledFor: row.ScheduledFor,
+		Status:       row.Status,
+		RunID:        row.RunID,
+		Message:      row.Message,
+		CreatedAt:    row.CreatedAt,
+	}
 }
 
-// ScheduleState is a schedule with what the database knows of it.
+// ScheduleState is a schedule with its state in the database.
 type ScheduleState struct {
 	*Schedule
 	Running   bool
@@ -58,8 +69,9 @@ func tickOpts() *river.InsertOpts {
 	return &river.InsertOpts{Queue: queueTicks, MaxAttempts: 5, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// periodicJobs registers the sensors and every schedule with River. River asks the elected leader's copy when one is due, and once
-// when it becomes leader, which makes up for a tick that the leader before it took to the grave.
+// periodicJobs registers retention, the sensors and every schedule with River. River calls the constructor of a
+// schedule in the elected leader when it is due, and once when a process becomes leader, which makes up for a tick that
+// an earlier leader did not enqueue.
 func (e *Engine) periodicJobs() []*river.PeriodicJob {
 	jobs := []*river.PeriodicJob{e.sensorRounds(), e.retentionRounds()}
 	for _, s := range e.defs.schedules {
@@ -68,14 +80,18 @@ func (e *Engine) periodicJobs() []*river.PeriodicJob {
 			defer cancel()
 			args, err := e.dueTick(ctx, s)
 			if err != nil {
-				e.log.Warn("schedule cannot be asked; the tick is made up when the database is back", "schedule", s.Name, "error", err)
+				e.log.Warn("the schedule cannot be read; its tick is made up once the database is back",
+					"schedule", s.Name, "error", err)
 			}
 			if args == nil {
 				return nil, nil
 			}
 			return *args, tickOpts()
 		}
-		jobs = append(jobs, river.NewPeriodicJob(s.times, construct, &river.PeriodicJobOpts{ID: "schedule/" + s.Name, RunOnStart: true}))
+		jobs = append(
+			jobs,
+			river.NewPeriodicJob(s.times, construct, &river.PeriodicJobOpts{ID: "schedule/" + s.Name, RunOnStart: true}),
+		)
 	}
 	return jobs
 }
@@ -83,7 +99,7 @@ func (e *Engine) periodicJobs() []*river.PeriodicJob {
 // onTime is how late a tick may be before it counts as a catch-up.
 const onTime = 10 * time.Second
 
-// dueTick gives the tick that a schedule owes at this moment; nil if it is stopped or owes none.
+// dueTick returns the tick of a schedule that is due now; nil if it is stopped or none is due.
 func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
 	state, err := e.q.GetSchedule(ctx, s.Name)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -93,7 +109,7 @@ func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
 		return nil, err
 	}
 	now := e.now()
-	at := s.due(now.Add(250 * time.Millisecond)) // River's clock may wake a little early
+	at := s.due(now.Add(250 * time.Millisecond)) // River's timer may fire a little early
 	if at.IsZero() || !at.After(state.ChangedAt) {
 		return nil, nil
 	}
@@ -103,7 +119,7 @@ func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
 			return nil, nil
 		}
 	}
-	done, err := e.q.TickExists(ctx, db.TickExistsParams{Schedule: s.Name, ScheduledFor: at})
+	done, err := e.q.TickExists(ctx, sql.TickExistsParams{Schedule: s.Name, ScheduledFor: at})
 	if err != nil || done {
 		return nil, err
 	}
@@ -115,19 +131,30 @@ type tickWorker struct {
 	engine *Engine
 }
 
-// Work implements river.Worker: the tick and the run it starts are one transaction.
+// Work implements river.Worker: the tick and the run that it starts are one transaction. It is long because every
+// refusal is recorded differently.
 func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	e, a := w.engine, job.Args
 	s, err := e.defs.Schedule(a.Schedule)
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	p, err := e.planRun(ctx, RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}})
+	p, err := e.planRun(
+		ctx,
+		RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}},
+	)
 	if err != nil && !refusal(err) {
-		return err // the database's trouble, not the job's
+		return err // the database is at fault, not the job
 	}
-	if err != nil { // the job's own config no longer passes: nothing to repeat
-		n, dbErr := e.q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
+	if err != nil { // the job's own config is no longer valid: another attempt would fail too
+		n, dbErr := e.q.InsertTick(ctx, sql.InsertTickParams{
+			Schedule:     s.Name,
+			Kind:         a.TickKind,
+			ScheduledFor: a.ScheduledFor,
+			Status:       StatusFailure,
+			Message:      optional(err.Error()),
+			CreatedAt:    e.now(),
+		})
 		if dbErr != nil {
 			return dbErr
 		}
@@ -139,11 +166,18 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		started = false
 		q := e.q.WithTx(tx)
 		if _, err := q.LockRunningSchedule(ctx, s.Name); errors.Is(err, pgx.ErrNoRows) {
-			return nil // stopped since
+			return nil // stopped meanwhile
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusSuccess, RunID: &p.id, CreatedAt: e.now()})
+		n, err := q.InsertTick(ctx, sql.InsertTickParams{
+			Schedule:     s.Name,
+			Kind:         a.TickKind,
+			ScheduledFor: a.ScheduledFor,
+			Status:       StatusSuccess,
+			RunID:        &p.id,
+			CreatedAt:    e.now(),
+		})
 		if err != nil || n == 0 {
 			return err // fired already
 		}
@@ -155,7 +189,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	}
 	if started {
 		e.observe.tickDelay.WithLabelValues(s.Name).Observe(max(0, time.Since(a.ScheduledFor).Seconds()))
-		e.wake(p.id)
+		e.events.Wake(p.id)
 		e.log.Info("schedule fired", "schedule", s.Name, "scheduled_for", a.ScheduledFor, "kind", a.TickKind, "run_id", p.id)
 	}
 	return nil
@@ -167,7 +201,7 @@ func (e *Engine) Schedules(ctx context.Context) ([]ScheduleState, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := map[string]db.Schedule{}
+	states := map[string]sql.Schedule{}
 	for _, r := range rows {
 		states[r.Name] = r
 	}
@@ -219,8 +253,10 @@ func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*S
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	if _, err := e.q.SetSchedule(ctx, db.SetScheduleParams{Name: name, Running: running, ChangedAt: e.now()}); err != nil {
-		return nil, err
+	if _, err := e.q.SetSchedule(ctx, sql.SetScheduleParams{
+		Name: name, Running: running, ChangedAt: e.now(),
+	}); err != nil {
+		return nil, fmt.Errorf("change schedule %s: %w", name, err)
 	}
 	return e.Schedule(ctx, name)
 }
@@ -237,7 +273,10 @@ func (e *Engine) RunSchedule(ctx context.Context, name string, req RunRequest) (
 		return nil, false, err
 	}
 	return e.record(ctx, p, func(tx pgx.Tx) error {
-		_, err := e.q.WithTx(tx).InsertTick(ctx, db.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created})
+		_, err := e.q.WithTx(tx).InsertTick(ctx, sql.InsertTickParams{
+			Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess,
+			RunID: &p.id, CreatedAt: p.created,
+		})
 		return err
 	})
 }
@@ -247,6 +286,80 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListTicks(ctx, db.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListTicks(
+		ctx,
+		sql.ListTicksParams{Schedule: name, Before: before, Limit: int32(limit)}, //nolint:gosec // bounded by the contract
+	)
 	return each(rows, tickOf), err
 }
+
+// catchUp enqueues ticks that River did not: its leader died, or its insert failed. lastDue holds, by schedule, the
+// tick that was looked at last.
+func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) error {
+	now := e.now()
+	return eachRow(
+		ctx,
+		e,
+		"catch up on schedules",
+		slices.Clone(e.defs.schedules),
+		func(s *Schedule) string { return s.Name },
+		func(ctx context.Context, s *Schedule) error {
+			at := s.due(now)
+			if at.Equal(lastDue[s.Name]) || now.Sub(at) < onTime+e.cfg.Heartbeat {
+				return nil // looked at already, or still left to River
+			}
+			args, err := e.dueTick(ctx, s)
+			if err != nil {
+				return err
+			}
+			if args != nil {
+				err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+					_, err := e.river.InsertTx(ctx, tx, *args, tickOpts())
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			lastDue[s.Name] = at
+			return nil
+		},
+	)
+}
+
+// Schedule starts a job at the times of a cron expression. It is stopped until it is started.
+type Schedule struct {
+	// Name is lower-case with underscores.
+	Name string
+	// Description is one or two sentences for people.
+	Description string
+	// Job is the name of the job that it starts.
+	Job string
+	// Cron has the five standard fields, e.g. "0 2 * * *", or a descriptor such as "@daily".
+	Cron string
+	// TimeZone is an IANA name; default America/Toronto.
+	TimeZone string
+	// NoCatchUp skips a tick that no process was running for; by default the last missed tick is made up once.
+	NoCatchUp bool
+
+	times cron.Schedule
+}
+
+// DefaultTimeZone is the time zone of schedules, deadlines and partitions that name none.
+const DefaultTimeZone = "America/Toronto"
+
+// Next returns the n times at which the schedule is due after a moment. The Schedule must be that of Definitions.
+func (s *Schedule) Next(after time.Time, n int) []time.Time {
+	times := make([]time.Time, 0, n)
+	for range n {
+		after = s.times.Next(after)
+		if after.IsZero() { // a date that does not exist, such as February 30
+			break
+		}
+		times = append(times, after)
+	}
+	return times
+}
+
+// due returns the latest time, not after now, at which the schedule was due; zero if there was none in five years.
+func (s *Schedule) due(now time.Time) time.Time { return cron.Last(s.times, now) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func everySecond(t *testing.T) *orchestrator.Definitions {
@@ -23,14 +24,14 @@ func everySecond(t *testing.T) *orchestrator.Definitions {
 }
 
 // followRuns calls f with each run, from the first, until it returns false.
-func followRuns(t *testing.T, e *orchestrator.Engine, f func(orchestrator.Event) bool) {
+func followRuns(t *testing.T, e *orchestrator.Engine, f func(eventlog.Event) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	end := context.Canceled
-	err := e.FollowAll(ctx, &orchestrator.Cursor{}, func(evs []orchestrator.Event) error {
+	err := e.Events().FollowAll(ctx, &eventlog.Cursor{}, func(evs []eventlog.Event) error {
 		for _, ev := range evs {
-			if ev.Type == orchestrator.EventRunEnqueued && !f(ev) {
+			if ev.Type == eventlog.RunEnqueued && !f(ev) {
 				return end
 			}
 		}
@@ -55,7 +56,7 @@ func TestSchedule(t *testing.T) {
 			t.Fatal(st, err)
 		}
 		n := 0
-		followRuns(t, two, func(orchestrator.Event) bool { n++; return n < 4 })
+		followRuns(t, two, func(eventlog.Event) bool { n++; return n < 4 })
 		if st, err = two.SetSchedule(t.Context(), "s", false); err != nil || st.Running {
 			t.Fatal(st, err)
 		}
@@ -82,17 +83,27 @@ func TestSchedule(t *testing.T) {
 	t.Run("MissedTickIsMadeUpOnceOnStart", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"}, &orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true})
+		defs := define(
+			t,
+			[]*orchestrator.Asset{asset("a", nil, nil)},
+			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			&orchestrator.Schedule{
+				Name: "s",
+				Job:  "j",
+				Cron: "@yearly",
+			},
+			&orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true},
+		)
 		// Both were started long ago, and nobody was there at New Year.
-		if _, err := d.Pool.Exec(t.Context(), "INSERT INTO schedules VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')"); err != nil {
+		if _, err := d.Pool.Exec(t.Context(), `INSERT INTO schedules
+			VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')`); err != nil {
 			t.Fatal(err)
 		}
 		api := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
 		for range 2 { // the second worker finds it done
 			startEngine(t, d, defs)
 		}
-		followRuns(t, api, func(orchestrator.Event) bool { return false })
+		followRuns(t, api, func(eventlog.Event) bool { return false })
 		ticks, err := api.Ticks(t.Context(), "s", nil, 10)
 		if err != nil || len(ticks) != 1 || ticks[0].Kind != "catch_up" || ticks[0].RunID == nil {
 			t.Errorf("ticks = %+v, %v", ticks, err)
@@ -104,7 +115,10 @@ func TestSchedule(t *testing.T) {
 
 	t.Run("RunNow", func(t *testing.T) {
 		t.Parallel()
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"})
+		defs := define(
+			t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"},
+		)
 		e := setup(t, defs)
 		run, _, err := e.RunSchedule(t.Context(), "s", orchestrator.RunRequest{})
 		if err != nil {
@@ -112,7 +126,8 @@ func TestSchedule(t *testing.T) {
 		}
 		ended, _ := wait(t, e, run.ID)
 		ticks, err := e.Ticks(t.Context(), "s", nil, 10)
-		if ended.Status != "success" || err != nil || len(ticks) != 1 || ticks[0].Kind != "manual" || *ticks[0].RunID != run.ID {
+		if ended.Status != "success" || err != nil || len(ticks) != 1 || ticks[0].Kind != "manual" ||
+			*ticks[0].RunID != run.ID {
 			t.Errorf("run %s, ticks %+v, %v", ended.Status, ticks, err)
 		}
 	})
@@ -120,8 +135,18 @@ func TestSchedule(t *testing.T) {
 
 func TestScheduleTimes(t *testing.T) {
 	t.Parallel()
-	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-		&orchestrator.Schedule{Name: "night", Job: "j", Cron: "30 2 * * *"}, &orchestrator.Schedule{Name: "hourly", Job: "j", Cron: "0 * * * *"}, &orchestrator.Schedule{Name: "never", Job: "j", Cron: "0 0 30 2 *"})
+	defs := define(
+		t,
+		[]*orchestrator.Asset{asset("a", nil, nil)},
+		[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+		&orchestrator.Schedule{
+			Name: "night",
+			Job:  "j",
+			Cron: "30 2 * * *",
+		},
+		&orchestrator.Schedule{Name: "hourly", Job: "j", Cron: "0 * * * *"},
+		&orchestrator.Schedule{Name: "never", Job: "j", Cron: "0 0 30 2 *"},
+	)
 	at := func(s string) time.Time {
 		tm, err := time.Parse(time.RFC3339, s)
 		if err != nil {
@@ -150,7 +175,8 @@ func TestScheduleTimes(t *testing.T) {
 		}
 	}
 	never, _ := defs.Schedule("never")
-	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() || len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
+	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() ||
+		len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
 		t.Error("February 30 came")
 	}
 }
@@ -184,7 +210,11 @@ func TestTicksWhenClocksChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone})
+			d := define(
+				t, []*orchestrator.Asset{asset("a", nil, nil)},
+				[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+				&orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone},
+			)
 			after, err := time.Parse(time.RFC3339, c.after)
 			if err != nil {
 				t.Fatal(err)

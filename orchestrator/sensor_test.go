@@ -11,13 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
+func parts(t testing.TB, p orchestrator.Declarations) *orchestrator.Definitions {
 	t.Helper()
 	d, err := orchestrator.NewDefinitions(p)
 	if err != nil {
@@ -27,8 +25,12 @@ func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
 }
 
 // one is an asset "a" with the job "a_job".
-func one(sensors ...*orchestrator.Sensor) orchestrator.Parts {
-	return orchestrator.Parts{Assets: []*orchestrator.Asset{asset("a", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, Sensors: sensors}
+func one(sensors ...*orchestrator.Sensor) orchestrator.Declarations {
+	return orchestrator.Declarations{
+		Assets:  []*orchestrator.Asset{asset("a", nil, nil)},
+		Jobs:    []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}},
+		Sensors: sensors,
+	}
 }
 
 // evaluate evaluates a sensor by hand, after whatever else evaluates it.
@@ -64,10 +66,19 @@ func setSensor(t testing.TB, e *orchestrator.Engine, sensor string, running bool
 
 func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 	t.Parallel()
-	counting := &orchestrator.Sensor{Name: "counting", Jobs: []string{"a_job"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		next := ev.Cursor + "x"
-		return &orchestrator.SensorResult{Cursor: &next, Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: fmt.Sprintf("key %d", len(ev.Cursor)/2), Tags: map[string]string{"n": next}}}}, nil
-	}}
+	counting := &orchestrator.Sensor{
+		Name: "counting",
+		Jobs: []string{"a_job"},
+		Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			next := ev.Cursor + "x"
+			return &orchestrator.SensorResult{
+				Cursor: &next,
+				Runs: []orchestrator.RunRequest{
+					{Job: "a_job", RunKey: fmt.Sprintf("key %d", len(ev.Cursor)/2), Tags: map[string]string{"n": next}},
+				},
+			}, nil
+		},
+	}
 	e := setup(t, parts(t, one(counting)))
 
 	if s, err := e.Sensor(t.Context(), "counting"); err != nil || s.Running || s.Cursor != nil || s.LastTick != nil {
@@ -78,11 +89,14 @@ func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 		t.Fatalf("first tick = %+v", first)
 	}
 	run, _ := wait(t, e, first.RunIDs[0])
-	if run.Status != "success" || run.TriggerKind != "sensor" || *run.TriggerName != "counting" || run.Tags["sensor"] != "counting" || run.Tags["n"] != "x" {
+	if run.Status != "success" || run.TriggerKind != "sensor" || *run.TriggerName != "counting" ||
+		run.Tags["sensor"] != "counting" ||
+		run.Tags["n"] != "x" {
 		t.Errorf("run = %+v", run)
 	}
 	second := evaluate(t, e, "counting") // the same run key: a run once, ever; the cursor moves on
-	if second.Status != "skipped" || len(second.RunIDs) != 0 || !slices.Equal(second.RepeatedKeys, []string{"key 0"}) || *second.Cursor != "xx" {
+	if second.Status != "skipped" || len(second.RunIDs) != 0 || !slices.Equal(second.RepeatedKeys, []string{"key 0"}) ||
+		*second.Cursor != "xx" {
 		t.Errorf("second tick = %+v", second)
 	}
 	if third := evaluate(t, e, "counting"); len(third.RunIDs) != 1 {
@@ -103,10 +117,14 @@ func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	evaluated := make(chan struct{}, 100)
-	quick := &orchestrator.Sensor{Name: "quick", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		evaluated <- struct{}{}
-		return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
-	}}
+	quick := &orchestrator.Sensor{
+		Name:     "quick",
+		Interval: time.Second,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			evaluated <- struct{}{}
+			return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
+		},
+	}
 	e := setup(t, parts(t, one(quick)))
 	setSensor(t, e, "quick", true)
 	for range 3 {
@@ -115,18 +133,23 @@ func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
 	setSensor(t, e, "quick", false)
 	until(t, e, "the skips to be one tick", func() bool {
 		ticks := ticksOf(t, e, "quick")
-		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" && ticks[0].Status == "skipped"
+		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" &&
+			ticks[0].Status == "skipped"
 	})
 }
 
 func TestStoppedSensorDoesNothingThatItHadInMind(t *testing.T) {
 	t.Parallel()
 	inside, goOn := make(chan struct{}), make(chan struct{})
-	slow := &orchestrator.Sensor{Name: "slow", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		close(inside)
-		<-goOn
-		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
-	}}
+	slow := &orchestrator.Sensor{
+		Name:     "slow",
+		Interval: time.Second,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			close(inside)
+			<-goOn
+			return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
+		},
+	}
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(slow)))
 	setSensor(t, e, "slow", true)
@@ -158,16 +181,26 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	sensors := []*orchestrator.Sensor{
-		{Name: "panics", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("boom") }},
-		{Name: "hangs", Timeout: 50 * time.Millisecond, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			<-release
-			return nil, nil
-		}},
+		{
+			Name:     "panics",
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("boom") },
+		},
+		{
+			Name:    "hangs",
+			Timeout: 50 * time.Millisecond,
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				<-release
+				return nil, nil
+			},
+		},
 		{Name: "greedy", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			return &orchestrator.SensorResult{Runs: make([]orchestrator.RunRequest, 10_000)}, nil
 		}},
 		{Name: "wrong", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			return &orchestrator.SensorResult{Cursor: new("moved"), Runs: []orchestrator.RunRequest{{Job: "a_job"}, {Job: "a_job", Config: json.RawMessage(`{"nope":1}`)}}}, nil
+			return &orchestrator.SensorResult{
+				Cursor: new("moved"),
+				Runs:   []orchestrator.RunRequest{{Job: "a_job"}, {Job: "a_job", Config: json.RawMessage(`{"nope":1}`)}},
+			}, nil
 		}},
 		{Name: "fails", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			return nil, errors.New("no luck")
@@ -180,15 +213,26 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 	for _, s := range sensors {
 		setSensor(t, e, s.Name, true)
 	}
-	for name, want := range map[string]string{"panics": "panic: boom", "hangs": "took longer than 50ms", "greedy": "asked for 10000 runs at once: want 500 at most", "wrong": "run 2 of 2: invalid run config: /nope", "fails": "no luck"} {
+	for name, want := range map[string]string{
+		"panics": "panic: boom",
+		"hangs":  "took longer than 50ms",
+		"greedy": "asked for 10000 runs at once: want 500 at most",
+		"wrong":  "run 2 of 2: invalid run config: /nope",
+		"fails":  "no luck",
+	} {
 		until(t, e, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
 		tick := ticksOf(t, e, name)[0]
-		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) || len(tick.RunIDs) > 0 || tick.Cursor != nil {
+		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) ||
+			len(tick.RunIDs) > 0 ||
+			tick.Cursor != nil {
 			t.Errorf("%s: %+v, want %q", name, tick, want)
 		}
 	}
-	until(t, e, "the good one fires", func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 })
-	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "does not heed its context") {
+	until(
+		t, e, "the good one fires",
+		func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 },
+	)
+	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "ignores its context") {
 		t.Errorf("hangs again: %+v", tick)
 	}
 }
@@ -197,16 +241,40 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 	t.Parallel()
 	seen := make(chan []orchestrator.Materialization, 10)
 	ended := make(chan []orchestrator.Run, 10)
-	onAsset := orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "on_asset", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		seen <- ev.Materializations
-		return &orchestrator.SensorResult{}, nil
-	}}, "a")
-	onFailure := orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "on_failure", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		ended <- ev.Runs
-		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Assets: []string{"bad"}}}}, nil // its own failures it does not see
-	}}, "failure")
+	onAsset := orchestrator.NewAssetSensor(
+		orchestrator.Sensor{
+			Name:     "on_asset",
+			Interval: time.Hour,
+			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				seen <- ev.Materializations
+				return &orchestrator.SensorResult{}, nil
+			},
+		},
+		"a",
+	)
+	onFailure := orchestrator.NewRunStatusSensor(
+		orchestrator.Sensor{
+			Name:     "on_failure",
+			Interval: time.Hour,
+			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				ended <- ev.Runs
+				return &orchestrator.SensorResult{
+					Runs: []orchestrator.RunRequest{{Assets: []string{"bad"}}},
+				}, nil // its own failures it does not see
+			},
+		},
+		"failure",
+	)
 	p := one(onAsset, onFailure)
-	p.Assets = append(p.Assets, asset("bad", nil, func(context.Context, *orchestrator.Step) error { return orchestrator.Permanent(errors.New("bad")) }), asset("b", nil, nil))
+	p.Assets = append(
+		p.Assets,
+		asset(
+			"bad",
+			nil,
+			func(context.Context, *orchestrator.Step) error { return orchestrator.Permanent(errors.New("bad")) },
+		),
+		asset("b", nil, nil),
+	)
 	e := setup(t, parts(t, p))
 	before := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 	wait(t, e, before.ID)
@@ -220,7 +288,8 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 			ms = <-seen
 		}
 	}
-	if len(ms) != 1 || ms[0].RunID != run.ID || ms[0].Asset != "a" || string(ms[0].Metadata) != `{"asset":"a"}` && string(ms[0].Metadata) != `{"asset": "a"}` {
+	if len(ms) != 1 || ms[0].RunID != run.ID || ms[0].Asset != "a" ||
+		string(ms[0].Metadata) != `{"asset":"a"}` && string(ms[0].Metadata) != `{"asset": "a"}` {
 		t.Errorf("materializations = %+v", ms)
 	}
 	failing := start(t, e, orchestrator.RunRequest{Assets: []string{"bad"}})
@@ -237,24 +306,32 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 		t.Errorf("it saw its own run: %+v", runs)
 	default:
 	}
-	if _, err := e.SetSensorCursor(t.Context(), "on_asset", new("gibberish")); err == nil || !strings.Contains(err.Error(), `/cursor: "gibberish"`) {
+	if _, err := e.SetSensorCursor(t.Context(), "on_asset", new("gibberish")); err == nil ||
+		!strings.Contains(err.Error(), `/cursor: "gibberish"`) {
 		t.Errorf("a bad cursor: %v", err)
 	}
 }
 
 func TestWebhookSensor(t *testing.T) {
 	t.Parallel()
-	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		r := &orchestrator.SensorResult{}
-		for _, w := range ev.Webhooks {
-			if strings.HasPrefix(w.ID, "no") {
-				r.Skip = "not for us"
-				continue
+	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{
+		Name:     "hook",
+		Interval: time.Hour,
+		Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			r := &orchestrator.SensorResult{}
+			for _, w := range ev.Webhooks {
+				if strings.HasPrefix(w.ID, "no") {
+					r.Skip = "not for us"
+					continue
+				}
+				r.Runs = append(
+					r.Runs,
+					orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}},
+				)
 			}
-			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}})
-		}
-		return r, nil
-	}})
+			return r, nil
+		},
+	})
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(hook)))
 	post := func(id string) (bool, error) {
@@ -309,23 +386,31 @@ func TestSensorSurvivesLostWorkers(t *testing.T) {
 	var first atomic.Bool
 	first.Store(true)
 	sensor := func() *orchestrator.Sensor {
-		return &orchestrator.Sensor{Name: "s", Interval: time.Second, Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			if first.CompareAndSwap(true, false) {
-				close(hanging)
-				<-ctx.Done() // as if its process were gone
-				return nil, ctx.Err()
-			}
-			calls <- struct{}{}
-			if ev.Cursor == "done" {
-				return &orchestrator.SensorResult{Skip: "done"}, nil
-			}
-			return &orchestrator.SensorResult{Cursor: new("done"), Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}}}, nil
-		}}
+		return &orchestrator.Sensor{
+			Name:     "s",
+			Interval: time.Second,
+			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				if first.CompareAndSwap(true, false) {
+					close(hanging)
+					<-ctx.Done() // as if its process were gone
+					return nil, ctx.Err()
+				}
+				calls <- struct{}{}
+				if ev.Cursor == "done" {
+					return &orchestrator.SensorResult{Skip: "done"}, nil
+				}
+				return &orchestrator.SensorResult{
+					Cursor: new("done"),
+					Runs:   []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}},
+				}, nil
+			},
+		}
 	}
 	setSensor(t, startEngine(t, d, parts(t, one(sensor()))), "s", true)
 	<-hanging
 	// Its lease is of a worker that does not beat any more.
-	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at)
+		VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors SET lease_by = 'dead', lease = gen_random_uuid()`); err != nil {
@@ -342,175 +427,5 @@ func TestSensorSurvivesLostWorkers(t *testing.T) {
 	runs, err := second.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
 	if err != nil || len(runs) != 1 {
 		t.Errorf("%d runs, %v", len(runs), err)
-	}
-}
-
-func TestPartitionKeysOfTimeWindows(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		windows       orchestrator.TimeWindows
-		key           string
-		hours         float64
-		start         string
-		notKeys, keys []string
-	}{
-		"the day on which clocks go forward": {orchestrator.TimeWindows{Every: "daily", Start: "2026-03-01"}, "2026-03-08", 23, "2026-03-08T00:00:00-05:00", []string{"2026-02-28", "2026-3-8", "x"}, nil},
-		"the day on which clocks go back":    {orchestrator.TimeWindows{Every: "daily", Start: "2025-11-01"}, "2025-11-02", 25, "2025-11-02T00:00:00-04:00", nil, nil},
-		"the hour that comes twice, first":   {orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}, "2025-11-02T01:00-04:00", 1, "2025-11-02T01:00:00-04:00", []string{"2025-11-02T01:30-04:00"}, nil},
-		"and second":                         {orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}, "2025-11-02T01:00-05:00", 1, "2025-11-02T01:00:00-05:00", nil, nil},
-		"the hour that there is not":         {orchestrator.TimeWindows{Every: "hourly", Start: "2026-03-08"}, "2026-03-08T03:00-04:00", 1, "2026-03-08T03:00:00-04:00", []string{"2026-03-08T02:00-05:00", "2026-03-08T03:00-05:00"}, nil},
-		"the week of the change":             {orchestrator.TimeWindows{Every: "weekly", Start: "2025-10-01"}, "2025-11-02", 169, "2025-11-02T00:00:00-04:00", []string{"2025-11-03", "2025-09-28"}, nil},
-		"the month of the change":            {orchestrator.TimeWindows{Every: "monthly", Start: "2026-01-15"}, "2026-03-01", 31*24 - 1, "2026-03-01T00:00:00-05:00", []string{"2026-01-01", "2026-03-02"}, nil},
-		"a day without midnight":             {orchestrator.TimeWindows{Every: "daily", Start: "2017-10-01", TimeZone: "America/Sao_Paulo"}, "2017-10-15", 23, "2017-10-15T01:00:00-02:00", nil, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := orchestrator.TimePartitions("w", c.windows)
-			from, to, ok := s.Window(c.key)
-			if !ok || to.Sub(from).Hours() != c.hours || from.Format(time.RFC3339) != c.start {
-				t.Errorf("%s is %s to %s (%g h), %t; want %g h from %s", c.key, from, to, to.Sub(from).Hours(), ok, c.hours, c.start)
-			}
-			for _, k := range c.notKeys {
-				if _, _, ok := s.Window(k); ok {
-					t.Errorf("%s passes for a key", k)
-				}
-			}
-		})
-	}
-}
-
-func TestPartitionSets(t *testing.T) {
-	t.Parallel()
-	dynamic := orchestrator.DynamicPartitions("dyn")
-	colours := orchestrator.StaticPartitions("colour", "red", "green")
-	sets := []*orchestrator.PartitionSet{
-		dynamic, colours, orchestrator.MultiPartitions("both", colours, dynamic),
-		orchestrator.TimePartitions("hour", orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}),
-		orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: "daily", Start: "2025-10-31"}),
-	}
-	p := orchestrator.Parts{}
-	for _, s := range sets {
-		a := asset("of_"+s.Name, nil, nil)
-		a.Partitions, a.PartitionRequired = s, true
-		p.Assets = append(p.Assets, a)
-	}
-	e := setup(t, parts(t, p))
-	if n, err := e.AddPartitions(t.Context(), "dyn", "y", "x"); n != 2 || err != nil {
-		t.Fatal(n, err)
-	}
-	if n, err := e.AddPartitions(t.Context(), "dyn", "y", "z"); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
-	if _, err := e.AddPartitions(t.Context(), "dyn", "a|b"); err == nil {
-		t.Error("a key with a separator was taken")
-	}
-	keys := func(i int) []string {
-		t.Helper()
-		k, err := e.Partitions(t.Context(), sets[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	if k := keys(0); !slices.Equal(k, []string{"x", "y", "z"}) {
-		t.Errorf("dynamic: %q", k)
-	}
-	if k := keys(2); !slices.Equal(k, []string{"red|x", "red|y", "red|z", "green|x", "green|y", "green|z"}) {
-		t.Errorf("two dimensions: %q", k)
-	}
-	if k := keys(3); !slices.Equal(k[:4], []string{"2025-11-02T00:00-04:00", "2025-11-02T01:00-04:00", "2025-11-02T01:00-05:00", "2025-11-02T02:00-05:00"}) {
-		t.Errorf("hours: %q", k[:4])
-	}
-	days := keys(4)
-	toronto, _ := time.LoadLocation("America/Toronto")
-	if days[0] != "2025-10-31" || days[len(days)-1] != time.Now().In(toronto).AddDate(0, 0, -1).Format(time.DateOnly) {
-		t.Errorf("days from %s to %s", days[0], days[len(days)-1])
-	}
-	for _, bad := range []struct{ asset, key, want string }{
-		{"of_dyn", "w", `/partition: "w" is not a partition of dyn: it has x, y, z`}, {"of_both", "red|w", `"red|w" is not a partition of both`},
-		{"of_day", "2025-10-30", "it has "}, {"of_day", "2999-01-01", "is not a partition of day"}, {"of_dyn", "", "/partition: is required"},
-	} {
-		_, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{bad.asset}, Partition: bad.key})
-		if err == nil || !strings.Contains(err.Error(), bad.want) {
-			t.Errorf("%s %q: %v, want %q", bad.asset, bad.key, err, bad.want)
-		}
-	}
-	run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"of_both"}, Partition: "green|y"}).ID)
-	if run.Status != "success" || *run.Partition != "green|y" {
-		t.Errorf("run = %+v", run)
-	}
-	states, err := e.PartitionStates(t.Context(), "of_both")
-	if err != nil || states[4].Key != "green|y" || states[4].Status != "materialized" || *states[4].RunID != run.ID || states[0].Status != "missing" {
-		t.Errorf("states = %+v, %v", states, err)
-	}
-	if _, err := e.AddPartitions(t.Context(), "dyn", "later"); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"of_dyn"}, Partition: "later"}); err != nil {
-		t.Error(err)
-	}
-}
-
-// Whatever became of the last run of a partition, it shows; a failure does not take back what was there.
-func TestPartitionStatus(t *testing.T) {
-	t.Parallel()
-	gate := make(chan error)
-	a := asset("a", nil, func(ctx context.Context, _ *orchestrator.Step) error {
-		select {
-		case err := <-gate:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	a.Partitions = orchestrator.StaticPartitions("p", "k")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
-	state := func() orchestrator.PartitionState {
-		t.Helper()
-		s, err := e.PartitionStates(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s[0]
-	}
-	begin := func() uuid.UUID {
-		return start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Partition: "k"}).ID
-	}
-	started := func(ev orchestrator.Event) bool { return ev.Type == "step_started" }
-	id := begin()
-	waitFor(t, e, id, started)
-	if s := state(); s.Status != "running" || *s.RunID != id {
-		t.Errorf("running: %+v", s)
-	}
-	if _, err := e.CancelRun(t.Context(), id, "me"); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, e, id)
-	if s := state(); s.Status != "missing" {
-		t.Errorf("canceled: %+v", s)
-	}
-	id = begin()
-	gate <- orchestrator.Permanent(errors.New("no"))
-	wait(t, e, id)
-	if s := state(); s.Status != "failed" || s.MaterializedAt != nil {
-		t.Errorf("failed: %+v", s)
-	}
-	id = begin()
-	gate <- nil
-	wait(t, e, id)
-	if s := state(); s.Status != "materialized" || s.MaterializedAt == nil {
-		t.Errorf("materialized: %+v", s)
-	}
-	id = begin()
-	gate <- orchestrator.Permanent(errors.New("no"))
-	wait(t, e, id)
-	if s := state(); s.Status != "failed" || s.MaterializedAt == nil {
-		t.Errorf("failed after that: %+v", s)
-	}
-	unpartitioned := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-	gate <- nil
-	wait(t, e, unpartitioned.ID)
-	if s := state(); s.Status != "failed" {
-		t.Errorf("a run without a partition changed one: %+v", s)
 	}
 }

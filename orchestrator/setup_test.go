@@ -14,6 +14,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // none is the config of assets that have none.
@@ -31,9 +32,14 @@ func asset(name string, deps []string, f func(ctx context.Context, step *orchest
 		})
 }
 
-func define(t testing.TB, assets []*orchestrator.Asset, jobs []*orchestrator.Job, schedules ...*orchestrator.Schedule) *orchestrator.Definitions {
+func define(
+	t testing.TB,
+	assets []*orchestrator.Asset,
+	jobs []*orchestrator.Job,
+	schedules ...*orchestrator.Schedule,
+) *orchestrator.Definitions {
 	t.Helper()
-	d, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: assets, Jobs: jobs, Schedules: schedules})
+	d, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: assets, Jobs: jobs, Schedules: schedules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +55,22 @@ func testLogger(t testing.TB) *slog.Logger {
 }
 
 // startEngine starts a replica on a database; it is stopped when the test ends.
-func startEngine(t testing.TB, d *db.DB, defs *orchestrator.Definitions, change ...func(*orchestrator.Config)) *orchestrator.Engine {
+func startEngine(
+	t testing.TB,
+	d *db.DB,
+	defs *orchestrator.Definitions,
+	change ...func(*orchestrator.Config),
+) *orchestrator.Engine {
 	t.Helper()
-	cfg := orchestrator.Config{DB: d, Definitions: defs, Logger: testLogger(t), Work: true, Concurrency: 8, Heartbeat: 200 * time.Millisecond, SoftStop: 500 * time.Millisecond}
+	cfg := orchestrator.Config{
+		DB:          d,
+		Definitions: defs,
+		Logger:      testLogger(t),
+		Work:        true,
+		Concurrency: 8,
+		Heartbeat:   200 * time.Millisecond,
+		SoftStop:    500 * time.Millisecond,
+	}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -96,12 +115,12 @@ func start(t testing.TB, e *orchestrator.Engine, req orchestrator.RunRequest) *o
 }
 
 // wait follows a run to its end and returns it with its events.
-func wait(t testing.TB, e *orchestrator.Engine, id uuid.UUID) (*orchestrator.Run, []orchestrator.Event) {
+func wait(t testing.TB, e *orchestrator.Engine, id uuid.UUID) (*orchestrator.Run, []eventlog.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	var events []orchestrator.Event
-	err := e.FollowRun(ctx, id, 0, func(evs []orchestrator.Event) error {
+	var events []eventlog.Event
+	err := e.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error {
 		events = append(events, evs...)
 		return nil
 	})
@@ -115,13 +134,13 @@ func wait(t testing.TB, e *orchestrator.Engine, id uuid.UUID) (*orchestrator.Run
 	return run, events
 }
 
-func waitFor(t testing.TB, e *orchestrator.Engine, id uuid.UUID, what func(orchestrator.Event) bool) orchestrator.Event {
+func waitFor(t testing.TB, e *orchestrator.Engine, id uuid.UUID, what func(eventlog.Event) bool) eventlog.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	var found *orchestrator.Event
+	var found *eventlog.Event
 	stop := errors.New("found")
-	err := e.FollowRun(ctx, id, 0, func(evs []orchestrator.Event) error {
+	err := e.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error {
 		for _, ev := range evs {
 			if what(ev) {
 				found = &ev
@@ -136,7 +155,7 @@ func waitFor(t testing.TB, e *orchestrator.Engine, id uuid.UUID, what func(orche
 	return *found
 }
 
-func types(events []orchestrator.Event) []string {
+func types(events []eventlog.Event) []string {
 	out := []string{}
 	for _, e := range events {
 		out = append(out, e.Type)

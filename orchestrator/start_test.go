@@ -6,34 +6,34 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// TestAttemptWhoseStartWasLost has a worker take a step twice with the same job, as it does when the answer to the first
-// start did not reach it: the log says what became of the first attempt.
+// TestAttemptWhoseStartWasLost has a worker take a step twice with the same job, as it does when the answer to the
+// first start did not reach it: the log says what became of the first attempt.
 func TestAttemptWhoseStartWasLost(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil)
 	e := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
 	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-	q := db.New(d.Pool)
+	q := sql.New(d.Pool)
 	steps, err := q.ListSteps(t.Context(), run.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now, worker := time.Now(), "worker"
 	for attempt := int32(1); attempt <= 3; attempt++ {
-		row, err := q.StartStep(t.Context(), db.StartStepParams{
+		row, err := q.StartStep(t.Context(), sql.StartStepParams{
 			RunID: run.ID, Asset: "a", WorkerID: &worker, JobID: steps[0].JobID, At: &now, Message: "a started",
 		})
 		if err != nil || row.Attempt != attempt {
 			t.Fatalf("attempt %d: %+v, %v", attempt, row, err)
 		}
 	}
-	events, err := e.RunEvents(t.Context(), run.ID, 0, 50)
+	events, err := e.Events().OfRun(t.Context(), run.ID, 0, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,8 @@ func TestAttemptWhoseStartWasLost(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		"run_enqueued", "run_started", "step_started 1", "step_requeued 1", "step_started 2", "step_requeued 2", "step_started 3",
+		"run_enqueued", "run_started", "step_started 1", "step_requeued 1", "step_started 2", "step_requeued 2",
+		"step_started 3",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)

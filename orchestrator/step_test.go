@@ -14,6 +14,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // patient has no worker taken for dead that is merely slow.
@@ -26,10 +27,12 @@ func refuseLogLines(t *testing.T, d *db.DB) (again func()) {
 CREATE TABLE full_disk ();
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF to_regclass('full_disk') IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no space left'; END IF;
+    IF to_regclass('full_disk') IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no space left';
+    END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.type = 'log') EXECUTE FUNCTION refuse();`); err != nil {
+CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.type = 'log')
+EXECUTE FUNCTION refuse();`); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -52,7 +55,7 @@ func TestHeldLogLinesAreBounded(t *testing.T) {
 			var most atomic.Int64
 			a := asset("a", nil, func(_ context.Context, step *orchestrator.Step) error {
 				for i := range all {
-					step.Log(orchestrator.LevelInfo, fmt.Sprintf("line %d", i), nil)
+					step.Log(eventlog.LevelInfo, fmt.Sprintf("line %d", i), nil)
 					most.Store(max(most.Load(), int64(orchestrator.Held(step))))
 				}
 				close(wrote)
@@ -66,7 +69,7 @@ func TestHeldLogLinesAreBounded(t *testing.T) {
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			receive(t, "all is logged", wrote)
 			again()
-			missing := func(ev orchestrator.Event) bool { return strings.Contains(ev.Message, "lines are missing here") }
+			missing := func(ev eventlog.Event) bool { return strings.Contains(ev.Message, "lines are missing here") }
 			if goesOn {
 				waitFor(t, e, run.ID, missing)
 			}
@@ -78,7 +81,7 @@ func TestHeldLogLinesAreBounded(t *testing.T) {
 			seen, last, told := map[string]int{}, "", 0
 			for _, ev := range events {
 				switch {
-				case ev.Type != orchestrator.EventLog:
+				case ev.Type != eventlog.LogLine:
 				case missing(ev):
 					told++
 					if want := fmt.Sprintf(`{"dropped": %d}`, all-kept); string(ev.Data) != want {
@@ -111,7 +114,7 @@ func TestLogKeepsItsData(t *testing.T) {
 		data := map[string]any{}
 		for i := range 500 {
 			data["n"] = i
-			step.Log(orchestrator.LevelInfo, "counted", data)
+			step.Log(eventlog.LevelInfo, "counted", data)
 		}
 		return nil
 	})
@@ -119,7 +122,7 @@ func TestLogKeepsItsData(t *testing.T) {
 	_, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 	n := 0
 	for _, ev := range events {
-		if ev.Type != orchestrator.EventLog {
+		if ev.Type != eventlog.LogLine {
 			continue
 		}
 		var data struct{ N int }
@@ -141,7 +144,7 @@ func TestStepAfterItsEnd(t *testing.T) {
 	var early, late atomic.Int64
 	set := orchestrator.DynamicPartitions("names")
 	a := asset("a", nil, func(_ context.Context, step *orchestrator.Step) error {
-		step.Log(orchestrator.LevelInfo, "in time", nil)
+		step.Log(eventlog.LevelInfo, "in time", nil)
 		step.InFinish(func(_ context.Context, _ pgx.Tx) error {
 			if early.Add(1) > 1 {
 				return nil
@@ -153,7 +156,7 @@ func TestStepAfterItsEnd(t *testing.T) {
 		say := func() {
 			step.InFinish(func(context.Context, pgx.Tx) error { late.Add(1); return nil })
 			step.AddPartitions("names", "late")
-			step.Log(orchestrator.LevelInfo, "too late", map[string]any{"a": 1})
+			step.Log(eventlog.LevelInfo, "too late", map[string]any{"a": 1})
 			step.Progress(1, 2, "too late")
 			_, _ = step.Ending()
 		}
@@ -172,14 +175,19 @@ func TestStepAfterItsEnd(t *testing.T) {
 	a.Timeout, a.Retry = 50*time.Millisecond, orchestrator.RetryPolicy{}
 	other := asset("other", nil, nil)
 	other.Partitions = set
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, other}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, other}}))
 	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 	close(gate)
-	if run.Status != orchestrator.StatusFailure || run.Steps[0].Error == nil || run.Steps[0].Error.Class != orchestrator.ClassTimeout {
+	if run.Status != orchestrator.StatusFailure || run.Steps[0].Error == nil ||
+		run.Steps[0].Error.Class != orchestrator.ClassTimeout {
 		t.Errorf("the run: %s, %+v", run.Status, run.Steps[0].Error)
 	}
 	if early.Load() != 2 || late.Load() != 0 {
-		t.Errorf("what was given before the end ran %d times, want 2; what was given after it %d times", early.Load(), late.Load())
+		t.Errorf(
+			"what was given before the end ran %d times, want 2; what was given after it %d times",
+			early.Load(),
+			late.Load(),
+		)
 	}
 	if keys, err := e.Partitions(t.Context(), set); err != nil || len(keys) > 0 {
 		t.Errorf("partitions: %q, %v", keys, err)

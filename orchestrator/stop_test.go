@@ -18,7 +18,7 @@ import (
 
 // hanging is a database that answers nothing from a moment on, whatever contexts say.
 type hanging struct {
-	db.DBTX
+	db.Querier
 	hung    *atomic.Bool
 	asked   chan struct{} // for each that hangs
 	release chan struct{}
@@ -36,17 +36,17 @@ func (h hanging) hang() {
 
 func (h hanging) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	h.hang()
-	return h.DBTX.Exec(ctx, sql, args...)
+	return h.Querier.Exec(ctx, sql, args...)
 }
 
 func (h hanging) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	h.hang()
-	return h.DBTX.Query(ctx, sql, args...)
+	return h.Querier.Query(ctx, sql, args...)
 }
 
 func (h hanging) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	h.hang()
-	return h.DBTX.QueryRow(ctx, sql, args...)
+	return h.Querier.QueryRow(ctx, sql, args...)
 }
 
 // TestStopReturnsInTime stops an engine while something hangs.
@@ -81,12 +81,19 @@ func TestStopReturnsInTime(t *testing.T) {
 				<-release
 				return nil
 			})
-			e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: define(t, []*orchestrator.Asset{deaf}, nil), Logger: testLogger(t), Work: true, Heartbeat: 200 * time.Millisecond, SoftStop: time.Hour})
+			e, err := orchestrator.New(orchestrator.Config{
+				DB:          d,
+				Definitions: define(t, []*orchestrator.Asset{deaf}, nil),
+				Logger:      testLogger(t),
+				Work:        true,
+				Heartbeat:   200 * time.Millisecond,
+				SoftStop:    time.Hour,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			h := &hanging{hung: &atomic.Bool{}, asked: make(chan struct{}, 1), release: release}
-			orchestrator.Relaxed(e, func(inner db.DBTX) db.DBTX { h.DBTX = inner; return h })
+			orchestrator.Relaxed(e, func(inner db.Querier) db.Querier { h.Querier = inner; return h })
 			if err := e.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}

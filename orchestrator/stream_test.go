@@ -12,6 +12,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestFollow breaks streams off at random and resumes them under load: what they give must be what the log holds.
@@ -20,13 +21,17 @@ func TestFollow(t *testing.T) {
 	d := dbtest.New(t)
 	chatter := asset("chatter", nil, func(_ context.Context, s *orchestrator.Step) error {
 		for i := range 20 {
-			s.Log(orchestrator.LevelInfo, "line", map[string]int{"i": i})
+			s.Log(eventlog.LevelInfo, "line", map[string]int{"i": i})
 		}
 		return nil
 	})
 	left := asset("left", []string{"chatter"}, nil)
 	right := asset("right", []string{"chatter"}, nil)
-	defs := define(t, []*orchestrator.Asset{chatter, left, right}, []*orchestrator.Job{{Name: "j", Assets: []string{"chatter", "left", "right"}}})
+	defs := define(
+		t,
+		[]*orchestrator.Asset{chatter, left, right},
+		[]*orchestrator.Job{{Name: "j", Assets: []string{"chatter", "left", "right"}}},
+	)
 	one := startEngine(t, d, defs)
 	other := startEngine(t, d, defs)
 
@@ -35,24 +40,24 @@ func TestFollow(t *testing.T) {
 	defer cancel()
 	broken := errors.New("broken off")
 
-	var all []orchestrator.Event
+	var all []eventlog.Event
 	ended := 0
 	everything := make(chan struct{})
-	var begin *orchestrator.Cursor
+	var begin *eventlog.Cursor
 	ready := make(chan struct{})
 	go func() { // the stream of all runs, broken off again and again
 		defer close(everything)
-		origin := orchestrator.Cursor{}
+		origin := eventlog.Cursor{}
 		begin = &origin
 		close(ready)
 		for ended < runs && ctx.Err() == nil {
 			budget := 1 + rand.IntN(40)
-			err := one.FollowAll(ctx, begin, func(evs []orchestrator.Event) error {
+			err := one.Events().FollowAll(ctx, begin, func(evs []eventlog.Event) error {
 				for _, ev := range evs {
 					all = append(all, ev)
 					c := ev.Cursor()
 					begin = &c
-					if ev.Type == orchestrator.EventRunSuccess {
+					if ev.Type == eventlog.RunSuccess {
 						if ended++; ended == runs {
 							return broken
 						}
@@ -88,7 +93,7 @@ func TestFollow(t *testing.T) {
 			var last int64
 			for done := false; !done; {
 				budget := 1 + rand.IntN(10)
-				err := follow.FollowRun(ctx, run.ID, last, func(evs []orchestrator.Event) error {
+				err := follow.FollowRun(ctx, run.ID, last, func(evs []eventlog.Event) error {
 					for _, ev := range evs {
 						got = append(got, ev.ID)
 						last = ev.ID
@@ -109,12 +114,12 @@ func TestFollow(t *testing.T) {
 						return
 					}
 					if r.EndedAt != nil {
-						rest, err := follow.RunEvents(ctx, run.ID, last, 1)
+						rest, err := follow.Events().OfRun(ctx, run.ID, last, 1)
 						done = err == nil && len(rest) == 0
 					}
 				}
 			}
-			want, err := one.RunEvents(ctx, run.ID, 0, 500)
+			want, err := one.Events().OfRun(ctx, run.ID, 0, 500)
 			if err != nil {
 				t.Error(err)
 				return
@@ -142,7 +147,7 @@ func TestFollow(t *testing.T) {
 		perRun[ev.RunID]++
 	}
 	for id := range ids {
-		want, err := one.RunEvents(t.Context(), id, 0, 500)
+		want, err := one.Events().OfRun(t.Context(), id, 0, 500)
 		if err != nil {
 			t.Fatal(err)
 		}

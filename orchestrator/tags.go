@@ -7,18 +7,20 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
-// maxTagKey is the length of the longest key of a tag, in characters.
+// maxTagKey is the length of the longest tag key, in characters.
 const maxTagKey = 100
 
-// tagKey is what keys of tags look like; the contract has it as x-key-pattern. A colon parts key and value where runs
-// are looked for by their tags.
+// tagKey is the pattern of tag keys; the contract has it as x-key-pattern. A colon separates key and value where runs
+// are searched by tag.
 var tagKey = regexp.MustCompile(`^[^:\s]+( +[^:\s]+)*$`)
 
-// checkTags is a RequestError if a tag has a key by which it could not be found.
+// checkTags returns a RequestError if the key of a tag is not valid.
 func checkTags(tags map[string]string) error {
-	var faults []FieldError
+	var faults []runconfig.FieldError
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if tagKey.MatchString(key) && utf8.RuneCountInString(key) <= maxTagKey {
 			continue
@@ -27,9 +29,14 @@ func checkTags(tags map[string]string) error {
 		if len(shown) > maxTagKey {
 			shown = strings.ToValidUTF8(shown[:maxTagKey], "") + "…"
 		}
-		faults = append(faults, FieldError{
-			Pointer: "/tags/" + escapePointer.Replace(key),
-			Detail:  fmt.Sprintf("the key %q cannot be that of a tag: want 1 to %d characters, no colon, and no white space but spaces between words", shown, maxTagKey),
+		faults = append(faults, runconfig.FieldError{
+			Pointer: runconfig.Pointer("tags", key),
+			Detail: fmt.Sprintf(
+				"the key %q cannot be that of a tag: want 1 to %d characters, no colon, "+
+					"and no white space but spaces between words",
+				shown,
+				maxTagKey,
+			),
 		})
 	}
 	if len(faults) == 0 {

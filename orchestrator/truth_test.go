@@ -12,13 +12,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // What is written must be true when it is written, whoever began to look first.
 
 func openCauses(t testing.TB, e *orchestrator.Engine) (open []string, all int) {
 	t.Helper()
-	alerts, err := e.Alerts(t.Context(), false, nil, 50)
+	alerts, err := e.Alerts().List(t.Context(), false, nil, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +40,7 @@ func TestFreshnessIsJudgedWhenItIsWritten(t *testing.T) {
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	d := dbtest.New(t)
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 	idle := func(now func() time.Time) func(*orchestrator.Config) {
 		return func(c *orchestrator.Config) { c.Work, c.Now = false, now }
@@ -84,9 +87,14 @@ func TestFreshnessWithClocksApart(t *testing.T) {
 	made := time.Now()
 	history(t, d, "a", made, orchestrator.StatusSuccess)
 	at := func(after time.Duration) *orchestrator.Engine {
-		return startEngine(t, d, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}), func(c *orchestrator.Config) {
-			c.Work, c.Now = false, func() time.Time { return made.Add(after) }
-		})
+		return startEngine(
+			t,
+			d,
+			parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}),
+			func(c *orchestrator.Config) {
+				c.Work, c.Now = false, func() time.Time { return made.Add(after) }
+			},
+		)
 	}
 	ahead, behind := at(time.Hour+time.Second), at(time.Hour-29*time.Second)
 	for range 3 {
@@ -108,14 +116,14 @@ func TestFreshnessWithClocksApart(t *testing.T) {
 	}
 }
 
-// TestFreshnessWaitsForTheRunThatEnds has an asset judged while a run that materialized it is about to commit: it is not
-// told of as late a moment after it was made.
+// TestFreshnessWaitsForTheRunThatEnds has an asset judged while a run that materialized it is about to commit: it is
+// not told of as late a moment after it was made.
 func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 	t.Parallel()
 	a := asset("a", nil, nil)
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 
 	t.Run("TheJudgeWaitsForTheRun", func(t *testing.T) {
@@ -142,10 +150,11 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.New(run).ShareFreshness(t.Context(), "a"); err != nil {
+		if err := sql.New(run).ShareFreshness(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, 'a', $1, 1, '{}', $2)`,
+		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
+			VALUES ($1, 'a', $1, 1, '{}', $2)`,
 			uuid.Must(uuid.NewV7()), made.Add(2*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +187,8 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.New(judge).LockFreshness(t.Context(), db.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
+		if _, err := sql.New(judge).LockFreshness(t.Context(),
+			sql.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		refused, with := hear(t, notRecorded)
@@ -203,19 +213,25 @@ func TestChecksThatOverlap(t *testing.T) {
 	}
 	looks := make(chan look, 2)
 	a := asset("a", nil, nil)
-	a.Checks = []*orchestrator.Check{{Name: "c", Severity: orchestrator.SeverityError, Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		l := <-looks
-		close(l.entered)
-		select {
-		case passed := <-l.outcome:
-			return orchestrator.CheckOutcome{Passed: passed}, nil
-		case <-ctx.Done():
-			return orchestrator.CheckOutcome{}, ctx.Err()
-		}
-	}}}
+	a.Checks = []*orchestrator.Check{
+		{
+			Name:     "c",
+			Severity: orchestrator.SeverityError,
+			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				l := <-looks
+				close(l.entered)
+				select {
+				case passed := <-l.outcome:
+					return orchestrator.CheckOutcome{Passed: passed}, nil
+				case <-ctx.Done():
+					return orchestrator.CheckOutcome{}, ctx.Err()
+				}
+			},
+		},
+	}
 	for name, newer := range map[string]bool{"TheLaterFails": false, "TheLaterPasses": true} {
 		t.Run(name, func(t *testing.T) {
-			e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+			e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 			begin := func() (uuid.UUID, look) {
 				l := look{make(chan struct{}), make(chan bool, 1)}
 				looks <- l
@@ -253,7 +269,7 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 		}
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "k")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	check := func(when, status string, run uuid.UUID) {
 		t.Helper()
 		s, err := e.PartitionStates(t.Context(), "a")
@@ -265,7 +281,7 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 		ids := []uuid.UUID{}
 		for _, n := range []string{"1", "2"} {
 			id := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Partition: "k", Tags: map[string]string{"n": n}}).ID
-			waitFor(t, e, id, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+			waitFor(t, e, id, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 			ids = append(ids, id)
 		}
 		return ids[0], ids[1]
@@ -294,16 +310,19 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 func TestDeliveredStaysDelivered(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	q, id := db.New(d.Pool), uuid.New()
-	if err := q.InsertDelivery(t.Context(), db.InsertDeliveryParams{ID: id, Channel: "ops", Kind: orchestrator.DeliveryTest, CreatedAt: time.Now()}); err != nil {
+	q, id := sql.New(d.Pool), uuid.New()
+	if err := q.InsertDelivery(t.Context(),
+		sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: alerts.DeliveryTest, CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"pending", "delivered", "pending", "failed"} {
-		if err := q.DeliveryAttempted(t.Context(), db.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
+		if err := q.DeliveryAttempted(t.Context(),
+			sql.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := q.GetDelivery(t.Context(), id); err != nil || got.Status != "delivered" || got.DeliveredAt == nil || got.Attempts != 2 {
+	if got, err := q.GetDelivery(t.Context(), id); err != nil || got.Status != "delivered" || got.DeliveredAt == nil ||
+		got.Attempts != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -313,13 +332,16 @@ func TestJobThatIsNotLost(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	var id int64
-	if err := d.Pool.QueryRow(t.Context(), `INSERT INTO river_job (kind, args, queue, state, max_attempts, attempt, attempted_at, attempted_by)
-VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead', 'alive']) RETURNING id`).Scan(&id); err != nil {
+	if err := d.Pool.QueryRow(t.Context(),
+		`INSERT INTO river_job (kind, args, queue, state, max_attempts, attempt, attempted_at, attempted_by)
+VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead', 'alive'])
+RETURNING id`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	q := db.New(d.Pool)
+	q := sql.New(d.Pool)
 	for worker, want := range map[string]int64{"dead": 0, "alive": 1} {
-		if n, err := q.DiscardLostJob(t.Context(), db.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil || n != want {
+		if n, err := q.DiscardLostJob(t.Context(), sql.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil ||
+			n != want {
 			t.Errorf("as one of %s: %d discarded, want %d; %v", worker, n, want, err)
 		}
 	}

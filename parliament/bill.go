@@ -1,5 +1,10 @@
-// Package parliament is the domain: Canada's federal bills, put together from openparliament.ca and LEGISinfo, and
-// the store that keeps them with every change they went through.
+// Package parliament is the domain: Canada's federal bills and politicians. It merges the records of openparliament.ca
+// and LEGISinfo about a bill, and stores each bill with all of its changes.
+//
+// The main types are Bill, Politician, Course and Store. Begin reading at Merge, which makes a Bill of both sources'
+// records, and at Store.Save, which stores it. Store.Bills lists bills, Store.Search finds them, and Store.Feed returns
+// them as a feed. The packages openparliament and legisinfo read the sources; upstream limits and retries their
+// requests.
 package parliament
 
 import (
@@ -15,13 +20,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// Bilingual is a text in both official languages; nil where a source has none.
+// Bilingual is a text in both official languages. A language is nil where the sources have no text.
 type Bilingual struct {
 	En *string `json:"en"`
 	Fr *string `json:"fr"`
 }
 
-// Bill is what both sources say of a bill. Its JSON form is what the API gives.
+// Bill is a bill, merged from both sources. Its JSON form is the one that the API returns.
 type Bill struct {
 	ID                string      `json:"id"` // "44-1/C-11"
 	Jurisdiction      string      `json:"jurisdiction"`
@@ -50,20 +55,20 @@ type Bill struct {
 	TextURL           *string     `json:"text_url"`
 }
 
-// Status is a bill's place in its course: LEGISinfo's words and openparliament.ca's code for them.
+// Status is a bill's current status: LEGISinfo's words, and openparliament.ca's code for them (nil if it has none).
 type Status struct {
 	Code *string `json:"code"`
 	En   *string `json:"en"`
 	Fr   *string `json:"fr"`
 }
 
-// Statute is a law's place in the Statutes of Canada.
+// Statute is the place of an act in the Statutes of Canada.
 type Statute struct {
 	Year    int `json:"year"`
 	Chapter int `json:"chapter"`
 }
 
-// Sponsor is who brought the bill in, and what that person was then.
+// Sponsor is the person who introduced the bill, with the office that the person held then.
 type Sponsor struct {
 	PersonID   *int      `json:"person_id"` // parl.ca's
 	Name       *string   `json:"name"`
@@ -73,24 +78,24 @@ type Sponsor struct {
 	Politician *string   `json:"politician"` // slug
 }
 
-// Committee considered the bill at a stage.
+// Committee is a committee that considered the bill at one of its stages.
 type Committee struct {
 	Acronym string    `json:"acronym"`
 	Chamber string    `json:"chamber"`
 	Name    Bilingual `json:"name"`
 }
 
-// StoredBill is a bill with its record in the store.
+// StoredBill is a bill with the data that the store keeps about it.
 type StoredBill struct {
 	Bill
-	// OpenParliamentAt and LegisinfoAt are when what is held of each source was fetched; nil if nothing is.
+	// OpenParliamentAt and LegisinfoAt say when the stored data of each source was fetched; nil if there is none.
 	OpenParliamentAt *time.Time
 	LegisinfoAt      *time.Time
 	Version          int
 	FirstSeenAt      time.Time
 	UpdatedAt        time.Time
 	LastRunID        *uuid.UUID // the run that made this version
-	// MissingSince is since when neither source lists the bill; nil while one does.
+	// MissingSince is the time since which neither source lists the bill; nil while one of them does.
 	MissingSince *time.Time
 
 	activity *time.Time // LatestActivityAt as lists are sorted by it
@@ -104,14 +109,14 @@ type Version struct {
 	CreatedAt time.Time
 }
 
-// Change is a field of the bill that changed, with its JSON values.
+// Change is a field of the bill that changed, with its JSON values before and after.
 type Change struct {
 	Field string          `json:"field"`
 	From  json.RawMessage `json:"from"`
 	To    json.RawMessage `json:"to"`
 }
 
-// BillID names a bill.
+// BillID identifies a bill by its session and number.
 type BillID struct {
 	Parliament, Session int
 	Prefix              string // "C" or "S"
@@ -124,10 +129,10 @@ var (
 	numberPattern  = regexp.MustCompile(`^([CS])-([1-9]\d{0,4})([A-Z]{0,2})$`)
 )
 
-// ErrBadID says that a text is not a session such as 44-1, or not a number such as C-11 or C-23A.
+// ErrBadID is the error for a text that is not a session such as 44-1, or not a number such as C-11 or C-23A.
 var ErrBadID = errors.New("not a bill")
 
-// ParseSession reads "44-1".
+// ParseSession reads a session such as "44-1". The error wraps ErrBadID.
 func ParseSession(s string) (parliament, session int, err error) {
 	m := sessionPattern.FindStringSubmatch(s)
 	if m == nil {
@@ -138,7 +143,7 @@ func ParseSession(s string) (parliament, session int, err error) {
 	return parliament, session, nil
 }
 
-// ParseBillID reads a session and a number, in any case of letters.
+// ParseBillID reads a session and a bill number. It accepts lower-case letters. The error wraps ErrBadID.
 func ParseBillID(session, number string) (BillID, error) {
 	var id BillID
 	var err error
@@ -154,15 +159,15 @@ func ParseBillID(session, number string) (BillID, error) {
 	return id, nil
 }
 
-// SessionCode is e.g. "44-1".
+// SessionCode returns the session, such as "44-1".
 func (id BillID) SessionCode() string { return fmt.Sprintf("%d-%d", id.Parliament, id.Session) }
 
-// Number is e.g. "C-11".
+// Number returns the bill's number, such as "C-11".
 func (id BillID) Number() string { return fmt.Sprintf("%s-%d%s", id.Prefix, id.Digits, id.Suffix) }
 
 func (id BillID) String() string { return id.SessionCode() + "/" + id.Number() }
 
-// Compare puts ids in the order of lists of one day: by number, then by session.
+// Compare orders ids as lists order the bills of one day: by number, then by session.
 func (id BillID) Compare(o BillID) int {
 	return cmp.Or(cmp.Compare(id.Prefix, o.Prefix), cmp.Compare(id.Digits, o.Digits), cmp.Compare(id.Suffix, o.Suffix),
 		cmp.Compare(id.Parliament, o.Parliament), cmp.Compare(id.Session, o.Session))

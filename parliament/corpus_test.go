@@ -89,7 +89,7 @@ func corpus(t testing.TB) []rawRecord {
 }
 
 // parts are what is stored of a record, as the store gives them back.
-func (r rawRecord) parts(t testing.TB) parliament.Parts {
+func (r rawRecord) parts(t testing.TB) parliament.SourceRecords {
 	t.Helper()
 	d, err := legisinfo.ParseDetail(r.raw)
 	if err != nil {
@@ -100,11 +100,11 @@ func (r rawRecord) parts(t testing.TB) parliament.Parts {
 		item.RoyalAssent = r.ReceivedAssent[:10]
 	}
 	d.ItemHash = item.Hash
-	stored, err := json.Marshal(parliament.Parts{Item: item, Detail: d})
+	stored, err := json.Marshal(parliament.SourceRecords{Item: item, Detail: d})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p parliament.Parts
+	var p parliament.SourceRecords
 	if err := json.Unmarshal(stored, &p); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,9 @@ func TestCorpus(t *testing.T) {
 		if n := bySession["44-1"] + bySession["45-1"]; n != 557 {
 			t.Errorf("%d divisions in 44-1 and 45-1, want 557", n)
 		}
-		if want := map[string]int{"36-1": 0, "41-1": 597, "43-2": 108, "44-1": 461, "45-1": 96}; !maps.Equal(bySession, want) {
+		if want := map[string]int{
+			"36-1": 0, "41-1": 597, "43-2": 108, "44-1": 461, "45-1": 96,
+		}; !maps.Equal(bySession, want) {
 			t.Errorf("divisions %v, want %v", bySession, want)
 		}
 		for bill, n := range map[string]int{"44-1/C-11": 11, "44-1/C-18": 6, "45-1/C-5": 13} {
@@ -218,9 +220,12 @@ func checkDivisions(t *testing.T, r rawRecord, got []parliament.Vote) int {
 	seen := map[int]bool{}
 	for i, v := range got {
 		w := want[v.Number]
-		if seen[v.Number] || v.Chamber != "house" || v.Yeas != w.DivisionVotesYeas || v.Nays != w.DivisionVotesNays || v.Paired != w.DivisionVotePaired || v.Total != w.DivisionVoteTotal ||
+		if seen[v.Number] || v.Chamber != "house" || v.Yeas != w.DivisionVotesYeas || v.Nays != w.DivisionVotesNays ||
+			v.Paired != w.DivisionVotePaired || v.Total != w.DivisionVoteTotal ||
 			results[w.DecisionResultNameEn] != v.Result || v.Date == nil || *v.Date != w.DecisionSittingDate[:10] ||
-			v.URL != fmt.Sprintf("https://www.ourcommons.ca/members/en/votes/%d/%d/%d", r.ParliamentNumber, r.SessionNumber, v.Number) {
+			v.URL != fmt.Sprintf(
+				"https://www.ourcommons.ca/members/en/votes/%d/%d/%d", r.ParliamentNumber, r.SessionNumber, v.Number,
+			) {
 			t.Errorf("%s: division %+v, the record has %+v", r.id(t), v, w)
 		}
 		if w.DecisionDateTime != "" && (v.At == nil || !strings.HasPrefix(*v.At, w.DecisionDateTime)) {

@@ -13,25 +13,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// Course is what became of a bill, and what is said about it. Lists are oldest first, and empty as long as LEGISinfo
-// has not been asked.
+// Course is a bill's course through Parliament: its stages, votes and debates, its outcome, and publications about it.
+// Lists are oldest first. They are empty until LEGISinfo's record of the bill has been fetched.
 type Course struct {
-	// Complete says whether all of LEGISinfo's record was read, and that as LEGISinfo's list has the bill now. Until
-	// then, divisions and the rest may be missing.
+	// Complete reports whether LEGISinfo's whole record was read, and matches the bill's current item in LEGISinfo's list.
+	// Until then, divisions and other parts may be missing.
 	Complete        bool
-	RecordFetchedAt *time.Time // when the record that is held came; nil if none is
+	RecordFetchedAt *time.Time // when the stored record was fetched; nil if there is none
 
 	Stages       []Stage // first the chamber where it began, then the other one, then royal assent
 	Votes        []Vote
 	Publications []Publication
 
-	Outcome        *Outcome       // nil as long as it is not known
-	ReinstatedFrom *Reinstatement // the bill of an earlier session that this one is
-	ReinstatedAs   *Reinstatement // the bill of a later session that this one went on as
+	Outcome        *Outcome       // nil while it is unknown
+	ReinstatedFrom *Reinstatement // the same bill in an earlier session
+	ReinstatedAs   *Reinstatement // the same bill in a later session
 	Form           Bilingual      // "Regular", "Appropriation", "Pro forma"
 	Notes          Bilingual      // sanitised HTML
 	Readings       []Reading
@@ -72,7 +72,7 @@ type Publication struct {
 	URL  string
 }
 
-// Reinstatement is the same bill in another session.
+// Reinstatement refers to the same bill in another session.
 type Reinstatement struct {
 	Bill         *string // its id; nil where its session is not known
 	Session      *string
@@ -88,7 +88,7 @@ type Reading struct {
 	Chamber, Reading, PassedOn string // "house", "second", "2022-05-12"
 }
 
-// Decision is what a chamber decided at a stage, by a division or without one.
+// Decision is a decision of a chamber at a stage, taken by a division or without one.
 type Decision struct {
 	Chamber       string
 	Stage, Motion Bilingual
@@ -98,7 +98,7 @@ type Decision struct {
 	Date, Sitting *string
 }
 
-// Sitting is one at which the bill came up.
+// Sitting is a sitting at which the bill came up.
 type Sitting struct {
 	Chamber      string
 	Stage, Name  Bilingual
@@ -107,7 +107,7 @@ type Sitting struct {
 	URL          Bilingual // the debates of that sitting
 }
 
-// Event is what happened to the bill.
+// Event is an event in the bill's course.
 type Event struct {
 	Chamber            *string
 	Stage, Name        Bilingual
@@ -125,7 +125,7 @@ type Event struct {
 type Speech struct {
 	Chamber           string
 	Stage, Kind       Bilingual
-	Sponsor           bool // the sponsor's; else a reply
+	Sponsor           bool // it is the sponsor's; else it is a reply
 	PersonID          *int
 	Name, Politician  *string
 	Caucus            Bilingual
@@ -133,7 +133,7 @@ type Speech struct {
 	URL               Bilingual
 }
 
-// Meeting is one of a committee about the bill.
+// Meeting is a committee meeting about the bill.
 type Meeting struct {
 	Chamber          string
 	Stage, Committee Bilingual
@@ -142,25 +142,25 @@ type Meeting struct {
 	URL              *string
 }
 
-// Message is a step of the chambers' exchange about amendments.
+// Message is a message between the chambers about amendments.
 type Message struct {
-	Chamber           *string // who took it
+	Chamber           *string // the chamber that acted
 	Name              Bilingual
 	Date, At, Sitting *string
 	URL               Bilingual
 }
 
-// Ruling is a Speaker's ruling or statement.
+// Ruling is a ruling or a statement of a Speaker.
 type Ruling struct {
 	Chamber           string
 	Date, At, Sitting *string
 	URL               Bilingual
 }
 
-// Reference is a page about the bill.
+// Reference is a web page about the bill.
 type Reference struct{ Kind, Title, URL Bilingual }
 
-// Notice is an article or a book about the bill.
+// Notice is the bibliographic notice of an article or a book about the bill.
 type Notice struct {
 	Title, Author, Publication, Volume, Date, Classification *string
 	Language                                                 *string // "en" or "fr"
@@ -174,7 +174,7 @@ type PreStudy struct {
 	Name       Bilingual
 }
 
-// Course gives the course of a bill; ErrNotFound if the bill is not held.
+// Course returns the course of a bill; ErrNotFound if the bill is not stored.
 func (s *Store) Course(ctx context.Context, id BillID) (*Course, error) {
 	row, err := s.bill(ctx, id)
 	if err != nil {
@@ -183,13 +183,13 @@ func (s *Store) Course(ctx context.Context, id BillID) (*Course, error) {
 	return s.courseOfRow(ctx, id, row)
 }
 
-// BillWithCourse gives a bill and its course; ErrNotFound if the bill is not held.
+// BillWithCourse returns a bill and its course; ErrNotFound if the bill is not stored.
 func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Course, error) {
 	row, err := s.bill(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	bills, err := s.stored(ctx, []db.Bill{row})
+	bills, err := s.stored(ctx, []sql.Bill{row})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,12 +197,12 @@ func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Co
 	return &bills[0], course, err
 }
 
-func (s *Store) courseOfRow(ctx context.Context, id BillID, row db.Bill) (*Course, error) {
-	var parts Parts
+func (s *Store) courseOfRow(ctx context.Context, id BillID, row sql.Bill) (*Course, error) {
+	var parts SourceRecords
 	if err := json.Unmarshal(row.Parts, &parts); err != nil {
 		return nil, fmt.Errorf("parts of bill %s: %w", id, err)
 	}
-	held := map[string]Parts{row.ID: parts}
+	held := map[string]SourceRecords{row.ID: parts}
 	if err := reread(ctx, s.q, held); err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (s *Store) courseOfRow(ctx context.Context, id BillID, row db.Bill) (*Cours
 	if err := s.reinstatements(ctx, id, parts, c); err != nil {
 		return nil, err
 	}
-	over, err := s.q.LaterSessionHeld(ctx, db.LaterSessionHeldParams{Parliament: row.Parliament, Session: row.Session})
+	over, err := s.q.LaterSessionHeld(ctx, sql.LaterSessionHeldParams{Parliament: row.Parliament, Session: row.Session})
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (s *Store) courseOfRow(ctx context.Context, id BillID, row db.Bill) (*Cours
 	return c, nil
 }
 
-// linkSpeakers names the politicians that made speeches.
+// linkSpeakers sets the politicians who made speeches.
 func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 	var people []int64
 	for _, o := range c.Speeches {
@@ -255,16 +255,21 @@ func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 	return nil
 }
 
-// voteResults are LEGISinfo's words, in lower case.
+// voteResults maps LEGISinfo's words, in lower case, to results.
 // source: LEGISinfo detail, DecisionResultNameEn of HouseVoteDetails and of BillStages.*.Decisions
-var voteResults = map[string]string{"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie", "tied": "tie"}
+var voteResults = map[string]string{
+	"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie",
+	"tied": "tie",
+}
 
 func voteResult(words string) string { return cmp.Or(voteResults[strings.ToLower(words)], "unknown") }
 
-func courseOf(id BillID, p Parts) *Course {
+func courseOf(id BillID, p SourceRecords) *Course {
 	c := &Course{
-		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{}, Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
-		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{}, Bibliography: []Notice{},
+		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{},
+		Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
+		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{},
+		Bibliography: []Notice{},
 	}
 	d := p.Detail
 	if d == nil {
@@ -273,13 +278,19 @@ func courseOf(id BillID, p Parts) *Course {
 	c.Form, c.Notes = plain(d.Form), Bilingual{En: cleanHTML(d.Notes.En), Fr: cleanHTML(d.Notes.Fr)}
 	for _, v := range d.Votes {
 		c.Votes = append(c.Votes, Vote{
-			Number: v.Number, Chamber: v.Chamber, Stage: Bilingual{En: plainText(v.StageEn), Fr: plainText(v.StageFr)}, Motion: Bilingual{En: plainText(v.MotionEn), Fr: plainText(v.MotionFr)},
-			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: dayOf(v.Date), At: momentOf(v.At), Sitting: mark(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
-			Abstentions: v.Abstentions, Total: cmp.Or(v.Total, v.Yeas+v.Nays+v.Paired), Result: voteResult(v.Result), URL: voteURL(v.Chamber, cmp.Or(v.Session, id.SessionCode()), v.Number),
+			Number: v.Number, Chamber: v.Chamber, Stage: Bilingual{En: plainText(v.StageEn), Fr: plainText(v.StageFr)},
+			Motion:  Bilingual{En: plainText(v.MotionEn), Fr: plainText(v.MotionFr)},
+			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: dayOf(v.Date), At: momentOf(v.At),
+			Sitting: mark(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
+			Abstentions: v.Abstentions, Total: cmp.Or(v.Total, v.Yeas+v.Nays+v.Paired), Result: voteResult(v.Result),
+			URL: voteURL(v.Chamber, cmp.Or(v.Session, id.SessionCode()), v.Number),
 		})
 	}
 	for _, t := range d.Publications {
-		c.Publications = append(c.Publications, Publication{ID: t.ID, Name: Bilingual{En: plainText(t.NameEn), Fr: plainText(t.NameFr)}, URL: fmt.Sprintf("https://www.parl.ca/DocumentViewer/en/%d", t.ID)})
+		c.Publications = append(c.Publications, Publication{
+			ID: t.ID, Name: Bilingual{En: plainText(t.NameEn), Fr: plainText(t.NameFr)},
+			URL: fmt.Sprintf("https://www.parl.ca/DocumentViewer/en/%d", t.ID),
+		})
 	}
 	for _, o := range d.Readings {
 		if name := map[int]string{1: "first", 2: "second", 3: "third"}[o.Reading]; name != "" {
@@ -291,18 +302,25 @@ func courseOf(id BillID, p Parts) *Course {
 	return c
 }
 
-// happenings takes what happened from the record.
+// happenings sets what the record says about decisions, sittings, events, speeches, meetings, messages and rulings. It
+// is long, because it has a short loop for each of them.
 func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	session := func(w legisinfo.Where) string { return cmp.Or(w.Session, id.SessionCode()) }
 	for _, o := range d.Decisions {
-		e := Decision{Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result), Method: plain(o.Method), Date: dayOf(o.Date), Sitting: mark(o.Sitting)}
+		e := Decision{
+			Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result),
+			Method: plain(o.Method), Date: dayOf(o.Date), Sitting: mark(o.Sitting),
+		}
 		if n := o.Division; n > 0 {
 			e.Division = &n
 		}
 		c.Decisions = append(c.Decisions, e)
 	}
 	for _, o := range d.Sittings {
-		e := Sitting{Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: mark(o.Number), Date: dayOf(o.Date), Note: plain(o.Note)}
+		e := Sitting{
+			Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: mark(o.Number), Date: dayOf(o.Date),
+			Note: plain(o.Note),
+		}
 		if o.Published || o.Chamber == "senate" {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Number, o.Date)
 		}
@@ -317,7 +335,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Speeches {
 		e := Speech{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name), Caucus: plain(o.Caucus), Date: dayOf(o.Date), At: momentOf(o.At),
+			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name),
+			Caucus: plain(o.Caucus), Date: dayOf(o.Date), At: momentOf(o.At),
 			Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
 		}
 		if n := o.Person; n > 0 {
@@ -330,15 +349,22 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Meetings {
 		c.Meetings = append(c.Meetings, Meeting{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: mark(o.Acronym), Number: mark(o.Number), Date: dayOf(o.Date),
+			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: mark(o.Acronym),
+			Number: mark(o.Number), Date: dayOf(o.Date),
 			URL: meetingURL(o.Chamber, session(o.Where), o.Acronym, o.Number),
 		})
 	}
 	for _, o := range d.Messages {
-		c.Messages = append(c.Messages, Message{Chamber: optional(o.Chamber), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)})
+		c.Messages = append(c.Messages, Message{
+			Chamber: optional(o.Chamber), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting),
+			URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date),
+		})
 	}
 	for _, o := range d.Rulings {
-		e := Ruling{Chamber: o.Chamber, Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}}
+		e := Ruling{
+			Chamber: o.Chamber, Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting),
+			URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
+		}
 		if e.URL == (Bilingual{}) {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)
 		}
@@ -348,7 +374,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 
 func event(o legisinfo.Event, session string) Event {
 	e := Event{
-		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Completes: o.Completes, Defeats: o.Defeats,
+		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At),
+		Completes: o.Completes, Defeats: o.Defeats,
 		Committee: mark(o.Committee), Sitting: mark(o.Sitting), Amendments: o.Amendments, Note: plain(o.Note),
 	}
 	if n := o.Report; n > 0 {
@@ -357,13 +384,18 @@ func event(o legisinfo.Event, session string) Event {
 	return e
 }
 
-// literature takes what is said about the bill from the record.
+// literature sets what the record says about publications: references, notices, the pre-study and the summary.
 func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	for _, o := range d.References {
-		c.References = append(c.References, Reference{Kind: plain(o.Kind), Title: plain(o.Title), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}})
+		c.References = append(c.References, Reference{
+			Kind: plain(o.Kind), Title: plain(o.Title), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
+		})
 	}
 	for _, o := range d.Notices {
-		e := Notice{Title: plainText(o.Title), Author: plainText(o.Author), Publication: plainText(o.Publication), Volume: plainText(o.Volume), Date: plainText(o.Date), Classification: plainText(o.Classification), Online: o.Online}
+		e := Notice{
+			Title: plainText(o.Title), Author: plainText(o.Author), Publication: plainText(o.Publication),
+			Volume: plainText(o.Volume), Date: plainText(o.Date), Classification: plainText(o.Classification), Online: o.Online,
+		}
 		e.Language = optional(map[int]string{1: "en", 2: "fr"}[o.Language])
 		c.Bibliography = append(c.Bibliography, e)
 	}
@@ -380,7 +412,8 @@ func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	}
 }
 
-// voteURL is a division's page. The Senate numbers its pages by ids that the record does not have.
+// voteURL returns the address of a division's page. The Senate identifies its pages by ids that the record does not
+// have, so its divisions have the address of the list.
 func voteURL(chamber, session string, number int) string {
 	if chamber == "senate" {
 		return "https://sencanada.ca/en/in-the-chamber/votes/"
@@ -393,7 +426,7 @@ var (
 	committeeAcronym = regexp.MustCompile(`^[A-Z][A-Z0-9]{2,4}$`)
 )
 
-// debatesURL is where a sitting's debates are; none where that cannot be told. The Senate's addresses have been of this
+// debatesURL returns the addresses of a sitting's debates; empty if they are unknown. The Senate's addresses have this
 // form since the 41st Parliament.
 func debatesURL(chamber, session, number, date string) Bilingual {
 	p, s, err := ParseSession(session)
@@ -403,25 +436,34 @@ func debatesURL(chamber, session, number, date string) Bilingual {
 	switch {
 	case chamber == "house":
 		return Bilingual{
-			En: optional(fmt.Sprintf("https://www.ourcommons.ca/DocumentViewer/en/%s/house/sitting-%s/hansard", session, number)),
-			Fr: optional(fmt.Sprintf("https://www.noscommunes.ca/DocumentViewer/fr/%s/chambre/seance-%s/debats", session, number)),
+			En: optional(fmt.Sprintf(
+				"https://www.ourcommons.ca/DocumentViewer/en/%s/house/sitting-%s/hansard", session, number,
+			)),
+			Fr: optional(fmt.Sprintf(
+				"https://www.noscommunes.ca/DocumentViewer/fr/%s/chambre/seance-%s/debats", session, number,
+			)),
 		}
 	case chamber == "senate" && p >= 41 && date != "":
 		n, _ := strconv.Atoi(number)
 		at := func(language, letter string) *string {
-			return optional(fmt.Sprintf("https://sencanada.ca/%s/content/sen/chamber/%d%d/debates/%03ddb_%s-%s", language, p, s, n, date, letter))
+			return optional(fmt.Sprintf(
+				"https://sencanada.ca/%s/content/sen/chamber/%d%d/debates/%03ddb_%s-%s", language, p, s, n, date, letter,
+			))
 		}
 		return Bilingual{En: at("en", "e"), Fr: at("fr", "f")}
 	}
 	return Bilingual{}
 }
 
-// meetingURL is where a meeting of a committee of the House is; the Senate's addresses cannot be told.
+// meetingURL returns the address of a House committee's meeting. The addresses of Senate committees cannot be derived.
 func meetingURL(chamber, session, acronym, number string) *string {
-	if chamber != "house" || acronym == "WHOL" || !committeeAcronym.MatchString(acronym) || !sittingNumber.MatchString(number) {
+	if chamber != "house" || acronym == "WHOL" || !committeeAcronym.MatchString(acronym) ||
+		!sittingNumber.MatchString(number) {
 		return nil
 	}
-	return optional(fmt.Sprintf("https://www.ourcommons.ca/DocumentViewer/en/%s/%s/meeting-%s/notice", session, acronym, number))
+	return optional(fmt.Sprintf(
+		"https://www.ourcommons.ca/DocumentViewer/en/%s/%s/meeting-%s/notice", session, acronym, number,
+	))
 }
 
 func reportURL(chamber, session, acronym string, number int) Bilingual {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Valid says whether the cursor could be of a bill: a list can go on after it.
+// Valid reports whether the cursor can be the place of a bill, so that a list can continue after it.
 func (c *BillCursor) Valid() bool {
 	if _, err := time.Parse(time.DateOnly, c.Introduced); c.Introduced != "" && err != nil {
 		return false
@@ -15,10 +15,10 @@ func (c *BillCursor) Valid() bool {
 	return err == nil && id == c.ID
 }
 
-// Valid says whether the cursor could be of a politician.
+// Valid reports whether the cursor can be the place of a politician.
 func (c *PoliticianCursor) Valid() bool { return c.Rank >= 0 && c.Rank <= math.MaxInt32 }
 
-// Valid says whether the cursor could be a place in the history of all bills.
+// Valid reports whether the cursor can be a place in the history of all bills.
 func (c *ChangeCursor) Valid() bool {
 	if session, number, _ := strings.Cut(c.Bill, "/"); c.Bill != "" { // empty before the first
 		if id, err := ParseBillID(session, number); err != nil || id.String() != c.Bill {

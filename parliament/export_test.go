@@ -1,7 +1,7 @@
 package parliament
 
 // CourseOf is what Store.Course gives of a bill that is stored alone.
-func CourseOf(id BillID, p Parts) *Course {
+func CourseOf(id BillID, p SourceRecords) *Course {
 	c := courseOf(id, p)
 	c.link(id, p, nil, nil)
 	c.Outcome = outcomeOf(id, p, c, false)

@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// TestUpdateFeedsAfterAConflict has Postgres refuse the commit of an update once, as it does for a serialization failure:
-// the update that is done again makes the items that the first one would have made.
+// TestUpdateFeedsAfterAConflict has Postgres refuse the commit of an update once, as it does for a serialization
+// failure: the update that is done again makes the items that the first one would have made.
 func TestUpdateFeedsAfterAConflict(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -19,9 +19,12 @@ func TestUpdateFeedsAfterAConflict(t *testing.T) {
 	s := parliament.NewStore(d)
 	var records []parliament.Record
 	for _, number := range []string{"C-2", "C-3"} {
-		records = append(records, record(t, number, parliament.Parts{
+		records = append(records, record(t, number, parliament.SourceRecords{
 			OpenParliament: &openparliament.Bill{Session: "44-1", Number: number, NameEn: "An Act", Introduced: "2022-02-02"},
-			Item:           &legisinfo.Item{ID: 1, Session: "44-1", Number: number, LongTitleEn: "An Act", HouseFirst: "2022-02-02", StatusEn: "At second reading in the House of Commons", Hash: "1"},
+			Item: &legisinfo.Item{
+				ID: 1, Session: "44-1", Number: number, LongTitleEn: "An Act", HouseFirst: "2022-02-02",
+				StatusEn: "At second reading in the House of Commons", Hash: "1",
+			},
 		}))
 	}
 	if _, err := s.Save(t.Context(), newRun(t), records); err != nil {
@@ -34,7 +37,8 @@ BEGIN
     IF nextval('commits') = 1 THEN RAISE EXCEPTION USING ERRCODE = '40001'; END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER refuse_once AFTER INSERT ON feed_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_once();`); err != nil {
+CREATE CONSTRAINT TRIGGER refuse_once AFTER INSERT ON feed_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION refuse_once();`); err != nil {
 		t.Fatal(err)
 	}
 	counts, err := s.UpdateFeeds(t.Context(), 100, func(int) {})
@@ -42,7 +46,8 @@ CREATE CONSTRAINT TRIGGER refuse_once AFTER INSERT ON feed_items DEFERRABLE INIT
 		t.Errorf("%+v, %v; %d conflicts", counts, err, conflicts)
 	}
 	var items int
-	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM feed_items`).Scan(&items); err != nil || items != counts.Items {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM feed_items`).Scan(&items); err != nil ||
+		items != counts.Items {
 		t.Errorf("%d items are stored, %d were counted: %v", items, counts.Items, err)
 	}
 }

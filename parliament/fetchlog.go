@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Statuses of a fetch.
@@ -18,7 +19,7 @@ const (
 	FetchPartialSuccess    = "partial_success"
 	FetchFailure           = "failure"
 	FetchSourceUnavailable = "source_unavailable"
-	FetchCanceled          = "canceled" // somebody asked for it: what was stored until then stays
+	FetchCanceled          = "canceled" // on request; bills stored until then stay
 )
 
 // FetchLog is the record of one fetch.
@@ -37,13 +38,13 @@ type FetchLog struct {
 	CreatedAt        time.Time
 }
 
-// FetchError is one thing that went wrong, and with which record.
+// FetchError is an error of a fetch, with the address of the record.
 type FetchError struct {
 	URL     string `json:"url,omitempty"`
 	Message string `json:"message"`
 }
 
-// InsertFetchLogTx writes a fetch log in the transaction that ends the step it belongs to.
+// InsertFetchLogTx inserts a fetch log in the transaction that ends its step.
 func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) error {
 	params, err := json.Marshal(l.Params)
 	if err != nil {
@@ -56,14 +57,16 @@ func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) err
 	if err != nil {
 		return err
 	}
-	return s.q.WithTx(tx).InsertFetchLog(ctx, db.InsertFetchLogParams{
-		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: l.Status, RecordsAttempted: int32(l.RecordsAttempted), //nolint:gosec // thousands
-		RecordsSucceeded: int32(l.RecordsSucceeded), RecordsFailed: int32(l.RecordsFailed), DurationSeconds: l.Duration.Seconds(), //nolint:gosec // thousands
-		Params: params, Errors: errs, CreatedAt: l.CreatedAt,
+	return s.q.WithTx(tx).InsertFetchLog(ctx, sql.InsertFetchLogParams{
+		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: l.Status,
+		RecordsAttempted: int32(l.RecordsAttempted),                                        //nolint:gosec // thousands
+		RecordsSucceeded: int32(l.RecordsSucceeded), RecordsFailed: int32(l.RecordsFailed), //nolint:gosec // thousands
+		DurationSeconds: l.Duration.Seconds(),
+		Params:          params, Errors: errs, CreatedAt: l.CreatedAt,
 	})
 }
 
-// FetchLogFilter narrows a list of fetch logs; empty fields do not.
+// FetchLogFilter narrows a list of fetch logs. Empty fields do not narrow it.
 type FetchLogFilter struct {
 	Status, Source string
 	RunID, Before  *uuid.UUID
@@ -72,15 +75,20 @@ type FetchLogFilter struct {
 
 // FetchLogs lists fetch logs, newest first.
 func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, error) {
-	rows, err := s.lists.ListFetchLogs(ctx, db.ListFetchLogsParams{Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit)}) //nolint:gosec // bounded by the contract
+	//nolint:gosec // bounded by the contract
+	rows, err := s.lists.ListFetchLogs(ctx, sql.ListFetchLogsParams{
+		Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, Limit: int32(f.Limit),
+	})
 	if err != nil {
 		return nil, err
 	}
 	logs := make([]FetchLog, len(rows))
 	for i, r := range rows {
 		logs[i] = FetchLog{
-			ID: r.ID, RunID: r.RunID, Asset: r.Asset, Source: r.Source, Status: r.Status, RecordsAttempted: int(r.RecordsAttempted),
-			RecordsSucceeded: int(r.RecordsSucceeded), RecordsFailed: int(r.RecordsFailed), Duration: time.Duration(r.DurationSeconds * float64(time.Second)), CreatedAt: r.CreatedAt,
+			ID: r.ID, RunID: r.RunID, Asset: r.Asset, Source: r.Source, Status: r.Status,
+			RecordsAttempted: int(r.RecordsAttempted),
+			RecordsSucceeded: int(r.RecordsSucceeded), RecordsFailed: int(r.RecordsFailed),
+			Duration: time.Duration(r.DurationSeconds * float64(time.Second)), CreatedAt: r.CreatedAt,
 		}
 		if err := json.Unmarshal(r.Params, &logs[i].Params); err != nil {
 			return nil, fmt.Errorf("params of fetch log %s: %w", r.ID, err)
@@ -92,7 +100,7 @@ func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, er
 	return logs, nil
 }
 
-// FetchStats sums up the fetches of one status.
+// FetchStats summarizes the fetches with one status.
 type FetchStats struct {
 	Status            string
 	Count             int
@@ -100,15 +108,31 @@ type FetchStats struct {
 	Succeeded, Failed int
 }
 
-// FetchStats sums up the fetches from a moment up to another, by status.
+// FetchStats summarizes the fetches of a period by status.
 func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]FetchStats, error) {
-	rows, err := s.q.FetchLogStats(ctx, db.FetchLogStatsParams{Since: since, Until: until})
+	rows, err := s.q.FetchLogStats(ctx, sql.FetchLogStatsParams{Since: since, Until: until})
 	if err != nil {
 		return nil, err
 	}
 	stats := make([]FetchStats, len(rows))
 	for i, r := range rows {
-		stats[i] = FetchStats{Status: r.Status, Count: int(r.N), AvgDuration: time.Duration(r.AvgDuration * float64(time.Second)), Succeeded: int(r.Succeeded), Failed: int(r.Failed)}
+		stats[i] = FetchStats{
+			Status: r.Status, Count: int(r.N), AvgDuration: time.Duration(r.AvgDuration * float64(time.Second)),
+			Succeeded: int(r.Succeeded), Failed: int(r.Failed),
+		}
 	}
 	return stats, nil
+}
+
+// Sweeper deletes old fetch logs. They are kept for 365 days by default.
+func (s *Store) Sweeper() db.Sweeper {
+	return db.Sweeper{
+		Kind: "fetch_logs", KeepFor: 365 * 24 * time.Hour, Nth: s.q.NthFetchLog,
+		Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+			return s.q.SweepFetchLogs(ctx, sql.SweepFetchLogsParams{Before: before, Limit: limit})
+		},
+		Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return s.q.TrimFetchLogs(ctx, sql.TrimFetchLogsParams{Keep: keep, Limit: limit})
+		},
+	}
 }

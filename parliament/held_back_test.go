@@ -19,7 +19,9 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 	save := func(number string) {
 		t.Helper()
 		op := &openparliament.Bill{Session: "44-1", Number: number, NameEn: "An Act", Introduced: "2022-02-02"}
-		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{record(t, number, parliament.Parts{OpenParliament: op})}); err != nil {
+		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{
+			record(t, number, parliament.SourceRecords{OpenParliament: op}),
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,7 +36,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	save("C-3")
-	first, err := s.NewBillsSince(t.Context(), "", nil)
+	first, err := s.NewBillsSince(t.Context(), "")
 	if err != nil || !slices.Equal(first.IDs, []string{"44-1/C-2"}) || !first.Unsettled {
 		t.Fatalf("while it is open: %+v, %v", first, err)
 	}
@@ -42,7 +44,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	dbtest.Settled(t, d)
-	then, err := s.NewBillsSince(t.Context(), first.Next, nil)
+	then, err := s.NewBillsSince(t.Context(), first.Next)
 	if err != nil || !slices.Equal(then.IDs, []string{"44-1/C-3"}) || then.Unsettled {
 		t.Errorf("afterwards: %+v, %v", then, err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -18,28 +18,31 @@ import (
 type SessionList struct {
 	Session string // "44-1"
 	Items   map[BillID]*legisinfo.Item
-	// ReadAt is when it was asked for.
+	// ReadAt is the time of the request.
 	ReadAt time.Time
-	// Incomplete says that some of its records could not be read: a bill that is not in Items may be listed all the same.
+	// Incomplete reports that some records of the list could not be read. A bill that is not in Items may be listed
+	// nevertheless.
 	Incomplete bool
-	// Looked says that openparliament.ca was asked for the whole session as well.
-	Looked bool
+	// Checked reports that openparliament.ca was asked for the whole session as well.
+	Checked bool
 }
 
-// RecordList keeps what a list says, so that stored bills can be compared with it.
+// RecordList stores the contents of a list, so that stored bills can be compared with it.
 func (s *Store) RecordList(ctx context.Context, l SessionList) error {
-	p := db.RecordListedBillsParams{Session: l.Session, ReadAt: l.ReadAt}
+	p := sql.RecordListedBillsParams{Session: l.Session, ReadAt: l.ReadAt}
 	for id, item := range l.Items {
 		var activity time.Time
 		if t, err := time.Parse(time.RFC3339Nano, item.LatestActivity); err == nil {
 			activity = t
 		}
-		p.Ids, p.Hashes, p.Activities = append(p.Ids, id.String()), append(p.Hashes, item.Hash), append(p.Activities, activity)
+		p.Ids = append(p.Ids, id.String())
+		p.Hashes = append(p.Hashes, item.Hash)
+		p.Activities = append(p.Activities, activity)
 	}
 	return s.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		// The session's row comes first: it is the lock of two fetches that read the same list.
-		err := q.RecordSessionList(ctx, db.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
+		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Checked})
 		if err != nil {
 			return fmt.Errorf("record the list of session %s: %w", l.Session, err)
 		}
@@ -49,16 +52,42 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 		if l.Incomplete || len(p.Ids) == 0 {
 			return nil
 		}
-		return q.ForgetUnlistedBills(ctx, db.ForgetUnlistedBillsParams{Session: l.Session, Ids: p.Ids, ReadAt: l.ReadAt})
+		return q.ForgetUnlistedBills(ctx, sql.ForgetUnlistedBillsParams{Session: l.Session, Ids: p.Ids, ReadAt: l.ReadAt})
 	})
 }
 
-// SessionsToLookAt gives held sessions that were not looked at as a whole since a time, the longest waiting first.
-func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	return s.q.SessionsToLookAt(ctx, db.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number
+// MarkMissing records which bills of a session the sources list. A stored bill that they do not list is missing from
+// now on and stays stored; a missing bill that they list again is found. It returns how many bills each of that is.
+func (s *Store) MarkMissing(ctx context.Context, session string, listed []string) (missing, found int64, err error) {
+	parliament, number, err := ParseSession(session)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(listed) == 0 { // an empty list does not mean that all bills are gone
+		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
+	}
+	missing, err = s.q.MarkMissingBills(ctx, sql.MarkMissingBillsParams{
+		At:         ptr(time.Now().UTC().Truncate(time.Microsecond)),
+		Parliament: int32(parliament), Session: int32(number), Listed: listed, //nolint:gosec // small numbers
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("mark the missing bills of session %s: %w", session, err)
+	}
+	found, err = s.q.MarkFoundBills(ctx, listed)
+	if err != nil {
+		return missing, 0, fmt.Errorf("mark the bills of session %s that are listed again: %w", session, err)
+	}
+	return missing, found, nil
 }
 
-// NewestSession is the latest session of which a bill is held; "" if none is.
+// SessionsToCheck returns stored sessions that were last checked as a whole before a time, the longest unchecked
+// first.
+func (s *Store) SessionsToCheck(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	//nolint:gosec // a small number
+	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, Limit: int32(limit)})
+}
+
+// NewestSession returns the latest session that has a stored bill; "" if there is none.
 func (s *Store) NewestSession(ctx context.Context) (string, error) {
 	code, err := s.q.NewestSession(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -67,21 +96,24 @@ func (s *Store) NewestSession(ctx context.Context) (string, error) {
 	return code, err
 }
 
-// ListState is how a stored bill relates to the lists.
+// ListState relates a stored bill to the lists.
 type ListState struct {
 	ItemHash   string // of the stored list item; empty: none is stored
 	DetailHash string // of the list item for which the stored detail was fetched; empty: none is stored
-	// LacksChapter says that the bill is law and its chapter of the statutes is not known yet.
+	// LacksChapter reports that the bill is law and its chapter of the statutes is not known yet.
 	LacksChapter bool
 }
 
-// ListStates gives the states of a session's stored bills.
+// ListStates returns the states of a session's stored bills, by id.
 func (s *Store) ListStates(ctx context.Context, session string) (map[string]ListState, error) {
 	parliament, number, err := ParseSession(session)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.q.BillStatesOfSession(ctx, db.BillStatesOfSessionParams{Parliament: int32(parliament), Session: int32(number)}) //nolint:gosec // small numbers
+	//nolint:gosec // small numbers
+	rows, err := s.q.BillStatesOfSession(ctx, sql.BillStatesOfSessionParams{
+		Parliament: int32(parliament), Session: int32(number),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +131,16 @@ const (
 	LagDetail   = "detail"   // its list item is stored, its own record is older or was never read
 )
 
-// Lag is a bill that is not stored as LEGISinfo's newest list has it.
+// Lag is a bill that differs from LEGISinfo's newest list.
 type Lag struct {
-	Bill    string    `json:"bill"`
-	Session string    `json:"session"`
-	Reason  string    `json:"reason"`
-	Since   time.Time `json:"since"` // when it was first seen changed; the day of the activity that is not stored, if that is known
+	Bill    string `json:"bill"`
+	Session string `json:"session"`
+	Reason  string `json:"reason"`
+	// when it was first seen changed; the day of the activity that is not stored, if that is known
+	Since time.Time `json:"since"`
 }
 
-// Lagging compares the stored bills with the newest list that was read of each session. Those that lag longest come
+// Lagging compares the stored bills with the newest list of each session. It returns those that differ, the longest lag
 // first.
 func (s *Store) Lagging(ctx context.Context) ([]Lag, error) {
 	rows, err := s.q.LaggingBills(ctx)
@@ -124,7 +157,7 @@ func (s *Store) Lagging(ctx context.Context) ([]Lag, error) {
 			out[i].Reason = LagDetail
 			continue
 		}
-		// The source may have had the change for long before anybody read its list.
+		// The source may have made the change long before its list was read.
 		stored, err := time.Parse(time.RFC3339Nano, r.StoredActivity)
 		if a := r.LatestActivityAt; a != nil && a.Before(r.SeenAt) && (err != nil || a.After(stored)) {
 			out[i].Since = a.UTC()
@@ -134,7 +167,7 @@ func (s *Store) Lagging(ctx context.Context) ([]Lag, error) {
 	return out, nil
 }
 
-// ListsReadAt gives when the newest list of each session was read.
+// ListsReadAt returns when the newest list of each session was read.
 func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 	rows, err := s.q.SessionLists(ctx)
 	out := make(map[string]time.Time, len(rows))
@@ -144,11 +177,12 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 	return out, err
 }
 
-// Incomplete gives bills whose detail an older version of the program read: those whose record is held, which Save
-// completes from it, and those that LEGISinfo must be asked for again. They are in no order, so that one that cannot
-// be had holds up no other.
+// Incomplete returns bills whose detail an older version of the program read. Save completes the recorded ones from
+// their stored record. The others must be requested from LEGISinfo again. The order is random, so that a bill that
+// cannot be fetched does not block others.
 func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
-	rows, err := s.q.IncompleteDetails(ctx, db.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	//nolint:gosec // a small number
+	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, Limit: int32(limit)})
 	for _, r := range rows {
 		if r.Recorded {
 			recorded = append(recorded, r.ID)

@@ -12,29 +12,29 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// Parts is what is held of each source about a bill; any may be missing.
-type Parts struct {
+// SourceRecords are the records of each source about one bill. Any of them may be missing.
+type SourceRecords struct {
 	OpenParliament *openparliament.Bill `json:"openparliament"`
 	Item           *legisinfo.Item      `json:"item"`   // of LEGISinfo's list
 	Detail         *legisinfo.Detail    `json:"detail"` // LEGISinfo's own record
 }
 
-// Current says whether the detail is there and belongs to the list item as it is now.
-func (p Parts) Current() bool {
+// Current reports whether the detail exists and belongs to the current list item.
+func (p SourceRecords) Current() bool {
 	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash
 }
 
-// Complete says whether the detail is there and has all that is looked for now. One that an older version of the
-// program read is not, unless the record itself is held: see Store.Held.
-func (p Parts) Complete() bool { return p.Detail != nil && p.Detail.Reader >= legisinfo.Reader }
+// Complete reports whether the detail exists and was read by the current Reader. A detail that an older version of the
+// program read is incomplete, unless its record is stored: see Store.Held.
+func (p SourceRecords) Complete() bool { return p.Detail != nil && p.Detail.Reader >= legisinfo.Reader }
 
-// Enriched says whether the detail is both current and complete.
-func (p Parts) Enriched() bool { return p.Current() && p.Complete() }
+// Enriched reports whether the detail is both current and complete.
+func (p SourceRecords) Enriched() bool { return p.Current() && p.Complete() }
 
-// Merge makes a bill of what the sources say. LEGISinfo is Parliament's own record and goes first; openparliament.ca
-// fills in where LEGISinfo has nothing. Every field is there whatever the sources gave, lists are sorted and without
-// repeats, and the same parts always give the same bill.
-func Merge(id BillID, p Parts) Bill {
+// Merge makes a bill of the sources' records. LEGISinfo is Parliament's own record and takes precedence. Data of
+// openparliament.ca is used where LEGISinfo has none. All fields are set whatever the sources have, lists are sorted
+// and have no duplicates, and the same records always give the same bill.
+func Merge(id BillID, p SourceRecords) Bill {
 	op, item, detail := p.OpenParliament, p.Item, p.Detail
 	if op == nil {
 		op = &openparliament.Bill{}
@@ -47,7 +47,9 @@ func Merge(id BillID, p Parts) Bill {
 	}
 	b := Bill{
 		ID: id.String(), Jurisdiction: "ca-federal", Parliament: id.Parliament, Session: id.Session, Number: id.Number(),
-		Title:            Bilingual{En: plainText(cmp.Or(item.LongTitleEn, op.NameEn)), Fr: plainText(cmp.Or(item.LongTitleFr, op.NameFr))},
+		Title: Bilingual{
+			En: plainText(cmp.Or(item.LongTitleEn, op.NameEn)), Fr: plainText(cmp.Or(item.LongTitleFr, op.NameFr)),
+		},
 		ShortTitle:       Bilingual{En: plainText(item.ShortTitleEn), Fr: plainText(item.ShortTitleFr)},
 		HomeChamber:      cmp.Or(item.Chamber, map[string]string{"C": "house", "S": "senate"}[id.Prefix]),
 		BillType:         Bilingual{En: plainText(item.TypeEn), Fr: plainText(item.TypeFr)},
@@ -59,7 +61,9 @@ func Merge(id BillID, p Parts) Bill {
 		Committees:       committees(detail.Committees),
 		RelatedBills:     relatedBills(id, detail.RelatedBills),
 		Summary:          Bilingual{En: cleanHTML(detail.SummaryEn), Fr: cleanHTML(detail.SummaryFr)},
-		LegisinfoURL:     optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", id.SessionCode(), strings.ToLower(id.Number()))),
+		LegisinfoURL: optional(fmt.Sprintf(
+			"https://www.parl.ca/legisinfo/en/bill/%s/%s", id.SessionCode(), strings.ToLower(id.Number()),
+		)),
 	}
 	b.GovernmentBill, b.PrivateMemberBill = kind(id, item, p.Detail)
 	if detail.StatuteYear > 0 && detail.Statute > 0 {
@@ -78,8 +82,8 @@ func Merge(id BillID, p Parts) Bill {
 	return b
 }
 
-// kind says whether a bill is the government's or a private member's. By long custom numbers below 200 are the
-// government's; that serves while LEGISinfo has not been asked.
+// kind reports whether a bill is the government's or a private member's. By convention, numbers below 200 are the
+// government's. The number decides only until LEGISinfo's records are there.
 func kind(id BillID, item *legisinfo.Item, detail *legisinfo.Detail) (government, private bool) {
 	government = id.Digits < 200
 	private = id.Prefix == "C" && !government
@@ -93,7 +97,7 @@ func kind(id BillID, item *legisinfo.Item, detail *legisinfo.Detail) (government
 	return government, private
 }
 
-// latestActivity is when something happened to the bill last. A brief item has nothing of it, but the record has.
+// latestActivity returns the time of the bill's latest activity. A brief item does not have it; the record has.
 func latestActivity(item *legisinfo.Item, detail *legisinfo.Detail) string {
 	e := detail.LatestEvent
 	switch {
@@ -114,7 +118,7 @@ func sponsor(item *legisinfo.Item, detail *legisinfo.Detail) *Sponsor {
 		Name:      plainText(cmp.Or(detail.SponsorName, withoutTitle(item.SponsorName))),
 		Honorific: plain(detail.SponsorHonorific), Office: plain(detail.SponsorOffice), Riding: plain(detail.SponsorRiding),
 	}
-	// The record says that its number is a person's; of the list's nobody says so.
+	// The record's sponsor id is a person id by its name. The list's id has no such promise.
 	if id := cmp.Or(detail.SponsorID, item.SponsorID); id > 0 {
 		s.PersonID = &id
 	}
@@ -124,7 +128,7 @@ func sponsor(item *legisinfo.Item, detail *legisinfo.Detail) *Sponsor {
 	return &s
 }
 
-// withoutTitle takes "Hon." and its like off a name of LEGISinfo's list; its detail has the name without.
+// withoutTitle removes a title such as "Hon." from a name in LEGISinfo's list. The detail has the name without it.
 func withoutTitle(name string) string {
 	for _, title := range []string{"Right Hon. ", "Rt. Hon. ", "Hon. ", "Sen. "} {
 		if rest, ok := strings.CutPrefix(name, title); ok {
@@ -140,7 +144,10 @@ func committees(in []legisinfo.Committee) []Committee {
 		if mark(c.Acronym) == nil && plainText(c.NameEn) == nil && plainText(c.NameFr) == nil {
 			continue
 		}
-		out = append(out, Committee{Acronym: value(mark(c.Acronym)), Chamber: c.Chamber, Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)}})
+		out = append(out, Committee{
+			Acronym: value(mark(c.Acronym)), Chamber: c.Chamber,
+			Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)},
+		})
 	}
 	key := func(c Committee) string {
 		if c.Acronym == "" && c.Name.En != nil {
@@ -170,8 +177,8 @@ func relatedBills(self BillID, in []string) []string {
 	return out
 }
 
-// statusCodes are openparliament.ca's codes for LEGISinfo's statuses. It has none for the others, such as
-// "Referred to committee before second reading in the House of Commons".
+// statusCodes maps LEGISinfo's statuses to openparliament.ca's codes. Other statuses have no code, such as "Referred to
+// committee before second reading in the House of Commons".
 // source: openparliament.ca, the importer of LEGISinfo and the model Bill
 var statusCodes = map[string]string{
 	"At consideration in committee in the House of Commons":                     "HouseInCommittee",
@@ -196,13 +203,13 @@ var statusCodes = map[string]string{
 
 func statusCode(english string) *string { return optional(statusCodes[english]) }
 
-// plain makes plain text of both languages.
+// plain converts both languages to plain text.
 func plain(b legisinfo.Bilingual) Bilingual {
 	return Bilingual{En: plainText(b.En), Fr: plainText(b.Fr)}
 }
 
-// dayOf and momentOf are for what an older version of the program may have stored, such as a day of the year 10000; nil
-// for what no record of Parliament has.
+// dayOf and momentOf check days and times that an older version of the program may have stored, such as a day of the
+// year 10000. They return nil for a date that no record of Parliament can have.
 func dayOf(s string) *string {
 	if t, err := time.Parse(time.DateOnly, s); err != nil || !upstream.Plausible(t) {
 		return nil

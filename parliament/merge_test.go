@@ -33,7 +33,7 @@ const detail = `{"Id": 77, "SponsorPersonName": "Ada Byron", "SponsorPersonShort
  "Publications": [{"PublicationId": 5}, {"PublicationId": 6}],
  "SimilarBills": [{"NumberCode": "C-10", "ParliamentNumber": 40, "SessionNumber": 3}, {"NumberCode": "C-2", "ParliamentNumber": 38, "SessionNumber": 1}, {"NumberCode": "C-10", "ParliamentNumber": 40, "SessionNumber": 3}, {"NumberCode": "C-23A", "ParliamentNumber": 39, "SessionNumber": 1}]}`
 
-func parts(t testing.TB) parliament.Parts {
+func parts(t testing.TB) parliament.SourceRecords {
 	t.Helper()
 	item, err := legisinfo.ParseItem([]byte(listItem))
 	if err != nil {
@@ -44,17 +44,19 @@ func parts(t testing.TB) parliament.Parts {
 		t.Fatal(err)
 	}
 	d.ItemHash = item.Hash
-	op, err := openparliament.ParseBill([]byte(`{"session": "39-1", "number": "C-23A", "legisinfo_id": 77, "introduced": "2007-03-02", "name": {"en": "An Act", "fr": "Loi"}, "url": "/bills/39-1/C-23A/"}`))
+	op, err := openparliament.ParseBill([]byte(
+		`{"session": "39-1", "number": "C-23A", "legisinfo_id": 77, "introduced": "2007-03-02", "name": {"en": "An Act", "fr": "Loi"}, "url": "/bills/39-1/C-23A/"}`,
+	))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parliament.Parts{OpenParliament: &op, Item: &item, Detail: d}
+	return parliament.SourceRecords{OpenParliament: &op, Item: &item, Detail: d}
 }
 
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		parts parliament.Parts
+		parts parliament.SourceRecords
 		want  string
 	}{
 		"everything": {parts(t), `{"id":"39-1/C-23A","jurisdiction":"ca-federal","parliament":39,"session":1,"number":"C-23A",
@@ -65,11 +67,11 @@ func TestMerge(t *testing.T) {
  "committees":[{"acronym":"FOPO","chamber":"house","name":{"en":"Fisheries","fr":"Pêches"}},{"acronym":"AGFO","chamber":"senate","name":{"en":"Agriculture","fr":"Agriculture"}}],
  "related_bills":["38-1/C-2","40-3/C-10"],"summary":{"en":"<div>Fish &amp; boats<br></div>","fr":null},"legisinfo_id":77,"legisinfo_url":"https://www.parl.ca/legisinfo/en/bill/39-1/c-23a",
  "openparliament_url":"https://openparliament.ca/bills/39-1/C-23A/","text_url":"https://www.parl.ca/DocumentViewer/en/6"}`},
-		"openparliament alone": {parliament.Parts{OpenParliament: parts(t).OpenParliament}, `{"id":"39-1/C-23A","jurisdiction":"ca-federal","parliament":39,"session":1,"number":"C-23A",
+		"openparliament alone": {parliament.SourceRecords{OpenParliament: parts(t).OpenParliament}, `{"id":"39-1/C-23A","jurisdiction":"ca-federal","parliament":39,"session":1,"number":"C-23A",
  "title":{"en":"An Act","fr":"Loi"},"short_title":{"en":null,"fr":null},"home_chamber":"house","bill_type":{"en":null,"fr":null},"government_bill":true,"private_member_bill":false,"introduced_on":"2007-03-02",
  "status":{"code":null,"en":null,"fr":null},"latest_activity_at":null,"law":false,"royal_assent_on":null,"statute":null,"sponsor":null,"committees":[],"related_bills":[],"summary":{"en":null,"fr":null},
  "legisinfo_id":77,"legisinfo_url":"https://www.parl.ca/legisinfo/en/bill/39-1/c-23a","openparliament_url":"https://openparliament.ca/bills/39-1/C-23A/","text_url":null}`},
-		"LEGISinfo's list alone": {parliament.Parts{Item: &legisinfo.Item{ID: 3, SponsorName: "Right Hon. Ada Byron", RoyalAssent: "2001-02-03", StatusEn: "Royal assent received", SenateFirst: "2000-01-01", HouseFirst: "2000-01-02", TypeEn: "Private Member’s Bill"}},
+		"LEGISinfo's list alone": {parliament.SourceRecords{Item: &legisinfo.Item{ID: 3, SponsorName: "Right Hon. Ada Byron", RoyalAssent: "2001-02-03", StatusEn: "Royal assent received", SenateFirst: "2000-01-01", HouseFirst: "2000-01-02", TypeEn: "Private Member’s Bill"}},
 			`{"id":"39-1/C-23A","jurisdiction":"ca-federal","parliament":39,"session":1,"number":"C-23A",
  "title":{"en":null,"fr":null},"short_title":{"en":null,"fr":null},"home_chamber":"house","bill_type":{"en":"Private Member’s Bill","fr":null},"government_bill":false,"private_member_bill":true,"introduced_on":"2000-01-01",
  "status":{"code":"RoyalAssentGiven","en":"Royal assent received","fr":null},"latest_activity_at":null,"law":true,"royal_assent_on":"2001-02-03","statute":null,
@@ -122,13 +124,17 @@ func TestPartsEnriched(t *testing.T) {
 
 func TestParseBillID(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"44-1/c-11": "44-1/C-11", "36-1/C-23A": "36-1/C-23A", "45-1/s-1001": "45-1/S-1001"} {
+	for in, want := range map[string]string{
+		"44-1/c-11": "44-1/C-11", "36-1/C-23A": "36-1/C-23A", "45-1/s-1001": "45-1/S-1001",
+	} {
 		session, number, _ := cut(in)
 		if id, err := parliament.ParseBillID(session, number); err != nil || id.String() != want {
 			t.Errorf("%s: %v %v", in, id, err)
 		}
 	}
-	for _, in := range []string{"44/C-11", "44-1/X-11", "44-1/C11", "44-1/C-0", "44-1/", "0-1/C-1", "44-1/C-99999999999999999999", "44-1/C-1\x00"} {
+	for _, in := range []string{
+		"44/C-11", "44-1/X-11", "44-1/C11", "44-1/C-0", "44-1/", "0-1/C-1", "44-1/C-99999999999999999999", "44-1/C-1\x00",
+	} {
 		session, number, _ := cut(in)
 		if id, err := parliament.ParseBillID(session, number); err == nil {
 			t.Errorf("%q: %v", in, id)
@@ -151,7 +157,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add([]byte(listItem), []byte(detail))
 	f.Add([]byte(`{"BillId": 1, "LongTitleEn": "\u0000<sup>o</sup>"}`), []byte(`{"Id": 1, "BillStages": null}`))
 	f.Fuzz(func(t *testing.T, rawItem, rawDetail []byte) {
-		var p parliament.Parts
+		var p parliament.SourceRecords
 		if item, err := legisinfo.ParseItem(rawItem); err == nil {
 			p.Item = &item
 		}

@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// FilterError says that a filter's value is none: which field of the filter, in the words of the API, and what was wanted.
+// FilterError is the error for an invalid value of a filter. Field is the filter's field in the API's terms, and Detail
+// says what is expected.
 type FilterError struct{ Field, Detail string }
 
 func (e *FilterError) Error() string { return e.Field + ": " + e.Detail }
 
-// narrowed is a BillFilter as the database takes it.
+// narrowed is a BillFilter in the form of the SQL parameters.
 type narrowed struct {
 	none               bool // no bill can be listed
 	parliament         *int32
@@ -35,7 +37,7 @@ type narrowed struct {
 	sponsorName        string
 }
 
-// narrow reads what somebody typed into a filter. A FilterError says what cannot be read.
+// narrow parses a filter. The error is a *FilterError if a value is invalid.
 func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	n := narrowed{status: optional(f.Status), ids: []string{}, kinds: []string{}, sponsorIDs: []int64{}}
 	if f.Parliament > 0 {
@@ -56,7 +58,10 @@ func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	if f.Type == "" && f.Chamber == "" && f.Committee == "" && f.Sponsor == "" {
 		return n, nil
 	}
-	words, err := s.q.FilterWords(ctx, db.FilterWordsParams{Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee), Sponsor: db.CleanText(f.Sponsor)})
+	words, err := s.q.FilterWords(ctx, sql.FilterWordsParams{
+		Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee),
+		Sponsor: db.CleanText(f.Sponsor),
+	})
 	if err != nil {
 		return n, err
 	}
@@ -80,25 +85,27 @@ func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	return n, err
 }
 
-// narrowText narrows a list by number or by text. What it decides depends on the text and on what is stored alone, so that
-// every page of a list is of the same list.
+// narrowText narrows a list by number or by text. The result depends on the text and the stored bills only, so that all
+// pages belong to the same list.
 func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	plain, err := s.q.PlainText(ctx, db.CleanText(q))
 	if err != nil {
 		return err
 	}
-	if n.ids, n.q = partOf(plain.Plain, plain.Words); len(n.ids) == 0 {
+	if n.ids, n.q = idPatterns(plain.Plain, plain.Words); len(n.ids) == 0 {
 		n.none = true
 		return nil
 	}
-	asked := parseQuery(plain.Plain)
-	if n.q == nil || !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain.Plain)
+	if n.q == nil || !query.onlyNumbers() || query.strict() {
 		return nil
 	}
-	// Just the number, as the search has it, if there is such a bill.
-	p := db.NumbersThereParams{}
-	for _, number := range asked.numbers {
-		p.Prefixes, p.Digits, p.Suffixes = append(p.Prefixes, number.prefix), append(p.Digits, int32(number.digits)), append(p.Suffixes, number.suffix) //nolint:gosec // five digits
+	// If the text is the number of a stored bill, only that number matches, as in the search.
+	p := sql.NumbersThereParams{}
+	for _, number := range query.numbers {
+		p.Prefixes = append(p.Prefixes, number.prefix)
+		p.Digits = append(p.Digits, int32(number.digits)) //nolint:gosec // five digits
+		p.Suffixes = append(p.Suffixes, number.suffix)
 	}
 	there, err := s.q.NumbersThere(ctx, p)
 	if err != nil || !there {
@@ -111,7 +118,7 @@ func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	return nil
 }
 
-// chamberOf reads the words for a chamber; nil if they are none.
+// chamberOf parses the name of a chamber; nil if it is not one.
 func chamberOf(words string) *string {
 	for _, little := range []string{"the ", "la ", "le "} {
 		words = strings.TrimPrefix(words, little)
@@ -125,19 +132,24 @@ func chamberOf(words string) *string {
 	return nil
 }
 
-// knownTypes are the words of the types of bills that LEGISinfo has, in both languages.
+// knownTypes are the words of LEGISinfo's bill types, in both languages.
 var knownTypes = []string{
-	"house government projet loi emanant du gouvernement cdc", "private members member projet loi emanant d un depute", "senate public projet loi d interet public du senat",
-	"senate government projet loi emanant du gouvernement senat", "senate private projet loi d interet prive senat", "house private projet loi d interet prive cdc",
+	"house government projet loi emanant du gouvernement cdc", "private members member projet loi emanant d un depute",
+	"senate public projet loi d interet public du senat",
+	"senate government projet loi emanant du gouvernement senat", "senate private projet loi d interet prive senat",
+	"house private projet loi d interet prive cdc",
 }
 
-// littleWords are in the name of every type, or say nothing in it.
+// littleWords are words that do not distinguish types.
 var littleWords = wordSet("a an bill bills d de des du emanant en et la le les loi of par projet projets s the un une")
 
-// kindWords are other words for those that every bill of a type has, whatever its source.
-var kindWords = map[string]string{"gouvernement": "government", "gouvernemental": "government", "gouvernementaux": "government", "depute": "member", "deputes": "member", "members": "member"}
+// kindWords maps synonyms to the words that each bill of a type has, whatever its source.
+var kindWords = map[string]string{
+	"gouvernement": "government", "gouvernemental": "government", "gouvernementaux": "government", "depute": "member",
+	"deputes": "member", "members": "member",
+}
 
-// kindsOf gives the words that a type must have; a FilterError if there is no such type.
+// kindsOf returns the words that a type must have; a FilterError if there is no such type.
 func (s *Store) kindsOf(ctx context.Context, given, words string) ([]string, error) {
 	kinds := []string{}
 	for w := range strings.FieldsSeq(words) {
@@ -167,19 +179,21 @@ func (s *Store) kindsOf(ctx context.Context, given, words string) ([]string, err
 	return nil, &FilterError{"type", fmt.Sprintf("%q is not a type of bill: want %s", given, want)}
 }
 
-// narrowSponsor finds whose bills somebody asks for: by id, slug or name.
+// narrowSponsor finds the sponsor of a filter: by id, slug or name.
 func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narrowed) error {
 	n.sponsored = true
 	if id, err := strconv.ParseInt(strings.TrimSpace(given), 10, 64); err == nil && id > 0 {
 		n.sponsorIDs = []int64{id}
 		return nil
 	}
-	n.sponsorName = inOrder(without(strings.Fields(words), isHonorific))
+	n.sponsorName = inOrder(withoutMinorWords(strings.Fields(words), isHonorific))
 	if n.sponsorName == "" {
 		n.none = true
 		return nil
 	}
-	people, err := s.q.PeopleAsTyped(ctx, db.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
+	people, err := s.q.PeopleAsTyped(ctx, sql.PeopleAsTypedParams{
+		Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName,
+	})
 	if err != nil {
 		return err
 	}
@@ -200,14 +214,14 @@ const (
 	ByLatestActivity = "latest_activity"
 )
 
-// BillCursor is the place of a bill in lists.
+// BillCursor is the place of a bill in a list.
 type BillCursor struct {
 	Introduced string     `json:"i"`
 	ID         BillID     `json:"b"`
 	At         *time.Time `json:"a,omitempty"` // of the update or the latest activity, where the list is by that
 }
 
-// Cursor is the bill's place in lists of an order; empty is ByIntroduction.
+// Cursor returns the bill's place in a list of the given order; empty means ByIntroduction.
 func (b *StoredBill) Cursor(sort string) BillCursor {
 	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
 	id, _ := ParseBillID(session, b.Number) // it was stored under that id
@@ -221,18 +235,21 @@ func (b *StoredBill) Cursor(sort string) BillCursor {
 	return c
 }
 
-var errNoPlace = errors.New("the cursor is no place in this list")
+var errNoPlace = errors.New("the cursor does not belong to this list")
 
-// Bills lists bills in the order that the filter says.
+// Bills lists bills in the filter's order.
 func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 	n, err := s.narrow(ctx, f)
 	if err != nil || n.none {
 		return []StoredBill{}, err
 	}
-	p := db.ListBillsParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
-		Sort: cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending, MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+	p := sql.ListBillsParams{
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
+		Sort:        cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending,
+		Limit: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if c := f.After; c != nil {
 		p.After, p.AfterActivity = true, c.At
@@ -248,7 +265,8 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 			}
 			p.AfterIntroduced = &day
 		}
-		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = c.ID.Prefix, int32(c.ID.Digits), c.ID.Suffix, c.ID.String() //nolint:gosec // five digits
+		//nolint:gosec // five digits
+		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = c.ID.Prefix, int32(c.ID.Digits), c.ID.Suffix, c.ID.String()
 	}
 	rows, err := s.lists.ListBills(ctx, p)
 	if err != nil {
@@ -257,16 +275,18 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 	return s.stored(ctx, rows)
 }
 
-// Export gives bills by id, after one, for what reads them all. The order of the filter does not count.
+// Export returns bills by id, after the given one, for clients that read all of them. It ignores the filter's order.
 func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit int) ([]StoredBill, error) {
 	n, err := s.narrow(ctx, f)
 	if err != nil || n.none {
 		return []StoredBill{}, err
 	}
-	rows, err := s.lists.ExportBills(ctx, db.ExportBillsParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
-		After: after, MaxRows: int32(limit), //nolint:gosec // a small number
+	rows, err := s.lists.ExportBills(ctx, sql.ExportBillsParams{
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
+		After:       after, Limit: int32(limit), //nolint:gosec // a small number
 	})
 	if err != nil {
 		return nil, err
@@ -274,16 +294,18 @@ func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit in
 	return s.stored(ctx, rows)
 }
 
-// ExportState is a text that changes with what Export gives for the filter. provenance: also with when and by which run
-// bills were fetched, though nothing else of them changed.
+// ExportState returns a text that changes whenever the result of Export for the filter changes. With provenance, it
+// also changes when only the time or the run of a fetch does.
 func (s *Store) ExportState(ctx context.Context, f BillFilter, provenance bool) (string, error) {
 	n, err := s.narrow(ctx, f)
 	if err != nil || n.none {
 		return "none", err
 	}
-	row, err := s.lists.ExportState(ctx, db.ExportStateParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
+	row, err := s.lists.ExportState(ctx, sql.ExportStateParams{
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
 	})
 	if err != nil {
 		return "", err

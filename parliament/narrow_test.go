@@ -16,18 +16,30 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// narrowable stores a few bills of every type, with what lists are narrowed and sorted by.
+// narrowable stores a few bills of every type, with what lists are narrowed and sorted by. It is long, because it has a
+// line for each bill.
 func narrowable(t *testing.T) *parliament.Store {
 	t.Helper()
 	d := dbtest.New(t)
 	s := parliament.NewStore(d)
-	heritage := legisinfo.Committee{Acronym: "CHPC", Chamber: "house", NameEn: "Standing Committee on Canadian Heritage", NameFr: "Comité permanent du patrimoine canadien"}
-	women := legisinfo.Committee{Acronym: "FEWO", Chamber: "house", NameEn: "Standing Committee on the Status of Women", NameFr: "Comité permanent de la condition féminine"}
-	transport := legisinfo.Committee{Acronym: "TRCM", Chamber: "senate", NameEn: "Standing Senate Committee on Transport and Communications", NameFr: "Comité sénatorial permanent des transports et des communications"}
+	heritage := legisinfo.Committee{
+		Acronym: "CHPC", Chamber: "house", NameEn: "Standing Committee on Canadian Heritage",
+		NameFr: "Comité permanent du patrimoine canadien",
+	}
+	women := legisinfo.Committee{
+		Acronym: "FEWO", Chamber: "house", NameEn: "Standing Committee on the Status of Women",
+		NameFr: "Comité permanent de la condition féminine",
+	}
+	transport := legisinfo.Committee{
+		Acronym: "TRCM", Chamber: "senate", NameEn: "Standing Senate Committee on Transport and Communications",
+		NameFr: "Comité sénatorial permanent des transports et des communications",
+	}
 	const (
-		houseGov, privateMember = "House Government Bill|Projet de loi émanant du gouvernement (Cdc)", "Private Member’s Bill|Projet de loi émanant d’un député"
-		senateGov, senatePublic = "Senate Government Bill|Projet de loi émanant du gouvernement (Sénat)", "Senate Public Bill|Projet de loi d'intérêt public du Sénat"
-		senatePrivate           = "Senate Private Bill|Projet de loi d'intérêt privé (Sénat)"
+		houseGov      = "House Government Bill|Projet de loi émanant du gouvernement (Cdc)"
+		privateMember = "Private Member’s Bill|Projet de loi émanant d’un député"
+		senateGov     = "Senate Government Bill|Projet de loi émanant du gouvernement (Sénat)"
+		senatePublic  = "Senate Public Bill|Projet de loi d'intérêt public du Sénat"
+		senatePrivate = "Senate Private Bill|Projet de loi d'intérêt privé (Sénat)"
 	)
 	for i, b := range []struct {
 		session, number, kind, introduced, activity, sponsor string
@@ -51,15 +63,29 @@ func narrowable(t *testing.T) *parliament.Store {
 		if strings.HasPrefix(b.number, "S") {
 			chamber = "senate"
 		}
-		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, LongTitleEn: "An Act about 11 things", TypeEn: en, TypeFr: fr, Chamber: chamber, HouseFirst: b.introduced, LatestActivity: b.activity,
+		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, LongTitleEn: "An Act about 11 things",
+			TypeEn: en, TypeFr: fr, Chamber: chamber, HouseFirst: b.introduced, LatestActivity: b.activity,
 			SponsorID: b.person, SponsorName: b.sponsor, Hash: "x"}
-		record := parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: &legisinfo.Detail{ID: i + 1, ItemHash: "x", Reader: legisinfo.Reader, Committees: b.committees, Government: strings.Contains(en, "Government")}}}
+		record := parliament.Record{
+			ID: id, FetchedAt: time.Now(),
+			SourceRecords: parliament.SourceRecords{
+				Item: item,
+				Detail: &legisinfo.Detail{
+					ID: i + 1, ItemHash: "x", Reader: legisinfo.Reader, Committees: b.committees,
+					Government: strings.Contains(en, "Government"),
+				},
+			},
+		}
 		if _, err := s.Save(t.Context(), uuid.Must(uuid.NewV7()), []parliament.Record{record}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m := openparliament.Member{Slug: "pablo-rodriguez", Name: "Pablo Rodriguez", Party: "Liberal", Riding: "Honoré-Mercier", Province: "QC"}
-	p := parliament.PoliticianOf(m, &openparliament.Person{Slug: m.Slug, Name: m.Name, GivenName: "Pablo", FamilyName: "Rodriguez", PersonID: 25451})
+	m := openparliament.Member{
+		Slug: "pablo-rodriguez", Name: "Pablo Rodriguez", Party: "Liberal", Riding: "Honoré-Mercier", Province: "QC",
+	}
+	p := parliament.PoliticianOf(m, &openparliament.Person{
+		Slug: m.Slug, Name: m.Name, GivenName: "Pablo", FamilyName: "Rodriguez", PersonID: 25451,
+	})
 	if _, err := s.SavePolitician(t.Context(), uuid.UUID{1}, m, p, true); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +162,8 @@ func TestBillsNarrowed(t *testing.T) {
 		{filter{Chamber: "lords"}, "chamber"}, {filter{Chamber: "?"}, "chamber"},
 	} {
 		var wrong *parliament.FilterError
-		if _, err := s.Bills(t.Context(), c.f); !errors.As(err, &wrong) || wrong.Field != c.field || !strings.Contains(wrong.Detail, "want ") {
+		if _, err := s.Bills(t.Context(), c.f); !errors.As(err, &wrong) || wrong.Field != c.field ||
+			!strings.Contains(wrong.Detail, "want ") {
 			t.Errorf("%+v: %v, want a fault of %s", c.f, err, c.field)
 		}
 	}
@@ -160,7 +187,9 @@ func TestBillsSorted(t *testing.T) {
 		parts := held[id.String()]
 		item := *parts.Item
 		item.LongTitleEn, item.Hash = "Another title", "y"
-		again = append(again, parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &item}})
+		again = append(again, parliament.Record{
+			ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: &item},
+		})
 	}
 	if _, err := s.Save(t.Context(), uuid.Must(uuid.NewV7()), again); err != nil {
 		t.Fatal(err)

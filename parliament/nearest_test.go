@@ -33,11 +33,13 @@ func nearTopic(rng *rand.Rand, topic, size int) []float32 {
 	return v
 }
 
-// vectors is a Meaning over so many bills with an embedding in each language. It skips the test without pgvector.
-func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, *rand.Rand) {
+// vectors is an Embedder over so many bills with an embedding in each language. It skips the test without pgvector.
+func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Embedder, *rand.Rand) {
 	t.Helper()
 	var there bool
-	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&there); err != nil {
+	if err := d.Pool.QueryRow(
+		t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`,
+	).Scan(&there); err != nil {
 		t.Fatal(err)
 	}
 	if !there {
@@ -45,7 +47,9 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, 
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"data": []map[string]any{{"index": 0, "embedding": nearTopic(rand.New(rand.NewPCG(3, 4)), 5, size)}}})
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"data": []map[string]any{{"index": 0, "embedding": nearTopic(rand.New(rand.NewPCG(3, 4)), 5, size)}},
+		})
 	}))
 	t.Cleanup(endpoint.Close)
 	client, err := embed.New(embed.Config{URL: endpoint.URL, Model: "m"})
@@ -54,7 +58,9 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, 
 	}
 	var rows [][]any
 	for i := range 2 * bills {
-		rows = append(rows, []any{fmt.Sprintf("44-1/C-%d", i/2), []string{"en", "fr"}[i%2], "m", []byte{1}, nearTopic(rng, i/2, size)})
+		rows = append(rows, []any{
+			fmt.Sprintf("44-1/C-%d", i/2), []string{"en", "fr"}[i%2], "m", []byte{1}, nearTopic(rng, i/2, size),
+		})
 	}
 	err = pgx.BeginFunc(t.Context(), d.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica"); err != nil { // without the bills
@@ -63,22 +69,27 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, 
 		if _, err := tx.Exec(t.Context(), "ALTER TABLE embeddings ALTER created_at SET DEFAULT now()"); err != nil {
 			return err
 		}
-		_, err := tx.CopyFrom(t.Context(), pgx.Identifier{"embeddings"}, []string{"bill_id", "language", "model", "hash", "embedding"}, pgx.CopyFromRows(rows))
+		_, err := tx.CopyFrom(
+			t.Context(), pgx.Identifier{"embeddings"}, []string{"bill_id", "language", "model", "hash", "embedding"},
+			pgx.CopyFromRows(rows),
+		)
 		return err
 	})
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), "CREATE SCHEMA IF NOT EXISTS "+schema+"; CREATE EXTENSION vector SCHEMA "+schema+"; ANALYZE embeddings")
+		_, err = d.Pool.Exec(
+			t.Context(), "CREATE SCHEMA IF NOT EXISTS "+schema+"; CREATE EXTENSION vector SCHEMA "+schema+"; ANALYZE embeddings",
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := NewMeaning(d, client)
-	m.holdMost = 0 // with the index alone
+	m := NewEmbedder(d, client)
+	m.maxHeld = 0 // with the index alone
 	return m, rng
 }
 
-// TestNearestByIndex compares what the index finds with what comparing everything finds: in all bills, in the many and in
-// the few that a filter leaves, and in none.
+// TestNearestByIndex compares what the index finds with what comparing everything finds: in all bills, in the many and
+// in the few that a filter leaves, and in none.
 func TestNearestByIndex(t *testing.T) {
 	t.Parallel()
 	const bills, size = 3000, 96
@@ -98,7 +109,9 @@ func TestNearestByIndex(t *testing.T) {
 		}
 		return ids
 	}
-	for name, only := range map[string][]string{"all": nil, "many": some(2), "few": some(30), "three": {"44-1/C-1", "44-1/C-2", "44-1/C-2999"}, "none": {}} {
+	for name, only := range map[string][]string{
+		"all": nil, "many": some(2), "few": some(30), "three": {"44-1/C-1", "44-1/C-2", "44-1/C-2999"}, "none": {},
+	} {
 		found, wanted := 0, 0
 		for i := range 30 {
 			to := nearTopic(rng, i, size)
@@ -133,7 +146,7 @@ func TestNearestByIndex(t *testing.T) {
 	}
 
 	// So few are held in memory as well, once somebody has asked, until they change.
-	m.holdMost = holdMost
+	m.maxHeld = maxHeld
 	m.index.Store(nil)
 	to := nearTopic(rng, 1, size)
 	read := func() {
@@ -151,10 +164,13 @@ func TestNearestByIndex(t *testing.T) {
 		}
 	}
 	read()
-	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil || !slices.Equal(got, billIDs(nearestBills(exactly, to, 20, nil))) {
+	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil ||
+		!slices.Equal(got, billIDs(nearestBills(exactly, to, 20, nil))) {
 		t.Errorf("held in memory: %v, %v", got, err)
 	}
-	if _, err := m.db.Pool.Exec(t.Context(), "UPDATE embeddings SET embedding = $1 WHERE bill_id = '44-1/C-7' AND language = 'fr'", to); err != nil {
+	if _, err := m.db.Pool.Exec(
+		t.Context(), "UPDATE embeddings SET embedding = $1 WHERE bill_id = '44-1/C-7' AND language = 'fr'", to,
+	); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil || got[0] != "44-1/C-7" {

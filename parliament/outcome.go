@@ -7,17 +7,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// Outcome is what became of a bill.
+// Outcome is the outcome of a bill.
 type Outcome struct {
 	Code string  // one of the Outcome constants
 	On   *string // the day; nil where it is not known
 }
 
-// What can become of a bill.
+// Codes of outcomes.
 const (
 	OutcomeInProgress       = "in_progress"
 	OutcomeLaw              = "became_law"
@@ -29,10 +29,10 @@ const (
 	OutcomeProForma         = "pro_forma"                // it was not meant to go further
 )
 
-// outcomeOf says what became of a bill; nil where that cannot be told. LEGISinfo leaves the status of a bill as it was
-// when its session ended, so what the session's end did to it is put together here. later says that a bill of a later
-// session is stored: the record may have been fetched before the session ended.
-func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
+// outcomeOf returns the outcome of a bill; nil if it is unknown. LEGISinfo does not change the status of a bill when
+// its session ends, so the effect of the session's end is worked out here. later reports that a bill of a later session
+// is stored: the record may have been fetched before the session ended.
+func outcomeOf(id BillID, p SourceRecords, c *Course, later bool) *Outcome {
 	item, d := p.Item, p.Detail
 	if item == nil {
 		item = &legisinfo.Item{}
@@ -72,16 +72,18 @@ func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
 	case !over:
 		return &Outcome{Code: OutcomeInProgress}
 	}
-	// The status of some stays that of their last stage. An event of that kind was undone if another stage came after it.
+	// Some bills keep the status of their last stage. An event that ended the bill was undone if a later event completed a
+	// stage.
 	last := cmp.Or(defeated, notProceeded)
-	if last != nil && !slices.ContainsFunc(d.Events, func(e legisinfo.Event) bool { return e.Completes && last.On != nil && e.Date > *last.On }) {
+	undone := func(e legisinfo.Event) bool { return e.Completes && last.On != nil && e.Date > *last.On }
+	if last != nil && !slices.ContainsFunc(d.Events, undone) {
 		return last
 	}
 	return &Outcome{Code: OutcomeDied, On: optional(sessionEnds[id.SessionCode()])}
 }
 
-// reinstatements finds the bills that the record names among those that are stored.
-func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Course) error {
+// reinstatements finds the stored bills that the record names as reinstated from or as this one.
+func (s *Store) reinstatements(ctx context.Context, id BillID, p SourceRecords, c *Course) error {
 	var ids []int64
 	own := 0
 	if p.Item != nil {
@@ -105,8 +107,8 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 			held[int(r.LegisinfoID)] = r.ID
 		}
 	}
-	// This bill's record may be older than the other one: then that one names this.
-	var later []db.BillsReinstatedFromRow
+	// This bill's record may be older than the other bill's. Then only the other one names this bill.
+	var later []sql.BillsReinstatedFromRow
 	if own > 0 && (p.Detail == nil || p.Detail.ReinstatedAs == nil) {
 		var err error
 		if later, err = s.q.BillsReinstatedFrom(ctx, int64(own)); err != nil {
@@ -117,10 +119,10 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 	return nil
 }
 
-// link says from which bill this one came, and as which one it went on. LEGISinfo gives the other bill's id and number,
-// and not always its session: that is known if the bill is stored, or if the record says that it is the next session's
-// or the one before, for bills are reinstated within a Parliament only.
-func (c *Course) link(id BillID, p Parts, held map[int]string, later []db.BillsReinstatedFromRow) {
+// link sets the bills that this one was reinstated from and as. LEGISinfo has the other bill's id and number, but not
+// always its session. The session is known if the bill is stored, or if the record says that it is the next or the
+// previous session: bills are reinstated within one Parliament only.
+func (c *Course) link(id BillID, p SourceRecords, held map[int]string, later []sql.BillsReinstatedFromRow) {
 	to := func(l *legisinfo.Reinstatement, step int) *Reinstatement {
 		if l == nil {
 			return nil
@@ -155,7 +157,9 @@ func reinstatement(session, number string, legisinfoID int, status Bilingual, he
 	}
 	if bill, err := ParseBillID(session, number); err == nil {
 		r.Bill = optional(bill.String())
-		r.LegisinfoURL = optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", bill.SessionCode(), strings.ToLower(bill.Number())))
+		r.LegisinfoURL = optional(fmt.Sprintf(
+			"https://www.parl.ca/legisinfo/en/bill/%s/%s", bill.SessionCode(), strings.ToLower(bill.Number()),
+		))
 	}
 	return r
 }

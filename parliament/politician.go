@@ -21,10 +21,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// Politician is a member of the House of Commons, of now or of before.
+// Politician is a current or former member of the House of Commons.
 // source: openparliament.ca, politicians
 type Politician struct {
 	Slug              string    `json:"slug"` // as in openparliament.ca's addresses
@@ -37,7 +38,7 @@ type Politician struct {
 	Province          *string   `json:"province"`
 	ImageURL          *string   `json:"image_url"`
 	OpenParliamentURL string    `json:"openparliament_url"`
-	// Memberships are terms in the House, the latest first; of those without a date, as openparliament.ca orders them.
+	// Memberships are terms in the House, the latest first. Terms without a date keep openparliament.ca's order.
 	Memberships []Membership `json:"memberships"`
 }
 
@@ -51,7 +52,7 @@ type Membership struct {
 	EndedOn   *string   `json:"ended_on"`
 }
 
-// StoredPolitician is a politician with the record in the store.
+// StoredPolitician is a politician with the data that the store keeps about them.
 type StoredPolitician struct {
 	Politician
 	Current     bool
@@ -60,12 +61,14 @@ type StoredPolitician struct {
 	rank        int // among those who were looked for
 }
 
-// PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has
-// nothing.
+// PoliticianOf makes a politician of the source's records: the list's item, and the person's own record for what the
+// item does not have.
 func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician {
 	out := Politician{
-		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
-		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)}, OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
+		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName),
+		FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
+		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)},
+		OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
 	}
 	if p.PersonID > 0 {
 		out.PersonID = &p.PersonID
@@ -77,8 +80,10 @@ func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician 
 	slices.SortStableFunc(terms, func(a, b openparliament.Membership) int { return strings.Compare(b.Start, a.Start) })
 	for i, t := range terms {
 		ms := Membership{
-			Party: Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)}, Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
-			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start), EndedOn: plainText(t.End),
+			Party:  Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)},
+			Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
+			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start),
+			EndedOn: plainText(t.End),
 		}
 		out.Memberships = append(out.Memberships, ms)
 		if i == 0 {
@@ -93,7 +98,7 @@ func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician 
 
 func clean(s string) string { return value(plainText(s)) }
 
-// filled takes from other what b has not.
+// filled sets the languages that b does not have from other.
 func filled(b, other Bilingual) Bilingual {
 	if b.En == nil {
 		b.En = other.En
@@ -104,7 +109,7 @@ func filled(b, other Bilingual) Bilingual {
 	return b
 }
 
-// unaccented is a text in lower case without accents, to be found and sorted by.
+// unaccented returns a text in lower case without accents, for search and sorting.
 func unaccented(s string) string {
 	out, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
 	if err != nil {
@@ -113,7 +118,7 @@ func unaccented(s string) string {
 	return strings.ToLower(out)
 }
 
-// sortKey is by what lists are sorted: family name, given name, name.
+// sortKey returns the key that lists are sorted by: family name, given name, name.
 func (p *Politician) sortKey() string {
 	key := unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name)
 	for len(key) > maxSortKey/6 { // no character takes more than six bytes of a cursor for one of its own
@@ -126,24 +131,24 @@ func (p *Politician) sortKey() string {
 	return key
 }
 
-// maxSortKey bounds a key as it is in a cursor, so that no name makes a cursor that is too long for its list.
+// maxSortKey limits the key in a cursor, so that no name makes a cursor that is too long.
 const maxSortKey = 180
 
-// MemberHash tells whether an item of the list changed since a politician was stored.
+// MemberHash returns a hash of a list item, which shows whether the item changed since the politician was stored.
 func MemberHash(m openparliament.Member) []byte {
 	raw, _ := json.Marshal(m) // strings only
 	sum := sha256.Sum256(raw)
 	return sum[:]
 }
 
-// StoredMember is what is known of a politician who is in a list.
+// StoredMember says whether a listed politician is stored and up to date.
 type StoredMember struct {
 	Unchanged bool      // the list has what it had when the politician was stored
 	AskedAt   time.Time // when the record was asked for; zero: that is not known
 }
 
-// StoredMembers gives those members of a list who are stored, by slug. Whoever is stored as the list has them need not be
-// asked for. A list that has a name alone cannot tell that a record changed.
+// StoredMembers returns the members of a list that are stored, by slug. The record of an unchanged member need not be
+// requested. An item that has a name only cannot show that the record changed.
 func (s *Store) StoredMembers(ctx context.Context, members []openparliament.Member) (map[string]StoredMember, error) {
 	slugs := make([]string, len(members))
 	hashes := map[string][]byte{}
@@ -162,14 +167,17 @@ func (s *Store) StoredMembers(ctx context.Context, members []openparliament.Memb
 	return out, err
 }
 
-// DepartedMembers gives those who are stored as members and are not in a list of all members, as a list has those who
-// were members before.
-func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Member, limit int) ([]openparliament.Member, error) {
+// DepartedMembers returns politicians who are stored as current members and are not in the given list of current
+// members, in the form of list items for former members.
+func (s *Store) DepartedMembers(
+	ctx context.Context, members []openparliament.Member, limit int,
+) ([]openparliament.Member, error) {
 	slugs := make([]string, len(members))
 	for i, m := range members {
 		slugs[i] = m.Slug
 	}
-	rows, err := s.q.DepartedPoliticians(ctx, db.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)}) //nolint:gosec // bounded by the config
+	//nolint:gosec // bounded by the config
+	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, Limit: int32(limit)})
 	out := make([]openparliament.Member, len(rows))
 	for i, r := range rows {
 		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
@@ -178,14 +186,17 @@ func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Me
 }
 
 // SavePolitician stores a politician. Saving the same again changes nothing.
-func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparliament.Member, p Politician, current bool) (Counts, error) {
+func (s *Store) SavePolitician(
+	ctx context.Context, runID uuid.UUID, m openparliament.Member, p Politician, current bool,
+) (Counts, error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return Counts{}, err
 	}
-	params := db.UpsertPoliticianParams{
+	params := sql.UpsertPoliticianParams{
 		Slug: p.Slug, IsCurrent: current, SortKey: p.sortKey(), Party: p.Party.En, Province: p.Province,
-		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m), At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
+		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m),
+		At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
 	}
 	if p.PersonID != nil {
 		id := int64(*p.PersonID)
@@ -203,10 +214,12 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 	return Counts{Unchanged: 1}, nil
 }
 
-// SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that
-// changed.
+// SetCurrentPoliticians marks the politicians with the slugs as current members, and all others as former ones. It
+// returns how many politicians changed.
 func (s *Store) SetCurrentPoliticians(ctx context.Context, runID uuid.UUID, slugs []string) (int64, error) {
-	return s.q.SetCurrentPoliticians(ctx, db.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
+	return s.q.SetCurrentPoliticians(ctx, sql.SetCurrentPoliticiansParams{
+		Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
+	})
 }
 
 // Politician returns one politician; ErrNotFound if there is none.
@@ -221,7 +234,7 @@ func (s *Store) Politician(ctx context.Context, slug string) (*StoredPolitician,
 	return storedPolitician(row)
 }
 
-func storedPolitician(row db.Politician) (*StoredPolitician, error) {
+func storedPolitician(row sql.Politician) (*StoredPolitician, error) {
 	p := &StoredPolitician{Current: row.IsCurrent, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt}
 	if err := json.Unmarshal(row.Doc, &p.Politician); err != nil {
 		return nil, fmt.Errorf("politician %s: %w", row.Slug, err)
@@ -235,14 +248,15 @@ func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit i
 		return []StoredBill{}, nil
 	}
 	id := int64(*p.PersonID)
-	rows, err := s.q.BillsOfSponsor(ctx, db.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	//nolint:gosec // bounded by the contract
+	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, Limit: int32(limit)})
 	if err != nil {
 		return nil, err
 	}
 	return s.stored(ctx, rows)
 }
 
-// PoliticianFilter narrows a list of politicians; empty fields do not.
+// PoliticianFilter narrows a list of politicians. Empty fields do not narrow it.
 type PoliticianFilter struct {
 	Current            *bool
 	Party, Province, Q string
@@ -250,23 +264,24 @@ type PoliticianFilter struct {
 	Limit              int
 }
 
-// PoliticianCursor is the place of a politician in lists.
+// PoliticianCursor is the place of a politician in a list.
 type PoliticianCursor struct {
 	Rank int    `json:"r,omitempty"` // among those who were looked for
 	Key  string `json:"k"`
 	Slug string `json:"s"`
 }
 
-// Cursor is the politician's place in lists.
+// Cursor returns the politician's place in a list.
 func (p *StoredPolitician) Cursor() PoliticianCursor {
 	return PoliticianCursor{Rank: p.rank, Key: p.sortKey(), Slug: p.Slug}
 }
 
-// Politicians lists politicians by family name. Those whose name is what was asked for come first; where nobody has all
-// that was asked for, those are listed whose names and ridings are spelt like it.
+// Politicians lists politicians by family name. Exact matches of the query come first. If no politician matches all of
+// the query, it lists those whose names and ridings are spelled similarly.
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
-	p := db.ListPoliticiansParams{
-		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+	p := sql.ListPoliticiansParams{
+		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province),
+		Limit:  int32(f.Limit), //nolint:gosec // bounded by the contract
 		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
 	}
 	if strings.TrimSpace(f.Q) != "" {
@@ -275,7 +290,8 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 		}
 	}
 	if f.After != nil {
-		p.After, p.AfterRank, p.AfterKey, p.AfterSlug = true, int32(f.After.Rank), f.After.Key, f.After.Slug //nolint:gosec // a small number
+		//nolint:gosec // a small number
+		p.After, p.AfterRank, p.AfterKey, p.AfterSlug = true, int32(f.After.Rank), f.After.Key, f.After.Slug
 	}
 	rows, err := s.lists.ListPoliticians(ctx, p)
 	if err != nil {
@@ -283,7 +299,9 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 	}
 	out := make([]StoredPolitician, len(rows))
 	for i, row := range rows {
-		one, err := storedPolitician(db.Politician{Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt})
+		one, err := storedPolitician(sql.Politician{
+			Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -292,24 +310,24 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 	return out, nil
 }
 
-// honorifics stand before names.
+// honorifics are words that stand before names.
 var honorifics = wordSet("dr hon honorable honourable l m madame mister monsieur mme mr mrs ms rt right the tres very")
 
 func isHonorific(word string) bool { return honorifics[word] }
 
 func isInitial(word string) bool { return honorifics[word] || utf8.RuneCountInString(word) < 2 }
 
-// without leaves out words that say little, unless there are no others.
-func without(words []string, little func(string) bool) []string {
+// withoutMinorWords removes words that say little, unless no others are left.
+func withoutMinorWords(words []string, little func(string) bool) []string {
 	if rest := slices.DeleteFunc(slices.Clone(words), little); len(rest) > 0 {
 		return rest
 	}
 	return words
 }
 
-// lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the
-// text and on who is stored alone, so that every page of a list is of the same list.
-func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansParams) (some bool, err error) {
+// lookFor narrows a list to the politicians that match a query; some is false if none does. The result depends on the
+// query and the stored politicians only, so that all pages belong to the same list.
+func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansParams) (some bool, err error) {
 	said, err := s.q.PoliticianWords(ctx, db.CleanText(q))
 	if err != nil {
 		return false, err
@@ -318,8 +336,8 @@ func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansPara
 	if len(words) == 0 {
 		return false, nil
 	}
-	bare := without(words, isInitial)
-	for i, w := range [][]string{words, without(words, isHonorific), bare} {
+	bare := withoutMinorWords(words, isInitial)
+	for i, w := range [][]string{words, withoutMinorWords(words, isHonorific), bare} {
 		patterns := make([]string, len(w))
 		for i := range w {
 			patterns[i] = "%" + w[i] + "%"
@@ -329,7 +347,7 @@ func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansPara
 			return false, err
 		}
 		if found {
-			other := [][]string{joined, without(joined, isHonorific), without(joined, isInitial)}[i]
+			other := [][]string{joined, withoutMinorWords(joined, isHonorific), withoutMinorWords(joined, isInitial)}[i]
 			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(other)}
 			return true, nil
 		}
@@ -350,8 +368,8 @@ func inOrder(words []string) string {
 	return strings.Join(slices.Sorted(slices.Values(words)), " ")
 }
 
-// resembles says whether each word is spelt like one of a person's, and how far from it all of them are together. The
-// lines of a person's words are name and ridings, each also with joined words; see politicians.words.
+// resembles reports whether each word is spelled like one of a person's, and how many letters all of them differ by.
+// The lines of a person's words are the name and the ridings, each also with joined words; see politicians.words.
 func resembles(words []string, person string) (rank int32, ok bool) {
 	lines := strings.Split(person, "\n")
 	name, all := lines[0], strings.Fields(person)
@@ -379,7 +397,7 @@ func resembles(words []string, person string) (rank int32, ok bool) {
 	return int32(10*wrong + 2*elsewhere + min(1, missing)), same && len(words) > 0
 }
 
-// nearestOf is how many letters a word is from the nearest of some.
+// nearestOf returns the smallest number of letters by which a word differs from one of the others.
 func nearestOf(word string, others []string) int {
 	const far = 3
 	nearest := far

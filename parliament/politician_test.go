@@ -45,7 +45,10 @@ func members(t testing.TB) (*parliament.Store, *db.DB) {
 	s := parliament.NewStore(d)
 	for i, who := range people {
 		m := openparliament.Member{Slug: slugOf(who), Name: who[0] + " " + who[1], Party: "Independent", Riding: who[2]}
-		p := parliament.PoliticianOf(m, &openparliament.Person{Slug: m.Slug, Name: m.Name, GivenName: who[0], FamilyName: who[1], PersonID: i + 1, Memberships: []openparliament.Membership{{RidingFr: who[2]}}})
+		p := parliament.PoliticianOf(m, &openparliament.Person{
+			Slug: m.Slug, Name: m.Name, GivenName: who[0], FamilyName: who[1], PersonID: i + 1,
+			Memberships: []openparliament.Membership{{RidingFr: who[2]}},
+		})
 		if _, err := s.SavePolitician(t.Context(), newRun(t), m, p, i%2 == 0); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +99,10 @@ func TestPoliticiansAsTyped(t *testing.T) {
 	}
 	// Who is found for sure is not guessed at where a filter leaves nobody.
 	yes, no := true, false
-	for q, want := range map[string]map[*bool]string{"rodriguez": {&yes: "pablo-rodriguez", &no: ""}, "rodrigez": {&yes: "pablo-rodriguez", &no: ""}} {
+	for q, want := range map[string]map[*bool]string{
+		"rodriguez": {&yes: "pablo-rodriguez", &no: ""},
+		"rodrigez":  {&yes: "pablo-rodriguez", &no: ""},
+	} {
 		for current, want := range want {
 			if got := find(t, s, parliament.PoliticianFilter{Q: q, Current: current}); strings.Join(got, " ") != want {
 				t.Errorf("%q, current %t: %v, want %q", q, *current, got, want)
@@ -126,16 +132,23 @@ type typedName struct {
 
 // waysToType are ways in which people type a name and a riding.
 func waysToType(given, family, riding string) (out []typedName) {
-	plain := strings.NewReplacer("é", "e", "è", "e", "ê", "e", "É", "E", "È", "E", "ô", "o", "Ô", "O", "ç", "c", "Ç", "C", "î", "i", "Î", "I", "ï", "i", "ë", "e", "à", "a", "â", "a", "û", "u", "ü", "u", "ö", "o")
+	plain := strings.NewReplacer("é", "e", "è", "e", "ê", "e", "É", "E", "È", "E", "ô", "o", "Ô", "O", "ç", "c", "Ç", "C",
+		"î", "i", "Î", "I", "ï", "i", "ë", "e", "à", "a", "â", "a", "û", "u", "ü", "u", "ö", "o")
 	blank := strings.NewReplacer("-", " ", "—", " ", "–", " ", "'", " ", "’", " ", ".", " ")
 	phone := strings.NewReplacer("-", "\u2011", "'", "’")
 	name := given + " " + family
 	for _, q := range []string{
-		name, family + " " + given, family + ", " + given, strings.ToUpper(name), plain.Replace(name), phone.Replace(name), blank.Replace(plain.Replace(name)), blank.Replace(family + " " + given), strings.NewReplacer("'", "", "’", "").Replace(name),
+		name, family + " " + given, family + ", " + given, strings.ToUpper(name), plain.Replace(name), phone.Replace(name),
+		blank.Replace(plain.Replace(name)), blank.Replace(family + " " + given),
+		strings.NewReplacer("'", "", "’", "").Replace(name),
 	} {
 		out = append(out, typedName{q, true})
 	}
-	for _, q := range []string{riding, strings.ReplaceAll(riding, "—", "-"), strings.ReplaceAll(riding, "—", " "), strings.ReplaceAll(riding, "—", "–"), strings.ReplaceAll(riding, "—", " - "), plain.Replace(blank.Replace(riding)), strings.ToLower(phone.Replace(riding)), name + " " + blank.Replace(riding)} {
+	for _, q := range []string{
+		riding, strings.ReplaceAll(riding, "—", "-"), strings.ReplaceAll(riding, "—", " "),
+		strings.ReplaceAll(riding, "—", "–"), strings.ReplaceAll(riding, "—", " - "), plain.Replace(blank.Replace(riding)),
+		strings.ToLower(phone.Replace(riding)), name + " " + blank.Replace(riding),
+	} {
 		out = append(out, typedName{q, false})
 	}
 	// A letter wrong in the longest word of the family name.
@@ -149,7 +162,10 @@ func waysToType(given, family, riding string) (out []typedName) {
 		return out
 	}
 	k := len(word) / 2
-	for _, wrong := range []string{word[:k] + "x" + word[k+1:], word[:k] + word[k+1:], word[:k] + word[k:k+1] + word[k:], word[:k] + word[k+1:min(k+2, len(word))] + word[k:k+1] + word[min(k+2, len(word)):]} {
+	for _, wrong := range []string{
+		word[:k] + "x" + word[k+1:], word[:k] + word[k+1:], word[:k] + word[k:k+1] + word[k:],
+		word[:k] + word[k+1:min(k+2, len(word))] + word[k:k+1] + word[min(k+2, len(word)):],
+	} {
 		out = append(out, typedName{given + " " + strings.Replace(plain.Replace(family), word, wrong, 1), true})
 	}
 	return out
@@ -183,11 +199,12 @@ func TestPoliticiansByPage(t *testing.T) {
 	}
 }
 
-// TestPoliticianIndexedByOlderProgram has someone written without the columns of this version.
+// TestPoliticianIndexedByOlderProgram writes a politician without the columns of this version.
 func TestPoliticianIndexedByOlderProgram(t *testing.T) {
 	t.Parallel()
 	s, d := members(t)
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE politicians SET doc = jsonb_set(doc, '{name}', to_jsonb('Ada d’Angelo'::text)) WHERE slug = 'li-wu'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE politicians
+	SET doc = jsonb_set(doc, '{name}', to_jsonb('Ada d’Angelo'::text)) WHERE slug = 'li-wu'`); err != nil {
 		t.Fatal(err)
 	}
 	for _, q := range []string{"d'angelo ada", "dangelo"} {

@@ -2,14 +2,11 @@ package parliament
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// Coverage is how many of a session's bills have a field.
+// Coverage counts the bills of a session that have each field.
 type Coverage struct {
 	Session string         `json:"session"`
 	Bills   int            `json:"bills"`
@@ -17,7 +14,7 @@ type Coverage struct {
 	Missing int            `json:"missing"` // that neither source lists any more
 }
 
-// Difference is a field in which the two sources do not agree.
+// Difference is a field for which the two sources have different values.
 type Difference struct {
 	Bill           string `json:"bill"`
 	Field          string `json:"field"`
@@ -25,13 +22,13 @@ type Difference struct {
 	Legisinfo      string `json:"legisinfo"`
 }
 
-// MissingBill is one that neither source lists any more.
+// MissingBill is a stored bill that neither source lists any more.
 type MissingBill struct {
 	Bill  string    `json:"bill"`
 	Since time.Time `json:"since"`
 }
 
-// Quality is a report on the data.
+// Quality is a report on the stored data.
 type Quality struct {
 	Coverage    []Coverage
 	Differences []Difference // the text as people read it; not differences of spelling white space or entities
@@ -39,7 +36,8 @@ type Quality struct {
 	Sponsors    []SponsorCoverage
 }
 
-// SponsorCoverage is how many of a session's House bills have a sponsor that is known as a politician.
+// SponsorCoverage counts a session's House bills whose sponsor is known, and those whose sponsor is a stored
+// politician.
 type SponsorCoverage struct {
 	Session    string `json:"session"`
 	HouseBills int    `json:"house_bills"`
@@ -47,18 +45,25 @@ type SponsorCoverage struct {
 	Linked     int    `json:"linked"`
 }
 
-// Quality looks at all that is held.
+// Quality reports on all stored bills.
 func (s *Store) Quality(ctx context.Context) (*Quality, error) {
-	out := &Quality{Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{}}
+	out := &Quality{
+		Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{},
+	}
 	coverage, err := s.q.BillCoverage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range coverage {
-		out.Coverage = append(out.Coverage, Coverage{Session: r.Code, Bills: int(r.Bills), Missing: int(r.Missing), Fields: map[string]int{
-			"title_en": int(r.TitleEn), "title_fr": int(r.TitleFr), "short_title": int(r.ShortTitle), "introduced_on": int(r.IntroducedOn), "status": int(r.Status), "status_code": int(r.StatusCode),
-			"sponsor": int(r.Sponsor), "committees": int(r.Committees), "summary": int(r.Summary), "text_url": int(r.TextUrl), "enriched": int(r.Enriched),
-		}})
+		fields := map[string]int{
+			"title_en": int(r.TitleEn), "title_fr": int(r.TitleFr), "short_title": int(r.ShortTitle),
+			"introduced_on": int(r.IntroducedOn), "status": int(r.Status), "status_code": int(r.StatusCode),
+			"sponsor": int(r.Sponsor), "committees": int(r.Committees), "summary": int(r.Summary), "text_url": int(r.TextUrl),
+			"enriched": int(r.Enriched),
+		}
+		out.Coverage = append(out.Coverage, Coverage{
+			Session: r.Code, Bills: int(r.Bills), Missing: int(r.Missing), Fields: fields,
+		})
 	}
 	rows, err := s.q.SourceDifferences(ctx)
 	if err != nil {
@@ -66,7 +71,8 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 	}
 	for _, r := range rows {
 		for _, f := range []Difference{
-			{r.ID, "title_en", clean(r.OpTitleEn), clean(r.LiTitleEn)}, {r.ID, "title_fr", clean(r.OpTitleFr), clean(r.LiTitleFr)},
+			{r.ID, "title_en", clean(r.OpTitleEn), clean(r.LiTitleEn)},
+			{r.ID, "title_fr", clean(r.OpTitleFr), clean(r.LiTitleFr)},
 			{r.ID, "introduced_on", r.OpIntroduced, r.LiIntroduced}, {r.ID, "legisinfo_id", r.OpLegisinfoID, r.LiLegisinfoID},
 		} {
 			if f.OpenParliament != f.Legisinfo {
@@ -86,36 +92,24 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 		return nil, err
 	}
 	for _, r := range sponsors {
-		out.Sponsors = append(out.Sponsors, SponsorCoverage{Session: r.Session, HouseBills: int(r.HouseBills), WithID: int(r.WithSponsor), Linked: int(r.Linked)})
+		out.Sponsors = append(out.Sponsors, SponsorCoverage{
+			Session: r.Session, HouseBills: int(r.HouseBills), WithID: int(r.WithSponsor), Linked: int(r.Linked),
+		})
 	}
 	slices.SortFunc(out.Sponsors, func(a, b SponsorCoverage) int { return compareNumbers(b.Session, a.Session) })
 	return out, nil
 }
 
-// Listed notes which bills of a session the sources list: those held that they do not are missing since now, and kept;
-// those that they do again are not missing any more. It gives how many went missing and how many came back.
-func (s *Store) Listed(ctx context.Context, session string, ids []string) (gone, back int64, err error) {
-	parliament, number, err := ParseSession(session)
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(ids) == 0 { // no list is no reason to believe that all are gone
-		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
-	}
-	if gone, err = s.q.MarkMissingBills(ctx, db.MarkMissingBillsParams{At: ptr(time.Now().UTC().Truncate(time.Microsecond)), Parliament: int32(parliament), Session: int32(number), Listed: ids}); err != nil { //nolint:gosec // small numbers
-		return 0, 0, err
-	}
-	back, err = s.q.MarkFoundBills(ctx, ids)
-	return gone, back, err
-}
-
-// PoliticianCoverage is how much is known of politicians.
+// PoliticianCoverage returns the counts for all stored politicians.
 type PoliticianCoverage struct{ People, Members, WithPersonID, WithParty, WithProvince, WithRiding int }
 
 // PoliticianCoverage counts them.
 func (s *Store) PoliticianCoverage(ctx context.Context) (PoliticianCoverage, error) {
 	r, err := s.q.PoliticianCoverage(ctx)
-	return PoliticianCoverage{People: int(r.People), Members: int(r.Members), WithPersonID: int(r.WithPersonID), WithParty: int(r.WithParty), WithProvince: int(r.WithProvince), WithRiding: int(r.WithRiding)}, err
+	return PoliticianCoverage{
+		People: int(r.People), Members: int(r.Members), WithPersonID: int(r.WithPersonID), WithParty: int(r.WithParty),
+		WithProvince: int(r.WithProvince), WithRiding: int(r.WithRiding),
+	}, err
 }
 
 func ptr[T any](v T) *T { return &v }

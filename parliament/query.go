@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxWords, maxPhrase and maxNumbers bound what the database is asked for: ranking by many words takes very long.
+// maxWords, maxPhrase and maxNumbers limit a query: the database takes very long to rank by many words.
 const (
 	maxWords   = 24
 	maxPhrase  = 12
 	maxNumbers = 100
 )
 
-// query is what somebody asked for, taken apart.
+// query is a parsed search query.
 type query struct {
 	numbers, notNumbers []numberTerm
 	// terms are words and phrases, notTerms those that no bill found may have. The term | stands between alternatives.
@@ -30,8 +30,8 @@ type query struct {
 	title, rest string
 }
 
-// numberTerm is a bill's number. Without a prefix it is of both chambers, without a session of all of them. The session
-// "44-" is any of the 44th Parliament.
+// numberTerm is a bill's number. Without a prefix it matches both chambers, without a session all of them. The session
+// "44-" matches all sessions of the 44th Parliament.
 type numberTerm struct {
 	prefix  string
 	digits  int
@@ -39,15 +39,15 @@ type numberTerm struct {
 	session string
 }
 
-// onlyNumbers says that numbers are all that was asked for.
+// onlyNumbers reports whether the query has numbers and nothing else.
 func (q *query) onlyNumbers() bool { return len(q.numbers) > 0 && len(q.terms) == 0 }
 
-// bare says that a number has no prefix: it may be something else.
+// bare reports whether a number has no prefix, so that it may be something else.
 func (q *query) bare() bool {
 	return slices.ContainsFunc(q.numbers, func(n numberTerm) bool { return n.prefix == "" })
 }
 
-// bareTerms are numbers without prefixes as words.
+// bareTerms returns the numbers without a prefix as words.
 func (q *query) bareTerms() (terms []string) {
 	for _, n := range q.numbers {
 		if n.prefix == "" && len(terms) < maxWords {
@@ -57,17 +57,18 @@ func (q *query) bareTerms() (terms []string) {
 	return terms
 }
 
-// empty says that nothing was asked for.
+// empty reports whether the query has no terms.
 func (q *query) empty() bool {
 	return len(q.numbers)+len(q.notNumbers)+len(q.terms)+len(q.notTerms)+len(q.sessions) == 0
 }
 
-// strict says that somebody who asks so exactly means it.
+// strict reports whether the query has phrases or exclusions. Then there is no search by spelling.
 func (q *query) strict() bool { return q.phrases || len(q.notTerms)+len(q.notNumbers) > 0 }
 
 // furniture are words that say nothing beside a number.
-var furniture = wordSet(`a act acts and bill bills chamber commons de des du et house in la le legislature les loi lois n no nos number numero of or ou parliament projet projets
-	s senate senat session sessions the to`)
+var furniture = wordSet(`
+	a act acts and bill bills chamber commons de des du et house in la le legislature les loi lois n no nos number
+	numero of or ou parliament projet projets s senate senat session sessions the to`)
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
@@ -77,9 +78,12 @@ func wordSet(words string) map[string]bool {
 	return set
 }
 
-// parseQuery takes apart a text that explorer_plain made plain. Whatever the text is, it is a query.
+// parseQuery parses a text that explorer_plain normalized. Every text is a valid query.
 func parseQuery(plain string) query {
-	p := parser{text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}}} // not NULL
+	// not NULL
+	p := parser{
+		text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}},
+	}
 	p.split()
 	q := p.query()
 	if len(q.notTerms)+len(q.notNumbers) == 0 && strings.ContainsFunc(p.text, isWord) { // a phrase alone is no title
@@ -98,8 +102,8 @@ type parser struct {
 	seen map[string]bool
 }
 
-// split takes phrases and what is left out off the text. A hyphen leaves out what it stands before if nothing but a blank
-// or a bracket is before it. A quotation mark without another is a blank.
+// split removes phrases and exclusions from the text. A hyphen excludes what follows it if it stands at the start, or
+// after a blank or a bracket. A quotation mark without another counts as a blank.
 func (p *parser) split() {
 	var text strings.Builder
 	rest := p.text
@@ -143,7 +147,8 @@ func (p *parser) split() {
 	p.text = text.String()
 }
 
-// quoted takes a phrase in quotation marks off the start of a text, or one between two apostrophes that are no part of words.
+// quoted removes a phrase in quotation marks, or between two apostrophes that are not part of words, from the start of
+// a text.
 func quoted(s string, fresh bool) (phrase, after string, ok bool) {
 	switch {
 	case strings.HasPrefix(s, `"`):
@@ -159,7 +164,7 @@ func quoted(s string, fresh bool) (phrase, after string, ok bool) {
 	return "", "", false
 }
 
-// wordAt says whether a text begins (1) or ends (-1) with a letter or a digit.
+// wordAt reports whether a text begins (1) or ends (-1) with a letter or a digit.
 func wordAt(s string, where int) bool {
 	r, _ := utf8.DecodeRuneInString(s)
 	if where < 0 {
@@ -168,7 +173,7 @@ func wordAt(s string, where int) bool {
 	return isWord(r)
 }
 
-// isWord says whether a rune of a plain text belongs to a word, as it does in the SQL function explorer_words.
+// isWord reports whether a rune of a normalized text belongs to a word, as in the SQL function explorer_words.
 func isWord(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= utf8.RuneSelf && r != utf8.RuneError
 }
@@ -177,7 +182,8 @@ func isSeparator(r rune) bool { return !isWord(r) }
 
 func (p *parser) phrase(text string, not bool) {
 	inner := parser{text: text, seen: map[string]bool{}}
-	if q := inner.query(); q.onlyNumbers() && !slices.ContainsFunc(q.numbers, func(n numberTerm) bool { return n.prefix == "" }) {
+	if q := inner.query(); q.onlyNumbers() &&
+		!slices.ContainsFunc(q.numbers, func(n numberTerm) bool { return n.prefix == "" }) {
 		if not {
 			p.q.notNumbers = appendBounded(p.q.notNumbers, q.numbers...)
 		} else {
@@ -197,12 +203,13 @@ func (p *parser) phrase(text string, not bool) {
 }
 
 func (p *parser) leaveOut(term string) {
-	if term = strings.ReplaceAll(term, "|", " "); strings.IndexFunc(term, isWord) >= 0 && len(p.q.notTerms) < maxWords && !slices.Contains(p.q.notTerms, term) {
+	if term = strings.ReplaceAll(term, "|", " "); strings.IndexFunc(term, isWord) >= 0 && len(p.q.notTerms) < maxWords &&
+		!slices.Contains(p.q.notTerms, term) {
 		p.q.notTerms = append(p.q.notTerms, term)
 	}
 }
 
-// add adds a term if it is one, and not there yet.
+// add adds a term unless it is empty or exists already.
 func (p *parser) add(term string) bool {
 	term = strings.Trim(strings.ReplaceAll(term, "|", " "), " ")
 	if strings.IndexFunc(term, isWord) < 0 || p.seen[term] || len(p.q.terms) >= maxWords {
@@ -226,20 +233,36 @@ func appendBounded(to []numberTerm, more ...numberTerm) []numberTerm {
 }
 
 var (
-	numberPart = regexp.MustCompile(`^(?:([1-9]\d{0,2}-[1-9]\d?) ?/ ?)?([cs])(?: ?[-./_:#]{1,2} ?| )?0{0,9}([1-9]\d{0,4})([a-z]{0,2})`)
-	barePart   = regexp.MustCompile(`^0{0,9}([1-9]\d{0,4})([a-z]?)`)
+	numberPart = regexp.MustCompile(
+		`^(?:([1-9]\d{0,2}-[1-9]\d?) ?/ ?)?([cs])(?: ?[-./_:#]{1,2} ?| )?0{0,9}([1-9]\d{0,4})([a-z]{0,2})`,
+	)
+	barePart = regexp.MustCompile(`^0{0,9}([1-9]\d{0,4})([a-z]?)`)
 	// namedPart is a number without a prefix that is called one.
-	namedPart = regexp.MustCompile(`^(?:bills?|projets? de loi)(?: (?:no|number|numero|n)\b\.?)? ?#? ?0{0,9}([1-9]\d{0,4})([a-z]?)`)
+	namedPart = regexp.MustCompile(
+		`^(?:bills?|projets? de loi)(?: (?:no|number|numero|n)\b\.?)? ?#? ?0{0,9}([1-9]\d{0,4})([a-z]?)`,
+	)
 	// listPart is a further number that is listed after one, and shares its prefix.
 	listPart     = regexp.MustCompile(`^(?: ?[,;/&] ?(?:(?:and|et|or|ou|&) )?| (?:and|et|or|ou) )0{0,9}([1-9]\d{0,2})`)
-	aroundNumber = regexp.MustCompile(`^[^a-z0-9]*(?:bills?|projets? de loi)?[^a-z0-9]*$|^[^a-z0-9]*(?:(?:bills?|projets? de loi)\b)?[^a-z0-9]+|[^a-z0-9]*$`)
-	sessionPart  = regexp.MustCompile(`^([1-9]\d{0,2}-[1-9]\d?)`)
-	parlPart     = regexp.MustCompile(`^(?:([1-9]\d{0,2}) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) (?:parliament|legislature)|(?:parliament|legislature) ([1-9]\d{0,2}))`)
-	sittingPart  = regexp.MustCompile(`^(?:([1-9]\d?) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) session|session ([1-9]\d?)|(first|second|third|fourth|premiere|deuxieme|troisieme|quatrieme) session)`)
-	sittingWords = map[string]string{"first": "1", "premiere": "1", "second": "2", "deuxieme": "2", "third": "3", "troisieme": "3", "fourth": "4", "quatrieme": "4"}
+	aroundNumber = regexp.MustCompile(
+		`^[^a-z0-9]*(?:bills?|projets? de loi)?[^a-z0-9]*$|` +
+			`^[^a-z0-9]*(?:(?:bills?|projets? de loi)\b)?[^a-z0-9]+|[^a-z0-9]*$`,
+	)
+	sessionPart = regexp.MustCompile(`^([1-9]\d{0,2}-[1-9]\d?)`)
+	parlPart    = regexp.MustCompile(
+		`^(?:([1-9]\d{0,2}) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) (?:parliament|legislature)|` +
+			`(?:parliament|legislature) ([1-9]\d{0,2}))`,
+	)
+	sittingPart = regexp.MustCompile(
+		`^(?:([1-9]\d?) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) session|session ([1-9]\d?)|` +
+			`(first|second|third|fourth|premiere|deuxieme|troisieme|quatrieme) session)`,
+	)
+	sittingWords = map[string]string{
+		"first": "1", "premiere": "1", "second": "2", "deuxieme": "2", "third": "3", "troisieme": "3", "fourth": "4",
+		"quatrieme": "4",
+	}
 )
 
-// matchAt matches an anchored pattern at a place of a text, where a word begins, and has it end where a word ends.
+// matchAt matches an anchored pattern at an offset of a text. The match must begin and end at word boundaries.
 func matchAt(pattern *regexp.Regexp, s string, at int) []string {
 	if wordAt(s[:at], -1) {
 		return nil
@@ -251,9 +274,10 @@ func matchAt(pattern *regexp.Regexp, s string, at int) []string {
 	return m
 }
 
-// numberAt reads a bill's number at a place of a text; bare says that it needs no prefix.
+// numberAt parses a bill's number at an offset of a text. With bare, the number needs no prefix.
 func numberAt(s string, at int, bare bool) (n numberTerm, length int, ok bool) {
-	if m := matchAt(numberPart, s, at); m != nil && (m[2] != "s" || !strings.HasSuffix(s[:at], "'")) { // 's 203 is no number
+	// 's 203 is no number
+	if m := matchAt(numberPart, s, at); m != nil && (m[2] != "s" || !strings.HasSuffix(s[:at], "'")) {
 		n.session, n.prefix, n.suffix = m[1], strings.ToUpper(m[2]), strings.ToUpper(m[4])
 		n.digits, _ = strconv.Atoi(m[3])
 		return n, len(m[0]), true
@@ -270,7 +294,7 @@ func numberAt(s string, at int, bare bool) (n numberTerm, length int, ok bool) {
 	return n, 0, false
 }
 
-// query reads numbers, then words.
+// query parses the numbers, then the words.
 func (p *parser) query() query {
 	text := p.text
 	rest, found := numbersOf(text, false)
@@ -305,7 +329,7 @@ func (p *parser) query() query {
 	return p.q
 }
 
-// onlyFurniture says that a text has no word that says something.
+// onlyFurniture reports whether a text has only words that say nothing.
 func onlyFurniture(text string) bool {
 	for word := range strings.FieldsFuncSeq(text, isSeparator) {
 		if !furniture[word] {
@@ -315,18 +339,20 @@ func onlyFurniture(text string) bool {
 	return true
 }
 
-// found are numbers and sessions in the order in which they stand in a text.
+// found holds numbers and sessions in the order of the text.
 type found struct {
 	items   []numberTerm // those without digits are sessions
 	numbers []int        // which of the items are numbers
 }
 
-// numbersOf takes numbers and sessions off a text.
+// numbersOf removes numbers and sessions from a text.
 func numbersOf(text string, bare bool) (rest string, f found) {
 	var out strings.Builder
 	parliament, sitting := "", ""
 	for at := 0; at < len(text); {
-		if n, length, ok := numberAt(text, at, bare && matchAt(sessionPart, text, at) == nil && matchAt(parlPart, text, at) == nil && matchAt(sittingPart, text, at) == nil); ok {
+		ofSession := matchAt(sessionPart, text, at) != nil || matchAt(parlPart, text, at) != nil ||
+			matchAt(sittingPart, text, at) != nil
+		if n, length, ok := numberAt(text, at, bare && !ofSession); ok {
 			f.numbers = append(f.numbers, len(f.items))
 			f.items = append(f.items, n)
 			out.WriteByte(' ')
@@ -344,7 +370,8 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 			}
 			continue
 		}
-		if m := matchAt(sessionPart, text, at); m != nil && !strings.HasSuffix(text[:at], "-") && !strings.HasPrefix(text[at+len(m[0]):], "-") {
+		if m := matchAt(sessionPart, text, at); m != nil && !strings.HasSuffix(text[:at], "-") &&
+			!strings.HasPrefix(text[at+len(m[0]):], "-") {
 			f.items = append(f.items, numberTerm{session: m[0]})
 			out.WriteByte(' ')
 			at += len(m[0])
@@ -372,8 +399,8 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 	return out.String(), f
 }
 
-// assign gives each number its session. Sessions that come first are those of the numbers after them, others those of the
-// numbers before. A number that has a session of its own keeps it.
+// assign sets the session of each number. If a session comes first, each session applies to the numbers after it, else
+// to the numbers before it. A number with a session of its own keeps it.
 func (f found) assign() []numberTerm {
 	forward := len(f.items) > 0 && f.items[0].digits == 0
 	session := ""
@@ -402,7 +429,8 @@ func (f found) sessions() []string {
 	return out
 }
 
-// within bounds the edits after which a word counts as misspelt: none in short ones, two in long ones.
+// within returns the number of edits up to which a word counts as misspelled: 0 below four letters, 1 below eight, else
+// 2.
 func within(length int) int {
 	switch {
 	case length < 4:
@@ -413,9 +441,10 @@ func within(length int) int {
 	return 2
 }
 
-// edits is how many letters have to be put in, left out, replaced or swapped with their neighbour to make b of a, or more
-// than limit.
-// source: Damerau, A technique for computer detection and correction of spelling errors (1964); optimal string alignment
+// edits returns how many letters must be inserted, deleted, replaced or swapped with their neighbour to change a into
+// b. It returns limit+1 if more than limit are needed.
+// source: Damerau, A technique for computer detection and correction of spelling errors (1964); optimal string
+// alignment
 func edits(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if d := len(x) - len(y); d > limit || -d > limit {
@@ -447,5 +476,5 @@ func edits(a, b string, limit int) int {
 	return last[len(y)]
 }
 
-// hasLetter says whether a text has a letter, which numbers have not: those are never misspelt.
+// hasLetter reports whether a text has a letter. Numbers have none, and are never misspelled.
 func hasLetter(s string) bool { return strings.IndexFunc(s, unicode.IsLetter) >= 0 }

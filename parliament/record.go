@@ -4,16 +4,16 @@ import (
 	"context"
 	"slices"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// recordsAtOnce bounds how many records are in memory: one may have 64 MiB, though the usual ones have 22 KiB.
+// recordsAtOnce limits how many records are in memory at once. A record can have 64 MiB; a usual one has 22 KiB.
 const recordsAtOnce = 25
 
-// reread completes details that an older version of the program read, from the records that are held. Those that
-// belong to another list item, and those that cannot be read, leave the detail as it is.
-func reread(ctx context.Context, q *db.Queries, held map[string]Parts) error {
+// reread updates details that an older version of the program parsed, by parsing their stored records again. It leaves
+// a detail as it is if the record belongs to another list item, or cannot be parsed.
+func reread(ctx context.Context, q *sql.Queries, held map[string]SourceRecords) error {
 	var ids []string
 	for id, p := range held {
 		if p.Detail != nil && !p.Complete() {

@@ -42,14 +42,20 @@ const courseRecord = `{"Id": 901, "NumberCode": "C-3", "ParliamentNumber": 44, "
  "BibliographicNotices": [{"Title": "A book", "LanguageId": 2, "IsOnlineVersionAvailable": true}, {"Title": ""}],
  "LatestBillEventTypeNameEn": "Debate", "LatestBillEventChamberOrganizationId": 1, "LatestBillEventNumberOfAmendments": 2, "LatestBillEventDateTime": "2025-04-02T10:15:16"}`
 
-func courseParts(t testing.TB, raw, hash string) parliament.Parts {
+func courseParts(t testing.TB, raw, hash string) parliament.SourceRecords {
 	t.Helper()
 	d, err := legisinfo.ParseDetail([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.ItemHash, d.Raw = hash, []byte(raw)
-	return parliament.Parts{Item: &legisinfo.Item{ID: d.ID, Session: "44-2", Number: "C-3", LongTitleEn: "An Act", StatusEn: "At second reading in the House of Commons", SponsorID: 9, Hash: hash}, Detail: d}
+	return parliament.SourceRecords{
+		Item: &legisinfo.Item{
+			ID: d.ID, Session: "44-2", Number: "C-3", LongTitleEn: "An Act",
+			StatusEn: "At second reading in the House of Commons", SponsorID: 9, Hash: hash,
+		},
+		Detail: d,
+	}
 }
 
 func TestCourse(t *testing.T) {
@@ -57,7 +63,9 @@ func TestCourse(t *testing.T) {
 	s := parliament.NewStore(dbtest.New(t))
 	id := billID(t, "44-2", "C-3")
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: courseParts(t, courseRecord, "h"), FetchedAt: at}}); err != nil {
+	if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{
+		{ID: id, SourceRecords: courseParts(t, courseRecord, "h"), FetchedAt: at},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.Course(t.Context(), id)
@@ -95,8 +103,12 @@ func TestCourse(t *testing.T) {
 	if t.Failed() {
 		t.Log(got)
 	}
-	if len(c.Votes) != 4 || len(c.Decisions) != 2 || len(c.Meetings) != 2 || c.RecordFetchedAt == nil || !c.RecordFetchedAt.Equal(at) {
-		t.Errorf("%d votes, %d decisions, %d meetings, record of %v", len(c.Votes), len(c.Decisions), len(c.Meetings), c.RecordFetchedAt)
+	if len(c.Votes) != 4 || len(c.Decisions) != 2 || len(c.Meetings) != 2 || c.RecordFetchedAt == nil ||
+		!c.RecordFetchedAt.Equal(at) {
+		t.Errorf(
+			"%d votes, %d decisions, %d meetings, record of %v", len(c.Votes), len(c.Decisions), len(c.Meetings),
+			c.RecordFetchedAt,
+		)
 	}
 }
 
@@ -104,12 +116,15 @@ func TestCourse(t *testing.T) {
 func TestReinstated(t *testing.T) {
 	t.Parallel()
 	s := parliament.NewStore(dbtest.New(t))
-	old, next := billID(t, "43-1", "C-201"), billID(t, "43-3", "C-210") // not the next session, which alone could be guessed
+	// not the next session, which alone could be guessed
+	old, next := billID(t, "43-1", "C-201"), billID(t, "43-3", "C-210")
 	save := func(id parliament.BillID, raw string) {
 		t.Helper()
 		p := courseParts(t, raw, "h")
 		p.Item.StatusFr = "À la deuxième lecture"
-		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}}); err != nil {
+		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{
+			{ID: id, SourceRecords: p, FetchedAt: time.Now()},
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,17 +140,27 @@ func TestReinstated(t *testing.T) {
 	if c := course(old); c.ReinstatedAs != nil || c.Outcome.Code != parliament.OutcomeInProgress {
 		t.Errorf("%s", asJSON(t, c))
 	}
-	save(next, `{"Id": 6, "IsSessionOngoing": true, "ReinstatedFromBillDocumentId": 5, "ReinstatedFromBillNumberCode": "C-201"}`)
-	if c := course(next); c.ReinstatedFrom == nil || *c.ReinstatedFrom.Bill != "43-1/C-201" || !c.ReinstatedFrom.Held || c.ReinstatedAs != nil {
+	save(
+		next,
+		`{"Id": 6, "IsSessionOngoing": true, "ReinstatedFromBillDocumentId": 5, "ReinstatedFromBillNumberCode": "C-201"}`,
+	)
+	if c := course(next); c.ReinstatedFrom == nil || *c.ReinstatedFrom.Bill != "43-1/C-201" || !c.ReinstatedFrom.Held ||
+		c.ReinstatedAs != nil {
 		t.Errorf("from %+v, as %+v", c.ReinstatedFrom, c.ReinstatedAs)
 	}
 	// The old bill's record is from before: the new one tells.
-	if c := course(old); c.ReinstatedAs == nil || *c.ReinstatedAs.Bill != "43-3/C-210" || *c.ReinstatedAs.LegisinfoID != 6 || c.Outcome.Code != parliament.OutcomeReinstated || *c.ReinstatedAs.Status.Fr != "À la deuxième lecture" {
+	if c := course(old); c.ReinstatedAs == nil || *c.ReinstatedAs.Bill != "43-3/C-210" ||
+		*c.ReinstatedAs.LegisinfoID != 6 || c.Outcome.Code != parliament.OutcomeReinstated ||
+		*c.ReinstatedAs.Status.Fr != "À la deuxième lecture" {
 		t.Errorf("%s", asJSON(t, c))
 	}
 	// A bill of another Parliament is no "previous session", and one whose session nothing tells has none.
-	save(billID(t, "45-1", "C-3"), `{"Id": 7, "IsSessionOngoing": true, "DidReinstateFromPreviousSession": true, "ReinstatedFromBillDocumentId": 99, "ReinstatedFromBillNumberCode": "C-9"}`)
-	if r := course(billID(t, "45-1", "C-3")).ReinstatedFrom; r == nil || r.Bill != nil || r.Session != nil || *r.Number != "C-9" || *r.LegisinfoURL != "https://www.parl.ca/legisinfo/en/bill/99" {
+	save(
+		billID(t, "45-1", "C-3"),
+		`{"Id": 7, "IsSessionOngoing": true, "DidReinstateFromPreviousSession": true, "ReinstatedFromBillDocumentId": 99, "ReinstatedFromBillNumberCode": "C-9"}`,
+	)
+	if r := course(billID(t, "45-1", "C-3")).ReinstatedFrom; r == nil || r.Bill != nil || r.Session != nil ||
+		*r.Number != "C-9" || *r.LegisinfoURL != "https://www.parl.ca/legisinfo/en/bill/99" {
 		t.Errorf("%+v", r)
 	}
 	// Its session ended since the record was fetched, for there are bills of a later one; and when is not known.
@@ -144,16 +169,21 @@ func TestReinstated(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	save(billID(t, "44-1", "C-4"), `{"Id": 10, "IsSessionOngoing": false}`)
-	if o := course(billID(t, "44-1", "C-4")).Outcome; o == nil || o.Code != parliament.OutcomeDied || *o.On != "2025-01-06" {
+	if o := course(billID(t, "44-1", "C-4")).Outcome; o == nil || o.Code != parliament.OutcomeDied ||
+		*o.On != "2025-01-06" {
 		t.Errorf("%+v", o)
 	}
 }
 
-// age makes what is stored of a bill what an older version of the program had stored.
+// age replaces the stored data of a bill with what an older version of the program stored.
 func age(t testing.TB, d *db.DB, id string) {
 	t.Helper()
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail}', (parts -> 'detail') - 'sponsor_honorific' - 'sponsor_office' - 'sponsor_riding' - 'votes' - 'session_ongoing'
-		- 'reinstated_from' - 'sittings' - 'decisions' - 'events' || '{"reader": 2}'), doc = doc #- '{sponsor,office}' #- '{sponsor,riding}' #- '{sponsor,honorific}', content_hash = 'old' WHERE id = $1`, id); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills
+		SET parts = jsonb_set(parts, '{detail}',
+		(parts -> 'detail') - 'sponsor_honorific' - 'sponsor_office' - 'sponsor_riding' - 'votes' - 'session_ongoing'
+		- 'reinstated_from' - 'sittings' - 'decisions' - 'events' || '{"reader": 2}'),
+		doc = doc #- '{sponsor,office}' #- '{sponsor,riding}' #- '{sponsor,honorific}', content_hash = 'old'
+		WHERE id = $1`, id); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -164,14 +194,18 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		recordHeld bool
-		fetched    func(parliament.Parts) parliament.Parts
+		fetched    func(parliament.SourceRecords) parliament.SourceRecords
 		office     bool // known afterwards
 		complete   bool
 	}{
-		"the record is held, the list alone was read": {true, func(p parliament.Parts) parliament.Parts { return parliament.Parts{Item: p.Item} }, true, true},
-		"no record, the list alone was read":          {false, func(p parliament.Parts) parliament.Parts { return parliament.Parts{Item: p.Item} }, false, false},
-		"no record, it was fetched":                   {false, func(p parliament.Parts) parliament.Parts { return p }, true, true},
-		"the record is held and was fetched too":      {true, func(p parliament.Parts) parliament.Parts { return p }, true, true},
+		"the record is held, the list alone was read": {true, func(p parliament.SourceRecords) parliament.SourceRecords {
+			return parliament.SourceRecords{Item: p.Item}
+		}, true, true},
+		"no record, the list alone was read": {false, func(p parliament.SourceRecords) parliament.SourceRecords {
+			return parliament.SourceRecords{Item: p.Item}
+		}, false, false},
+		"no record, it was fetched":              {false, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
+		"the record is held and was fetched too": {true, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -179,16 +213,20 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 			s := parliament.NewStore(d)
 			id := billID(t, "44-2", "C-3")
 			first := newRun(t)
-			save := func(p parliament.Parts) parliament.Counts {
+			save := func(p parliament.SourceRecords) parliament.Counts {
 				t.Helper()
-				counts, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}})
+				counts, err := s.Save(t.Context(), newRun(t), []parliament.Record{
+					{ID: id, SourceRecords: p, FetchedAt: time.Now()},
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
 				return counts
 			}
 			p := courseParts(t, courseRecord, "h")
-			if _, err := s.Save(t.Context(), first, []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}}); err != nil {
+			if _, err := s.Save(t.Context(), first, []parliament.Record{
+				{ID: id, SourceRecords: p, FetchedAt: time.Now()},
+			}); err != nil {
 				t.Fatal(err)
 			}
 			age(t, d, id.String())
@@ -198,7 +236,8 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 				}
 			}
 			held, err := s.Held(t.Context(), []string{id.String()})
-			if err != nil || held[id.String()].Complete() != c.recordHeld || !held[id.String()].Current() || held[id.String()].Enriched() != c.recordHeld {
+			if err != nil || held[id.String()].Complete() != c.recordHeld || !held[id.String()].Current() ||
+				held[id.String()].Enriched() != c.recordHeld {
 				t.Errorf("held %+v, %v", held[id.String()].Detail, err)
 			}
 			course, err := s.Course(t.Context(), id)
@@ -215,7 +254,8 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 			if err != nil || b.Version != 1 || *b.LastRunID != first || (b.Sponsor.Office.En != nil) != c.office {
 				t.Errorf("version %d by %v, sponsor %+v, %v", b.Version, b.LastRunID, b.Sponsor, err)
 			}
-			if course, err = s.Course(t.Context(), id); err != nil || course.Complete != c.complete || (len(course.Votes) == 4) != c.complete {
+			if course, err = s.Course(t.Context(), id); err != nil || course.Complete != c.complete ||
+				(len(course.Votes) == 4) != c.complete {
 				t.Errorf("complete %t with %d votes, %v", course.Complete, len(course.Votes), err)
 			}
 			// And what does change is a change still, with nothing else in it.
@@ -243,7 +283,7 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 	}
 }
 
-// TestRecordIsKept has records with all that a database does not like.
+// TestRecordIsKept stores records with everything that Postgres refuses in texts.
 func TestRecordIsKept(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)
@@ -255,7 +295,7 @@ func TestRecordIsKept(t *testing.T) {
 	run := newRun(t)
 	first := time.Now().UTC().Add(-time.Hour).Truncate(time.Microsecond)
 	for _, at := range []time.Time{first, first.Add(time.Minute)} { // the second time it is the same
-		if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: p, FetchedAt: at}}); err != nil {
+		if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, SourceRecords: p, FetchedAt: at}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -263,7 +303,9 @@ func TestRecordIsKept(t *testing.T) {
 	var at time.Time
 	read := func() {
 		t.Helper()
-		if err := d.Pool.QueryRow(t.Context(), "SELECT record, fetched_at FROM bill_records WHERE bill_id = $1 AND item_hash = 'h'", id.String()).Scan(&stored, &at); err != nil {
+		if err := d.Pool.QueryRow(
+			t.Context(), "SELECT record, fetched_at FROM bill_records WHERE bill_id = $1 AND item_hash = 'h'", id.String(),
+		).Scan(&stored, &at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -272,7 +314,9 @@ func TestRecordIsKept(t *testing.T) {
 	}
 	// One that says more, of the same list item, takes its place.
 	more := strings.Replace(raw, `"Extra"`, `"Other"`, 1)
-	if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: courseParts(t, more, "h"), FetchedAt: first.Add(time.Hour)}}); err != nil {
+	if _, err := s.Save(t.Context(), run, []parliament.Record{
+		{ID: id, SourceRecords: courseParts(t, more, "h"), FetchedAt: first.Add(time.Hour)},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if read(); string(stored) != more || !at.Equal(first.Add(time.Hour)) {
@@ -289,7 +333,8 @@ func TestRecordIsKept(t *testing.T) {
 	if _, err := d.Pool.Exec(t.Context(), "UPDATE bill_records SET item_hash = 'h', record = 'no JSON'"); err != nil {
 		t.Fatal(err)
 	}
-	if held, err := s.Held(t.Context(), []string{id.String()}); err != nil || held[id.String()].Detail == nil || held[id.String()].Complete() {
+	if held, err := s.Held(t.Context(), []string{id.String()}); err != nil || held[id.String()].Detail == nil ||
+		held[id.String()].Complete() {
 		t.Errorf("%v", err)
 	}
 }

@@ -51,10 +51,16 @@ func searchable(t testing.TB) (*parliament.Store, *db.DB) {
 	s := parliament.NewStore(d)
 	var records []parliament.Record
 	for i, b := range searched {
-		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, ShortTitleEn: b.shortEn, ShortTitleFr: b.shortFr, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr,
-			HouseFirst: fmt.Sprintf("20%s-02-%02d", b.session[:2], i+1), StatusEn: "At second reading in the House of Commons", TypeEn: "House Government Bill", Hash: "1"}
+		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, ShortTitleEn: b.shortEn,
+			ShortTitleFr: b.shortFr, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr,
+			HouseFirst: fmt.Sprintf(
+				"20%s-02-%02d", b.session[:2], i+1,
+			), StatusEn: "At second reading in the House of Commons", TypeEn: "House Government Bill", Hash: "1"}
 		detail := &legisinfo.Detail{ItemHash: "1", ID: i + 1, Reader: legisinfo.Reader, SummaryFr: b.summaryFr}
-		records = append(records, parliament.Record{ID: billID(t, b.session, b.number), Parts: parliament.Parts{Item: item, Detail: detail}, FetchedAt: time.Now()})
+		records = append(records, parliament.Record{
+			ID: billID(t, b.session, b.number), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail},
+			FetchedAt: time.Now(),
+		})
 	}
 	if _, err := s.Save(t.Context(), newRun(t), records); err != nil {
 		t.Fatal(err)
@@ -79,7 +85,8 @@ const (
 	nature    = "43-2/C-205 43-2/C-206"
 )
 
-// TestSearchAsTyped has queries as phones, word processors and people write them. Numbers alone are found in this order.
+// TestSearchAsTyped searches with queries as phones, word processors and people write them. Results for numbers alone
+// have this order.
 func TestSearchAsTyped(t *testing.T) {
 	t.Parallel()
 	s, _ := searchable(t)
@@ -316,11 +323,12 @@ func TestSearchRoughly(t *testing.T) {
 	}
 }
 
-// TestSearchIndexedByOlderProgram has a bill written without the columns of this version: the trigger fills them.
+// TestSearchIndexedByOlderProgram writes a bill without the columns of this version: the trigger fills them.
 func TestSearchIndexedByOlderProgram(t *testing.T) {
 	t.Parallel()
 	s, d := searchable(t)
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills SET doc = jsonb_set(doc, '{title,fr}', to_jsonb('Loi sur l’hygiène'::text)) WHERE id = '45-1/C-2'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills
+	SET doc = jsonb_set(doc, '{title,fr}', to_jsonb('Loi sur l’hygiène'::text)) WHERE id = '45-1/C-2'`); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Search(t.Context(), parliament.SearchQuery{Q: "l'hygiene", Mode: parliament.SearchLexical, Limit: 10}, nil)
@@ -339,7 +347,8 @@ func TestSearchMarks(t *testing.T) {
 		"protège environnement": "présente loi <mark>protège</mark> l&#39;<mark>environnement</mark> jusqu",
 		"childrens health":      "An Act respecting <mark>children</mark>’s and veterans’ <mark>health</mark>",
 	} {
-		r, err := s.Search(t.Context(), parliament.SearchQuery{Q: q, Mode: parliament.SearchLexical, Limit: 10, Headlines: true}, nil)
+		r, err := s.Search(t.Context(),
+			parliament.SearchQuery{Q: q, Mode: parliament.SearchLexical, Limit: 10, Headlines: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -395,19 +404,25 @@ func TestPlain(t *testing.T) {
 		"ΑΘΉΝΑΣ": "αθηνασ", "МОСКВА": "москва", "ᐃᓄᒃᑎᑐᑦ": "ᐃᓄᒃᑎᑐᑦ", "日本": "日本", "e\u0301": "e", "\u0301": "", "": "", "İı": "ii",
 	} {
 		var got, again string
-		if err := d.Pool.QueryRow(t.Context(), "SELECT explorer_plain($1), explorer_plain(explorer_plain($1))", in).Scan(&got, &again); err != nil || got != want || again != got {
+		if err := d.Pool.QueryRow(t.Context(), "SELECT explorer_plain($1), explorer_plain(explorer_plain($1))", in).Scan(&got,
+			&again); err != nil ||
+			got != want || again != got {
 			t.Errorf("%q is %q, then %q, want %q (%v)", in, got, again, want, err)
 		}
 	}
 }
 
-// FuzzSearch searches for any text: there is an answer, without what was left out. A search that takes a minute, on however
-// busy a machine, hangs.
+// FuzzSearch searches for any text: there is an answer, without what was left out. A search that takes a minute, on
+// however busy a machine, hangs.
 func FuzzSearch(f *testing.F) {
 	for _, seed := range []string{
-		"C-11 -C-11", `"`, "''", "-", "--", "-(", ":*", "a:*", "a:A & b | !c <-> d", "& | !", "\\", "%_", "\u202e", "\ud7ff", "\ufffd", "\u0301\u0301", "'a' 'b", "😀", "44-1", "44-1/", "C-", "-44-1/C-11",
-		strings.Repeat(`"`, 1000), strings.Repeat("-", 1000), strings.Repeat("(", 1000), strings.Repeat(":*", 500), strings.Repeat("&|!", 333), strings.Repeat("😀", 250), strings.Repeat("\u0301", 500), strings.Repeat("\u200f", 333),
-		strings.Repeat("a ", 500), strings.Repeat("C-1 ", 250), strings.Repeat("-a ", 333), strings.Repeat("' ", 500), strings.Repeat("or ", 333), strings.Repeat("| ", 500), strings.Repeat("44-1 ", 200), strings.Repeat("a-", 500), strings.Repeat("é", 500), "\xff\xfe", "a\x00b",
+		"C-11 -C-11", `"`, "''", "-", "--", "-(", ":*", "a:*", "a:A & b | !c <-> d", "& | !", "\\", "%_", "\u202e", "\ud7ff",
+		"\ufffd", "\u0301\u0301", "'a' 'b", "😀", "44-1", "44-1/", "C-", "-44-1/C-11",
+		strings.Repeat(`"`, 1000), strings.Repeat("-", 1000), strings.Repeat("(", 1000), strings.Repeat(":*", 500),
+		strings.Repeat("&|!", 333), strings.Repeat("😀", 250), strings.Repeat("\u0301", 500), strings.Repeat("\u200f", 333),
+		strings.Repeat("a ", 500), strings.Repeat("C-1 ", 250), strings.Repeat("-a ", 333), strings.Repeat("' ", 500),
+		strings.Repeat("or ", 333), strings.Repeat("| ", 500), strings.Repeat("44-1 ", 200), strings.Repeat("a-", 500),
+		strings.Repeat("é", 500), "\xff\xfe", "a\x00b",
 	} {
 		f.Add(seed)
 	}
@@ -425,12 +440,15 @@ func FuzzSearch(f *testing.F) {
 		if r.Total > len(searched) || len(r.Hits) > r.Total {
 			t.Errorf("%q: %d of %d", q, len(r.Hits), r.Total)
 		}
-		without, err := s.Search(ctx, parliament.SearchQuery{Q: q + " -C-11", Mode: parliament.SearchLexical, Limit: 100}, nil)
+		without, err := s.Search(
+			ctx, parliament.SearchQuery{Q: q + " -C-11", Mode: parliament.SearchLexical, Limit: 100}, nil,
+		)
 		if err != nil {
 			t.Fatalf("%q: %v", q, err)
 		}
 		for _, h := range without.Hits {
-			if h.Bill.Number == "C-11" && strings.Count(q, `"`)%2 == 0 && !strings.ContainsAny(q, "'") && len(q) < 900 && plainQuotes(q) {
+			if h.Bill.Number == "C-11" && strings.Count(q, `"`)%2 == 0 && !strings.ContainsAny(q, "'") && len(q) < 900 &&
+				plainQuotes(q) {
 				t.Errorf("%q finds C-11, which was left out", q)
 			}
 		}

@@ -1,7 +1,7 @@
 package parliament
 
-// sessionEnds are the days on which sessions of Parliament ended, by prorogation or dissolution. Neither source tells
-// them. A session that is not here has not ended, or ended after this was written.
+// sessionEnds are the days on which sessions of Parliament ended, by prorogation or dissolution. Neither source has
+// them. A session that is not listed has not ended, or ended after this list was written.
 // source: Library of Parliament, ParlInfo, "Parliaments and sessions"
 var sessionEnds = map[string]string{
 	"35-1": "1996-02-02", "35-2": "1997-04-27",

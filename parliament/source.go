@@ -5,25 +5,26 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// SourceState is a public service, the limits that all workers together keep to, and how it did lately.
+// SourceState is the state of a public service: the limits that all workers share, and its latest successes and
+// failures.
 type SourceState struct {
 	Name, URL         string
 	RequestsPerSecond float64 // 0: no limit
 	MaxInFlight       int
 	InFlight          int
-	HeldUntil         *time.Time // it asked to be left alone until then; nil if that is over
-	BreakerOpen       bool       // it fails, and is left alone for a while
+	HeldUntil         *time.Time // the service asked for a pause until then; nil if it is over
+	BreakerOpen       bool       // the circuit breaker stops requests for a while
 	BreakerChangedAt  *time.Time
 	LastSuccessAt     *time.Time
 	LastFailureAt     *time.Time
 	LastError         *string
 }
 
-// Sources lists the services that were ever asked, by name.
+// Sources lists the services that were used at least once, by name.
 func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 	rows, err := s.q.ListSources(ctx)
 	out := make([]SourceState, len(rows))
@@ -33,10 +34,12 @@ func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 	return out, err
 }
 
-func sourceOf(r db.ListSourcesRow) SourceState {
+func sourceOf(r sql.ListSourcesRow) SourceState {
 	st := SourceState{
-		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
-		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),
+		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond,
+		MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
+		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt,
+		LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),
 	}
 	if r.Held {
 		st.HeldUntil = r.HeldUntil
@@ -44,7 +47,7 @@ func sourceOf(r db.ListSourcesRow) SourceState {
 	return st
 }
 
-// withoutUsers takes users and passwords out of addresses, which an older version of the program may have written.
+// withoutUsers removes user names and passwords from addresses. An older version of the program may have stored them.
 func withoutUsers(s *string) *string {
 	if s == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// Stage is one of a bill's course through Parliament, reached or not.
+// Stage is a stage of a bill's course through Parliament, whether the bill has reached it or not.
 type Stage struct {
 	Chamber    string // "house" or "senate"
 	Name       Bilingual
@@ -17,11 +17,13 @@ type Stage struct {
 	Committee  *string // acronym
 }
 
-// stageStates are LEGISinfo's numbers.
+// stageStates maps LEGISinfo's numbers to the states of a stage.
 // source: LEGISinfo detail, field BillStages.*.State
-var stageStates = map[int]string{1: "not_reached", 2: "no_activity", 3: "in_progress", 4: "completed", 5: "not_completed"}
+var stageStates = map[int]string{
+	1: "not_reached", 2: "no_activity", 3: "in_progress", 4: "completed", 5: "not_completed",
+}
 
-func stagesOf(id BillID, p Parts) []Stage {
+func stagesOf(id BillID, p SourceRecords) []Stage {
 	out := []Stage{}
 	if p.Detail == nil {
 		return out
@@ -35,7 +37,7 @@ func stagesOf(id BillID, p Parts) []Stage {
 		}
 		out = append(out, st)
 	}
-	// LEGISinfo gives the House's first, also of bills that began in the Senate.
+	// LEGISinfo lists the House's stages first, even for bills that began in the Senate.
 	if home := Merge(id, p).HomeChamber; home == "senate" {
 		slices.SortStableFunc(out, func(a, b Stage) int { return chamberOrder(a) - chamberOrder(b) })
 	}
@@ -50,7 +52,10 @@ func chamberOrder(s Stage) int {
 }
 
 func stageOf(s legisinfo.Stage) Stage {
-	st := Stage{Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State], StateSince: dayOf(s.Since), StartedOn: dayOf(s.Started), Committee: mark(s.Committee)}
+	st := Stage{
+		Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State],
+		StateSince: dayOf(s.Since), StartedOn: dayOf(s.Started), Committee: mark(s.Committee),
+	}
 	if st.State == "completed" {
 		st.EndedOn = st.StateSince
 	}

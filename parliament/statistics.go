@@ -8,24 +8,24 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// NewBills are bills that came to be held since a place in the history of all bills.
+// NewBills are bills that were first stored after a place in the history of all bills.
 type NewBills struct {
-	// IDs are at most 1,000, in the order in which they came.
+	// IDs are at most 1,000 ids, in the order in which the bills were stored.
 	IDs []string
-	// Oldest is when the first of them came.
+	// Oldest is the time at which the first of them was stored.
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
-	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	// Unsettled says that a transaction is still open that may store more.
 	Unsettled bool
 }
 
-// NewBillsSince gives the bills that came after a place; "" is the beginning. assets are those that bring bills: while
-// one of them is being materialized, the answer is unsettled.
-func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string) (*NewBills, error) {
-	p := db.BillsCreatedAfterParams{Assets: assets, MaxRows: 1000}
+// NewBillsSince returns the bills that were first stored after a place; "" is the beginning.
+func (s *Store) NewBillsSince(ctx context.Context, place string) (*NewBills, error) {
+	p := sql.BillsCreatedAfterParams{Limit: 1000}
 	if place != "" {
 		xid, id, _ := strings.Cut(place, "/")
 		var err error
@@ -40,8 +40,8 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	}
 	n := &NewBills{Next: place}
 	for _, r := range rows {
-		n.Unsettled = n.Unsettled || r.Unsettled
-		if r.HeldBack { // however long that takes: they come again
+		if r.HeldBack { // a later call returns them, once the open transaction has ended
+			n.Unsettled = true
 			break
 		}
 		if len(n.IDs) == 0 {
@@ -53,27 +53,26 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	return n, nil
 }
 
-// ChangedBills are changes of bills that were held already, since a place in the history of all bills.
+// ChangedBills counts the changes of known bills since a place in the history of all bills.
 type ChangedBills struct {
-	// Bills is how many changed in fetches that brought no new ones.
+	// Bills is the number of bills that changed in fetches without new bills.
 	Bills int
-	// Oldest is when the first change since then was stored, of whichever fetch; zero if there is none.
+	// Oldest is the time of the first change since then, in any fetch; zero if there is none.
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
-	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	// Unsettled says that a transaction is still open that may store more.
 	Unsettled bool
 }
 
-// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave; "" is the beginning. It looks at what was stored,
-// not at what fetches say of themselves: one that failed or was canceled has stored bills too. assets are those that
-// bring bills.
-func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []string) (*ChangedBills, error) {
+// ChangedBillsSince returns the changes after a place that Now or an earlier call returned; "" is the beginning. It
+// reads the stored bills, not the results of fetches: a fetch that failed or was canceled may have stored bills too.
+func (s *Store) ChangedBillsSince(ctx context.Context, place string) (*ChangedBills, error) {
 	xid, err := placeXid(place)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.q.BillsChangedAfter(ctx, db.BillsChangedAfterParams{AfterXid: xid, Assets: assets})
+	r, err := s.q.BillsChangedAfter(ctx, xid)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +83,8 @@ func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []st
 	return c, nil
 }
 
-// placeXid is the transaction at a place in the history of bills: the number before the first other character, which
-// begins the places of earlier versions of the program too. "" is the beginning.
+// placeXid returns the transaction of a place in the history of bills: the number before the first other character.
+// Places of earlier versions of the program begin in the same way. "" is the beginning.
 func placeXid(place string) (uint64, error) {
 	if place == "" {
 		return 0, nil
@@ -97,13 +96,13 @@ func placeXid(place string) (uint64, error) {
 	return xid, nil
 }
 
-// Now is the place in the history of bills after all there are.
+// Now returns the current end of the history of bills.
 func (s *Store) Now(ctx context.Context) (string, error) {
-	xid, err := s.q.Begin(ctx)
+	xid, err := db.LogBegin(ctx, s.db.Durable())
 	return strconv.FormatUint(xid, 10) + "/", err
 }
 
-// SessionStatistics are counts of a session's bills.
+// SessionStatistics are the counts of a session's bills.
 type SessionStatistics struct {
 	Session          string
 	Bills, Laws      int
@@ -111,12 +110,15 @@ type SessionStatistics struct {
 	LatestIntroduced string // a day; empty if none is dated
 }
 
-// Statistics counts the bills held, by session, the latest first.
+// Statistics counts the stored bills by session, the latest session first.
 func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
 	rows, err := s.q.BillStatistics(ctx)
 	out := make([]SessionStatistics, len(rows))
 	for i, r := range rows {
-		out[i] = SessionStatistics{Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws), NotEnriched: int(r.NotEnriched)}
+		out[i] = SessionStatistics{
+			Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws),
+			NotEnriched: int(r.NotEnriched),
+		}
 		if r.LatestIntroduction.Year() > 1 {
 			out[i].LatestIntroduced = r.LatestIntroduction.Format(time.DateOnly)
 		}
@@ -124,7 +126,7 @@ func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
 	return out, err
 }
 
-// WithoutTitle gives ids of bills that have a title in neither language, ten at most.
+// WithoutTitle returns at most ten ids of bills that have no title in either language.
 func (s *Store) WithoutTitle(ctx context.Context) ([]string, error) {
 	return s.q.BillsWithoutTitle(ctx, 10)
 }

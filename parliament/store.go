@@ -1,326 +1,35 @@
 package parliament
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// Store keeps bills and fetch logs.
+// Store reads and writes bills, politicians, feeds and fetch logs. Make one with NewStore. It is safe for concurrent
+// use.
 type Store struct {
 	db    *db.DB
-	q     *db.Queries
-	lists *db.Queries
+	q     *sql.Queries
+	lists *sql.Queries
 }
 
 // NewStore makes a store on a migrated database.
 func NewStore(d *db.DB) *Store {
-	return &Store{db: d, q: d.Queries(), lists: d.ListQueries()}
+	return &Store{db: d, q: sql.New(d.Durable()), lists: sql.New(d.Lists())}
 }
 
-// ErrNotFound says that there is no such bill.
+// ErrNotFound is the error for a bill, politician or feed that does not exist.
 var ErrNotFound = errors.New("not found")
-
-// Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.
-type Record struct {
-	ID BillID
-	Parts
-	// FetchedAt is when the sources were asked. What is held from a later time stays.
-	FetchedAt time.Time
-}
-
-// Counts says what saving did. A bill that the same run saved before, in an attempt that did not live to say so,
-// counts as what it was then.
-type Counts struct{ Created, Updated, Unchanged int }
-
-// Add sums counts.
-func (c *Counts) Add(o Counts) {
-	c.Created += o.Created
-	c.Updated += o.Updated
-	c.Unchanged += o.Unchanged
-}
-
-// Save merges records with what is held and stores the bills that changed, each change as a new version, all in one
-// transaction. Saving the same again changes nothing.
-func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Counts, error) {
-	var counts Counts
-	if len(records) == 0 {
-		return counts, nil
-	}
-	err := s.db.Tx(ctx, func(tx pgx.Tx) error {
-		q := s.q.WithTx(tx)
-		if err := q.LockBills(ctx); err != nil {
-			return err
-		}
-		ids := make([]string, len(records))
-		for i, r := range records {
-			ids[i] = r.ID.String()
-		}
-		rows, err := q.BillsByIDs(ctx, ids)
-		if err != nil {
-			return err
-		}
-		held := make(map[string]*heldBill, len(rows))
-		parts := make(map[string]Parts, len(rows))
-		for i := range rows {
-			held[rows[i].ID] = &heldBill{Bill: &rows[i]}
-			if err := json.Unmarshal(rows[i].Parts, &held[rows[i].ID].stored); err != nil {
-				return fmt.Errorf("parts of bill %s: %w", rows[i].ID, err)
-			}
-			parts[rows[i].ID] = held[rows[i].ID].stored
-		}
-		if err := reread(ctx, q, parts); err != nil {
-			return err
-		}
-		for id := range held {
-			held[id].parts = parts[id]
-		}
-		b := batch{runID: runID, at: time.Now().UTC().Truncate(time.Microsecond), seen: map[string]bool{}}
-		for _, r := range records {
-			if err := b.add(r, held[r.ID.String()]); err != nil {
-				return fmt.Errorf("bill %s: %w", r.ID, err)
-			}
-		}
-		counts = b.counts
-		return b.write(ctx, q)
-	})
-	if err != nil {
-		return Counts{}, fmt.Errorf("save bills: %w", err)
-	}
-	return counts, nil
-}
-
-// heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
-type heldBill struct {
-	*db.Bill
-	stored, parts Parts
-}
-
-// batch gathers rows to write.
-type batch struct {
-	runID    uuid.UUID
-	at       time.Time
-	counts   Counts
-	seen     map[string]bool
-	bills    db.UpsertBillsParams
-	versions db.InsertBillVersionsParams
-	records  []db.SaveBillRecordParams
-}
-
-func (b *batch) add(r Record, held *heldBill) error {
-	id := r.ID.String()
-	if b.seen[id] {
-		return errors.New("it stands twice in one batch")
-	}
-	b.seen[id] = true
-	if held != nil && held.LegisinfoAt != nil && outdated(r.FetchedAt, *held.LegisinfoAt) {
-		r.Item, r.Detail = nil, nil // a fetch that asked earlier may store later: what it has is out of date
-	}
-	if held != nil && held.OpenparliamentAt != nil && outdated(r.FetchedAt, *held.OpenparliamentAt) {
-		r.OpenParliament = nil
-	}
-	if r.Detail != nil && len(r.Detail.Raw) > 0 {
-		b.records = append(b.records, db.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
-	}
-	parts, opAt, liAt := combine(r, held)
-	partsJSON, err := json.Marshal(parts)
-	if err != nil {
-		return err
-	}
-	bill := Merge(r.ID, parts)
-	doc, err := json.Marshal(bill)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(doc)
-	version, updatedAt, lastRun := int32(1), b.at, b.runID
-	var changes json.RawMessage
-	if held != nil {
-		version, updatedAt = held.Version, held.UpdatedAt
-		if held.LastRunID != nil {
-			lastRun = *held.LastRunID
-		}
-		if changes, err = changesOf(r.ID, held, parts, doc, sum[:]); err != nil {
-			return err
-		}
-	}
-	switch {
-	case held == nil:
-		b.counts.Created++
-		b.addVersion(id, version, json.RawMessage("[]"))
-	case changes == nil:
-		switch {
-		case held.LastRunID == nil || *held.LastRunID != b.runID:
-			b.counts.Unchanged++
-		case held.Version == 1:
-			b.counts.Created++
-		default:
-			b.counts.Updated++
-		}
-		if bytes.Equal(sum[:], held.ContentHash) && reflect.DeepEqual(held.stored, parts) {
-			return nil
-		}
-		// What the sources say changed in nothing that the bill shows, or this version of the program shows more of it;
-		// remember it, or it would be fetched again.
-	default:
-		version, updatedAt, lastRun = held.Version+1, b.at, b.runID
-		if held.LastRunID != nil && *held.LastRunID == b.runID && held.Version == 1 {
-			b.counts.Created++
-		} else {
-			b.counts.Updated++
-		}
-		b.addVersion(id, version, changes)
-	}
-	b.addBill(r.ID, bill, doc, sum[:], partsJSON, version, opAt, liAt, updatedAt, lastRun)
-	return nil
-}
-
-// changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
-// version of the program did not look for taken as it is now: what this version shows otherwise than the one that
-// stored the bill is no change of the bill.
-func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.RawMessage, error) {
-	if bytes.Equal(hash, held.ContentHash) {
-		return nil, nil
-	}
-	before := held.parts
-	if before.Detail != nil && parts.Detail != nil {
-		d := *before.Detail
-		d.Adopt(parts.Detail)
-		before.Detail = &d
-	}
-	was, err := json.Marshal(Merge(id, before))
-	if err != nil || bytes.Equal(was, doc) {
-		return nil, err
-	}
-	changes, err := diff(was, doc)
-	if string(changes) == "[]" {
-		return nil, err
-	}
-	return changes, err
-}
-
-// combine puts what was fetched over what is held. The times say when what is kept was fetched.
-func combine(r Record, held *heldBill) (parts Parts, opAt, liAt time.Time) {
-	if held != nil {
-		parts = held.parts
-		if held.OpenparliamentAt != nil {
-			opAt = *held.OpenparliamentAt
-		}
-		if held.LegisinfoAt != nil {
-			liAt = *held.LegisinfoAt
-		}
-	}
-	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) {
-		parts.OpenParliament, opAt = r.OpenParliament, r.FetchedAt
-	}
-	if r.Item != nil && !reflect.DeepEqual(r.Item, parts.Item) {
-		parts.Item, liAt = r.Item, r.FetchedAt
-	}
-	if r.Detail != nil {
-		d := *r.Detail
-		d.Raw = nil
-		if !reflect.DeepEqual(&d, parts.Detail) {
-			parts.Detail, liAt = &d, r.FetchedAt
-		}
-	}
-	return parts, opAt, liAt
-}
-
-// outdated says whether what was fetched is older than what is held. A time of the future is a clock's mistake, and
-// keeps nothing from being stored.
-func outdated(fetchedAt, heldAt time.Time) bool {
-	return fetchedAt.Before(heldAt) && heldAt.Before(time.Now())
-}
-
-func (b *batch) addVersion(id string, version int32, changes json.RawMessage) {
-	b.versions.BillIds = append(b.versions.BillIds, id)
-	b.versions.Versions = append(b.versions.Versions, version)
-	b.versions.Changes = append(b.versions.Changes, changes)
-}
-
-func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMessage, version int32, opAt, liAt, updatedAt time.Time, lastRun uuid.UUID) {
-	p := &b.bills
-	p.Ids = append(p.Ids, bill.ID)
-	p.Parliaments = append(p.Parliaments, int32(id.Parliament)) //nolint:gosec // three digits
-	p.Sessions = append(p.Sessions, int32(id.Session))          //nolint:gosec // two digits
-	p.Prefixes = append(p.Prefixes, id.Prefix)
-	p.Digits = append(p.Digits, int32(id.Digits)) //nolint:gosec // five digits
-	p.Suffixes = append(p.Suffixes, id.Suffix)
-	p.Introduced = append(p.Introduced, value(bill.IntroducedOn))
-	p.StatusCodes = append(p.StatusCodes, value(bill.Status.Code))
-	p.Laws = append(p.Laws, bill.Law)
-	p.Searches = append(p.Searches, searchText(bill))
-	p.Docs = append(p.Docs, doc)
-	p.Hashes = append(p.Hashes, hash)
-	p.Parts = append(p.Parts, parts)
-	p.Versions = append(p.Versions, version)
-	p.OpenparliamentAts = append(p.OpenparliamentAts, opAt)
-	p.LegisinfoAts = append(p.LegisinfoAts, liAt)
-	p.UpdatedAts = append(p.UpdatedAts, updatedAt)
-	p.LastRunIds = append(p.LastRunIds, lastRun)
-}
-
-func (b *batch) write(ctx context.Context, q *db.Queries) error {
-	if len(b.bills.Ids) > 0 {
-		b.bills.At = b.at
-		if err := q.UpsertBills(ctx, b.bills); err != nil {
-			return err
-		}
-	}
-	// One by one: a record may have 64 MiB, and Postgres takes a gigabyte at a time.
-	for _, r := range b.records {
-		if err := q.SaveBillRecord(ctx, r); err != nil {
-			return err
-		}
-	}
-	if len(b.versions.BillIds) == 0 {
-		return nil
-	}
-	b.versions.At, b.versions.RunID = b.at, &b.runID
-	return q.InsertBillVersions(ctx, b.versions)
-}
-
-// diff compares two encoded bills field by field.
-func diff(from, to []byte) (json.RawMessage, error) {
-	var a, b map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(from, &a), json.Unmarshal(to, &b)); err != nil {
-		return nil, err
-	}
-	changes := []Change{}
-	for field, now := range b {
-		before, ok := a[field]
-		if !ok {
-			before = json.RawMessage("null")
-		}
-		var x, y any // jsonb spells the same value in another way
-		if err := errors.Join(json.Unmarshal(before, &x), json.Unmarshal(now, &y)); err != nil {
-			return nil, err
-		}
-		if !reflect.DeepEqual(x, y) {
-			changes = append(changes, Change{Field: field, From: before, To: now})
-		}
-	}
-	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.Field, b.Field) })
-	return json.Marshal(changes)
-}
-
-func searchText(b Bill) string {
-	parts := []string{b.Number, value(b.ShortTitle.En), value(b.ShortTitle.Fr), value(b.Title.En), value(b.Title.Fr)}
-	return strings.ToLower(strings.Join(parts, "\n"))
-}
 
 func value(s *string) string {
 	if s == nil {
@@ -331,14 +40,14 @@ func value(s *string) string {
 
 // Held gives the parts held of bills, by id; those not held are missing. A detail that an older version of the program
 // read is read again from the record, where that is held; Save stores it so with whatever is next saved of the bill.
-func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error) {
+func (s *Store) Held(ctx context.Context, ids []string) (map[string]SourceRecords, error) {
 	rows, err := s.q.BillSourceStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	held := make(map[string]Parts, len(rows))
+	held := make(map[string]SourceRecords, len(rows))
 	for _, r := range rows {
-		var p Parts
+		var p SourceRecords
 		if err := json.Unmarshal(r.Parts, &p); err != nil {
 			return nil, fmt.Errorf("parts of bill %s: %w", r.ID, err)
 		}
@@ -350,10 +59,10 @@ func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error
 	return held, nil
 }
 
-// IntroductionOfLatest gives the day on which the nth latest stored bill was introduced; ok is false if there are
-// fewer.
-func (s *Store) IntroductionOfLatest(ctx context.Context, n int) (day time.Time, ok bool, err error) {
-	d, err := s.q.NewestIntroduction(ctx, int32(n-1)) //nolint:gosec // a small number
+// IntroductionOfLatest gives the day on which the last of the limit latest stored bills was introduced; ok is
+// false if there are fewer.
+func (s *Store) IntroductionOfLatest(ctx context.Context, limit int) (day time.Time, ok bool, err error) {
+	d, err := s.q.NewestIntroduction(ctx, int32(limit-1)) //nolint:gosec // a small number
 	if errors.Is(err, pgx.ErrNoRows) {
 		return day, false, nil
 	}
@@ -369,14 +78,14 @@ func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
 	if err != nil {
 		return nil, err
 	}
-	bills, err := s.stored(ctx, []db.Bill{row})
+	bills, err := s.stored(ctx, []sql.Bill{row})
 	if err != nil {
 		return nil, err
 	}
 	return &bills[0], nil
 }
 
-func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
+func (s *Store) bill(ctx context.Context, id BillID) (sql.Bill, error) {
 	row, err := s.q.GetBill(ctx, id.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, fmt.Errorf("bill %s: %w", id, ErrNotFound)
@@ -403,24 +112,24 @@ type BillFilter struct {
 	Limit     int
 }
 
-// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
-// text without words. A single number without a session is part of a number or of a title; others are whole.
-func partOf(plain, words string) (ids []string, text *string) {
+// idPatterns gives the patterns that the ids of bills or their words have if a text is part of them. There is none for
+// a text without words. A single number without a session is part of a number or of a title; others are whole.
+func idPatterns(plain, words string) (ids []string, text *string) {
 	if words == "" {
 		return nil, nil
 	}
-	asked := parseQuery(plain)
-	if !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain)
+	if !query.onlyNumbers() || query.strict() {
 		return []string{""}, ptr("%" + words + "%") // no bill has this id
 	}
-	for _, n := range asked.numbers {
+	for _, n := range query.numbers {
 		session := cmp.Or(n.session, "%")
 		if strings.HasSuffix(session, "-") {
 			session += "%"
 		}
 		ids = append(ids, fmt.Sprintf("%s/%s-%d%s", session, cmp.Or(n.prefix, "_"), n.digits, n.suffix))
 	}
-	n := asked.numbers[0]
+	n := query.numbers[0]
 	switch {
 	case len(ids) > 1 || n.session != "":
 		return ids, nil
@@ -431,7 +140,7 @@ func partOf(plain, words string) (ids []string, text *string) {
 }
 
 // stored reads rows, and links sponsors to the politicians that they are.
-func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error) {
+func (s *Store) stored(ctx context.Context, rows []sql.Bill) ([]StoredBill, error) {
 	bills := make([]StoredBill, len(rows))
 	var people []int64
 	for i, row := range rows {
@@ -462,10 +171,11 @@ func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error
 	return bills, nil
 }
 
-func storedBill(row db.Bill) (*StoredBill, error) {
+func storedBill(row sql.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
-		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince, activity: row.LatestActivityAt,
+		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince,
+		activity: row.LatestActivityAt,
 	}
 	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", row.ID, err)
@@ -482,7 +192,7 @@ func (s *Store) CountBills(ctx context.Context) (int, error) {
 
 // Versions lists the versions of a bill, newest first, that are older than before if it is not 0.
 func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]Version, error) {
-	p := db.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
+	p := sql.ListBillVersionsParams{BillID: id.String(), Limit: int32(limit)} //nolint:gosec // bounded by the contract
 	if before > 0 {
 		b := int32(before) //nolint:gosec // a small number
 		p.Before = &b

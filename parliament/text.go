@@ -15,8 +15,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// plainText makes plain text of a title: entities decoded, tags dropped (a raised o becomes º), white space folded.
-// nil if nothing is left.
+// plainText converts a title to plain text: it decodes entities, drops tags (a superscript o becomes º) and collapses
+// white space. It returns nil if nothing is left.
 func plainText(s string) *string {
 	if s == "" {
 		return nil
@@ -32,11 +32,11 @@ func plainText(s string) *string {
 	return &s
 }
 
-// seen takes out characters that cannot be seen, such as those that turn the direction of what follows.
+// seen removes invisible characters, such as those that change the direction of text.
 func seen(s string) string { return upstream.Cut(s, len(s)) }
 
-// mark is what something is called by in a few letters or digits, such as a committee's acronym; nil for what is none.
-// Readers take no other. What an older version of the program stored may be anything.
+// mark checks a short identifier of letters and digits, such as a committee's acronym; nil if s is not one. Parsers
+// accept no others, but an older version of the program may have stored any text.
 func mark(s string) *string {
 	if !legisinfo.Marks.MatchString(s) {
 		return nil
@@ -71,11 +71,12 @@ func stripTags(s string) string {
 	}
 }
 
-// htmlPolicy lets through text and its shape, and links to the web. Nothing in it loads anything from anywhere: no
-// images and no styles, of which a reader's address would be told.
+// htmlPolicy allows text, its structure, and links to the web. It allows nothing that loads a resource, such as images
+// and styles: a request for it would reveal the reader's address.
 var htmlPolicy = sync.OnceValue(func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
+	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section",
+		"h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
 		"b", "strong", "i", "em", "u", "s", "small", "sub", "sup", "abbr", "cite", "q", "code", "del", "ins", "mark",
 		"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td")
 	p.AllowAttrs("lang").Matching(languages).Globally()
@@ -95,20 +96,21 @@ var (
 	webAddress = regexp.MustCompile(`^(?i:https?)://[^/?#@\\]+([/?#].*)?$`) // of no user: name@host is there to mislead
 )
 
-// cleanHTML makes an HTML text safe to show: no scripts, styles, frames, images or event handlers. nil if nothing is
-// left.
+// cleanHTML makes an HTML text safe to show: without scripts, styles, frames, images and event handlers. It returns nil
+// if nothing is left.
 func cleanHTML(s string) *string {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	s = strings.TrimSpace(seen(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD"))))) // entities are characters only then
+	// entities are characters only then
+	s = strings.TrimSpace(seen(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD")))))
 	if plainText(s) == nil {
 		return nil
 	}
 	return &s
 }
 
-// withoutImages cleans HTML that an older version of the program stored, which let images through.
+// withoutImages cleans stored HTML again. An older version of the program allowed images.
 func withoutImages(b Bilingual) Bilingual {
 	for _, s := range []**string{&b.En, &b.Fr} {
 		if *s != nil && strings.Contains(**s, "<img") {
@@ -118,7 +120,7 @@ func withoutImages(b Bilingual) Bilingual {
 	return b
 }
 
-// cleanChanges does the same for changes of summaries.
+// cleanChanges cleans the changes of summaries in the same way.
 func cleanChanges(changes []Change) {
 	for i := range changes {
 		c := &changes[i]

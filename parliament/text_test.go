@@ -32,7 +32,7 @@ func TestSummariesLoadNothing(t *testing.T) {
 		"<div id=\"root\" onclick=x class=a>a\u202eb<br>c\x00</div>":                                                                                                 `<div>ab<br>c </div>`,
 		`a&#x202e;b<a href="HTTPS://t.test/">x</a><a href="Http://me@t.test/">y</a>`:                                                                                 `ab<a href="https://t.test/" rel="nofollow noreferrer">x</a>y`,
 	} {
-		b := parliament.Merge(id, parliament.Parts{Item: &legisinfo.Item{}, Detail: &legisinfo.Detail{SummaryEn: in}})
+		b := parliament.Merge(id, parliament.SourceRecords{Item: &legisinfo.Item{}, Detail: &legisinfo.Detail{SummaryEn: in}})
 		if b.Summary.En == nil || strings.ReplaceAll(*b.Summary.En, "<br/>", "<br>") != want {
 			t.Errorf("%s is %v, want %s", in, show(b.Summary.En), want)
 		}
@@ -51,7 +51,8 @@ func TestTitlesAreFolded(t *testing.T) {
 			t.Fatal(err)
 		}
 		item, err := legisinfo.ParseItem(fmt.Appendf(nil, `{"BillId": 1, "LongTitleEn": %s}`, title))
-		if b := parliament.Merge(id, parliament.Parts{Item: &item}); err != nil || b.Title.En == nil || *b.Title.En != want {
+		if b := parliament.Merge(id, parliament.SourceRecords{Item: &item}); err != nil || b.Title.En == nil ||
+			*b.Title.En != want {
 			t.Errorf("%q is %q, %v, want %q", in, show(b.Title.En), err, want)
 		}
 	}
@@ -71,14 +72,25 @@ func TestStoredImages(t *testing.T) {
 	store := parliament.NewStore(d)
 	id, _ := parliament.ParseBillID("44-1", "C-11")
 	for _, title := range []string{"One", "Two"} {
-		_, err := store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", LongTitleEn: title, Hash: title}, Detail: &legisinfo.Detail{ID: 1, SummaryEn: "plain " + title}}}})
+		_, err := store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{
+			{
+				ID: id, FetchedAt: time.Now(),
+				SourceRecords: parliament.SourceRecords{
+					Item:   &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", LongTitleEn: title, Hash: title},
+					Detail: &legisinfo.Detail{ID: 1, SummaryEn: "plain " + title},
+				},
+			},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, sql := range []string{
 		`UPDATE bills SET doc = jsonb_set(doc, '{summary,en}', '"a<img src=\"https://t.test/\">b"')`,
-		`UPDATE bill_versions SET changes = '[{"field": "summary", "from": {"en": "a<img src=\"https://t.test/\">b", "fr": null}, "to": {"en": null, "fr": "<img src=\"https://t.test/\">"}}]' WHERE version = 2`,
+		`UPDATE bill_versions
+			SET changes = '[{"field": "summary", "from": {"en": "a<img src=\"https://t.test/\">b", "fr": null},
+				"to": {"en": null, "fr": "<img src=\"https://t.test/\">"}}]'
+			WHERE version = 2`,
 	} {
 		if _, err := d.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
@@ -89,7 +101,8 @@ func TestStoredImages(t *testing.T) {
 		t.Errorf("%s, %v", show(b.Summary.En), err)
 	}
 	versions, err := store.Versions(t.Context(), id, 0, 10)
-	if err != nil || len(versions) != 2 || string(versions[0].Changes[0].From) != `{"en":"ab","fr":null}` || strings.Contains(string(versions[0].Changes[0].To), "img") {
+	if err != nil || len(versions) != 2 || string(versions[0].Changes[0].From) != `{"en":"ab","fr":null}` ||
+		strings.Contains(string(versions[0].Changes[0].To), "img") {
 		t.Errorf("%+v, %v", versions, err)
 	}
 }
@@ -98,14 +111,16 @@ func TestStoredImages(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("Z", 10_000)
-	d, err := legisinfo.ParseDetail([]byte(`{"Id": 7, "StatuteYear": 4294969319, "StatuteChapter": 4294967304, "SponsorPersonName": "` + long + `", "ShortLegislativeSummaryEn": "` + strings.Repeat("s", 200_000) + `",
+	d, err := legisinfo.ParseDetail(
+		[]byte(`{"Id": 7, "StatuteYear": 4294969319, "StatuteChapter": 4294967304, "SponsorPersonName": "` + long + `", "ShortLegislativeSummaryEn": "` + strings.Repeat("s", 200_000) + `",
 		"BillStages": {"HouseBillStages": [{"BillStageNameEn": "` + long + `", "Committee": {"CommitteeAcronym": "<b>\u202eX", "CommitteeNameEn": "Fish"}, "StateAsOfDate": "9999-12-31T23:59:59-12:00",
 		"Sittings": [{"NameEn": "a", "Number": "=cmd|'/c'!A1", "Date": "1066-10-14T00:00:00"}, {"NameEn": "b", "Number": "` + long + `"}]}]}, "WebReferences": [{"TitleEn": "x", "UrlEn": "https://parl.ca@evil.test/"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := d.Stages[0]
-	if d.Statute != 0 || d.StatuteYear != 0 || len(d.SponsorName) > 500 || len(d.SummaryEn) > 100_100 || len(s.NameEn) > 500 || s.Since != "" || d.Committees[0].Acronym != "" || d.Committees[0].NameEn != "Fish" ||
+	if d.Statute != 0 || d.StatuteYear != 0 || len(d.SponsorName) > 500 || len(d.SummaryEn) > 100_100 ||
+		len(s.NameEn) > 500 || s.Since != "" || d.Committees[0].Acronym != "" || d.Committees[0].NameEn != "Fish" ||
 		d.Sittings[0].Number != "" || d.Sittings[0].Date != "" || d.Sittings[1].Number != "" || d.References[0].URL.En != "" {
 		t.Errorf("%+.500v", d)
 	}
@@ -113,7 +128,9 @@ func TestHostileTexts(t *testing.T) {
 		"LatestActivityDateTime": "9999-12-31T23:59:59-12:00", "PassedHouseFirstReadingDateTime": "9999-12-31T23:30:00-05:00", "ReceivedRoyalAssentDateTime": "1600-01-01T00:00:00", "PassedSenateFirstReadingDateTime": "0000-01-01T00:00:00Z",
 	} {
 		item, err := legisinfo.ParseItem([]byte(`{"BillId": 1, "LongTitleEn": "An Act", "` + field + `": "` + value + `"}`))
-		if err != nil || item.LatestActivity+item.HouseFirst+item.SenateFirst+item.RoyalAssent != "" || item.LongTitleEn != "An Act" { // the day is lost, and not the bill
+		// the day is lost, and not the bill
+		if err != nil || item.LatestActivity+item.HouseFirst+item.SenateFirst+item.RoyalAssent != "" ||
+			item.LongTitleEn != "An Act" {
 			t.Errorf("%s %s: %+v, %v", field, value, item, err)
 		}
 		if item, err := legisinfo.ParseItem([]byte(`{"BillId": 1, "` + field + `": "soon"}`)); err == nil {
@@ -126,7 +143,8 @@ func TestHostileTexts(t *testing.T) {
 		}
 	}
 	for _, day := range []string{"9999-12-31", "0000-01-01", "1066-10-14"} {
-		if b, err := openparliament.ParseBill([]byte(`{"introduced": "` + day + `", "number": "C-2"}`)); err != nil || b.Introduced != "" || b.Number != "C-2" {
+		if b, err := openparliament.ParseBill([]byte(`{"introduced": "` + day + `", "number": "C-2"}`)); err != nil ||
+			b.Introduced != "" || b.Number != "C-2" {
 			t.Errorf("%s: %+v, %v", day, b, err)
 		}
 	}
@@ -135,8 +153,11 @@ func TestHostileTexts(t *testing.T) {
 			t.Errorf("%s was taken: %+v", raw, b)
 		}
 	}
-	p, err := openparliament.ParsePerson([]byte(`{"name": "A` + "\u202e" + long + `", "family_name": "` + long + `", "url": "/politicians/a/", "image": "/x\"><script>", "other_info": {"parl_mp_id": ["99999999999999"]}, "memberships": [{"start_date": "soon", "end_date": "9999-01-01"}, {"start_date": "2015-10-19"}]}`))
-	if err != nil || p.PersonID != 0 || p.Image != "" || len(p.Name) > 2100 || p.Memberships[0].Start != "" || p.Memberships[0].End != "" || p.Memberships[1].Start != "2015-10-19" {
+	p, err := openparliament.ParsePerson([]byte(
+		`{"name": "A` + "\u202e" + long + `", "family_name": "` + long + `", "url": "/politicians/a/", "image": "/x\"><script>", "other_info": {"parl_mp_id": ["99999999999999"]}, "memberships": [{"start_date": "soon", "end_date": "9999-01-01"}, {"start_date": "2015-10-19"}]}`,
+	))
+	if err != nil || p.PersonID != 0 || p.Image != "" || len(p.Name) > 2100 || p.Memberships[0].Start != "" ||
+		p.Memberships[0].End != "" || p.Memberships[1].Start != "2015-10-19" {
 		t.Errorf("%+.300v, %v", p, err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package sdk holds the clients that are generated from openapi.yaml for other languages: TypeScript in typescript/,
-// Python in python/. The Go client is package api.
+// Package sdk generates the clients from openapi.yaml: TypeScript in typescript/, Python in python/.
+// The Go client is sdk/go, on package api.
 package sdk
 
 //go:generate ./typescript/generate

@@ -20,16 +20,16 @@ import (
 
 const mimeYAML = "application/yaml"
 
-// yamlNames are what clients call YAML.
+// yamlNames are the media types that clients use for YAML.
 // source: RFC 9512, 2.1
 var yamlNames = []string{mimeYAML, "application/x-yaml", "text/yaml", "text/x-yaml"}
 
-// separatedExtension marks a parameter that takes several values with commas between them; given several times it is
-// the same.
+// separatedExtension marks a parameter in the contract whose value is a comma-separated list. Repeating the parameter
+// has the same meaning.
 const separatedExtension = "x-comma-separated"
 
-// translate makes of a request what the checks and the generated code read: of a YAML body JSON, where the contract has
-// YAML, and of a parameter that is given several times one, where it takes a list.
+// translate converts a request into the form that the checks and the generated code read: a YAML body into JSON, where
+// the contract accepts YAML, and repeated parameters into one, where the parameter is a list.
 func translate(item *openapi3.PathItem, op *openapi3.Operation, limit int) echo.MiddlewareFunc {
 	takesYAML := op.RequestBody != nil && op.RequestBody.Value.Content[mimeYAML] != nil
 	var separated []string
@@ -61,7 +61,7 @@ func translate(item *openapi3.PathItem, op *openapi3.Operation, limit int) echo.
 	}
 }
 
-// joinValues makes one parameter of those with the same name.
+// joinValues joins the values of a repeated parameter.
 func joinValues(c echo.Context, name string) {
 	r := c.Request()
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -71,14 +71,15 @@ func joinValues(c echo.Context, name string) {
 	joined := strings.Join(query[name], ",")
 	query.Set(name, joined)
 	r.URL.RawQuery = query.Encode()
-	c.QueryParams().Set(name, joined) // it may have been read before
+	c.QueryParams().Set(name, joined) // Echo may have parsed the query already
 }
 
-// bodyToJSON replaces a body of YAML. What is JSON gets the name that the generated code compares with.
+// bodyToJSON replaces a YAML body with JSON. It strips the parameters of a JSON content type, which the generated code
+// compares exactly.
 func bodyToJSON(r *http.Request, limit int) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
 	if err != nil {
-		return nil // for checkBody to refuse
+		return nil // checkBody refuses it
 	}
 	if media == echo.MIMEApplicationJSON {
 		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
@@ -93,7 +94,10 @@ func bodyToJSON(r *http.Request, limit int) error {
 		return err
 	}
 	if len(text) > limit {
-		return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10)}
+		return &problem{
+			status: http.StatusRequestEntityTooLarge, kind: "too_large",
+			detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10),
+		}
 	}
 	raw, err := runconfig.FromYAML(text)
 	var (
@@ -106,7 +110,9 @@ func bodyToJSON(r *http.Request, limit int) error {
 			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
 		})...)
 	case errors.As(err, &syntax):
-		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid YAML: " + syntax.Detail}
+		return &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid YAML: " + syntax.Detail,
+		}
 	case err != nil:
 		return err
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// scopeExtension is where the contract says what an operation takes.
+// scopeExtension is the extension of the contract that has the scope of an operation.
 const scopeExtension = "x-required-scope"
 
 const identityKey, operationKey, scopeKey = "identity", "operation", "scope"
 
-// identify finds out who asks. What does not count is no error yet: not every operation wants to know.
+// identify authenticates a request. An invalid key or session is returned as refused, not as an error, because some
+// operations need no authentication.
 func (s *Server) identify(c echo.Context) (refused, err error) {
 	who, err := s.cfg.Access.Identify(c.Request(), c.RealIP())
 	if who != nil && err == nil {
@@ -39,7 +39,7 @@ func identityOf(c echo.Context) *access.Identity {
 	return who
 }
 
-// authorize lets requests through that may do what wants the scope, and counts them. operation names them in the audit
+// authorize lets requests through that have the scope, and applies the rate limit. operation is their name in the audit
 // log; see record.
 func (s *Server) authorize(operation string, scope access.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -63,7 +63,7 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 		return nil
 	}
 	if isProbe(r) {
-		return nil // probes are for everybody, not counted, and answered without the database that knows keys
+		return nil // probes need no key, are not rate limited, and must work without the database
 	}
 	refused, err := s.identify(c)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 	if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
 		return err
 	}
-	// A browser sends a session's cookie for whoever asks it to; keys it does not have.
+	// A browser sends the session cookie with requests that other sites start. It does not send keys.
 	if r.Header.Get(echo.HeaderAuthorization) == "" && scope != access.ScopeSignature {
 		if err := s.crossOrigin.Check(r); err != nil {
 			return crossSite()
@@ -90,7 +90,10 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 	case who == nil:
 		return unauthorized(header, "this needs an API key, as Authorization: Bearer pex_..., or a session")
 	case !who.Scope.Includes(scope):
-		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: fmt.Sprintf("this needs the scope %s; %s has %s", scope, who.Actor(), who.Scope)}
+		return &problem{
+			status: http.StatusForbidden, kind: "forbidden",
+			detail: fmt.Sprintf("this needs the scope %s; %s has %s", scope, who.Actor(), who.Scope),
+		}
 	}
 	return nil
 }
@@ -101,11 +104,13 @@ func unauthorized(header http.Header, detail string) *problem {
 }
 
 func crossSite() *problem {
-	return &problem{status: http.StatusForbidden, kind: "forbidden", detail: "a browser sent this for a page of another site"}
+	return &problem{
+		status: http.StatusForbidden, kind: "forbidden", detail: "a browser sent this for a page of another site",
+	}
 }
 
-// loopbackOnly refuses requests that name another host, so that no web page can have a browser on this machine ask for
-// it by a name that leads here.
+// loopbackOnly refuses requests whose Host header is not a loopback name. This prevents DNS rebinding, where a web page
+// reaches this server through a host name of its own.
 func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u, err := url.Parse("//" + c.Request().Host)
@@ -116,18 +121,28 @@ func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 				return next(c)
 			}
 		}
-		return &problem{status: http.StatusMisdirectedRequest, kind: "misdirected_request", detail: fmt.Sprintf("this server answers on this machine only, as localhost, not as %q: it would want authentication (AUTH=on) otherwise", c.Request().Host)}
+		return &problem{
+			status: http.StatusMisdirectedRequest, kind: "misdirected_request",
+			detail: fmt.Sprintf(
+				"this server answers on this machine only, as localhost, not as %q: "+
+					"it would want authentication (AUTH=on) otherwise",
+				c.Request().Host,
+			),
+		}
 	}
 }
 
-// toSignIn sends somebody who opened a page without being signed in to where one signs in.
+// toSignIn redirects a browser that opens a page without being signed in to the sign-in page.
 func toSignIn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)
 		var p *problem
 		r := c.Request()
-		if errors.As(err, &p) && p.status == http.StatusUnauthorized && r.Method == http.MethodGet && strings.Contains(r.Header.Get(echo.HeaderAccept), "text/html") {
-			return c.Redirect(http.StatusFound, "/ui/sign-in?return_to="+url.QueryEscape(access.SamePath(r.URL.RequestURI())))
+		if errors.As(err, &p) && p.status == http.StatusUnauthorized && r.Method == http.MethodGet &&
+			strings.Contains(r.Header.Get(echo.HeaderAccept), "text/html") {
+			return c.Redirect(
+				http.StatusFound, "/ui/sign-in?return_to="+url.QueryEscape(access.SamePath(r.URL.RequestURI())),
+			)
 		}
 		return err
 	}
@@ -145,16 +160,23 @@ func (h *handlers) session(who *access.Identity) api.SessionState {
 		out.Methods = append(out.Methods, api.SignInMethodOidc)
 	}
 	if who != nil {
-		out.Identity = &api.Identity{Kind: api.IdentityKind(who.Kind), Name: who.Name, Scope: api.Scope(who.Scope), ExpiresAt: who.ExpiresAt}
+		out.Identity = &api.Identity{
+			Kind: api.IdentityKind(who.Kind), Name: who.Name, Scope: api.Scope(who.Scope), ExpiresAt: who.ExpiresAt,
+		}
 	}
 	return out
 }
 
-func (h *handlers) GetSession(ctx context.Context, _ api.GetSessionRequestObject) (api.GetSessionResponseObject, error) {
+func (h *handlers) GetSession(
+	ctx context.Context, _ api.GetSessionRequestObject,
+) (api.GetSessionResponseObject, error) {
 	return api.GetSession200JSONResponse(h.session(infoOf(ctx).identity)), nil
 }
 
-var errNoAuthentication = &problem{status: http.StatusConflict, kind: "conflict", detail: "this server wants no authentication: there is nothing to sign in to"}
+var errNoAuthentication = &problem{
+	status: http.StatusConflict, kind: "conflict",
+	detail: "this server wants no authentication: there is nothing to sign in to",
+}
 
 func (h *handlers) SignIn(ctx context.Context, req api.SignInRequestObject) (api.SignInResponseObject, error) {
 	if !h.cfg.Access.Required() {
@@ -195,7 +217,9 @@ func (r redirect) VisitBeginSignInResponse(w http.ResponseWriter) error { return
 // VisitCompleteSignInResponse implements the response of the operation.
 func (r redirect) VisitCompleteSignInResponse(w http.ResponseWriter) error { return r.send(w) }
 
-func (h *handlers) BeginSignIn(ctx context.Context, req api.BeginSignInRequestObject) (api.BeginSignInResponseObject, error) {
+func (h *handlers) BeginSignIn(
+	ctx context.Context, req api.BeginSignInRequestObject,
+) (api.BeginSignInResponseObject, error) {
 	info := infoOf(ctx)
 	to, err := h.cfg.Access.BeginSignIn(info.writer, info.request, deref(req.Params.ReturnTo))
 	if err != nil {
@@ -204,13 +228,17 @@ func (h *handlers) BeginSignIn(ctx context.Context, req api.BeginSignInRequestOb
 	return redirect{to}, nil
 }
 
-func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInRequestObject) (api.CompleteSignInResponseObject, error) {
+func (h *handlers) CompleteSignIn(
+	ctx context.Context, req api.CompleteSignInRequestObject,
+) (api.CompleteSignInResponseObject, error) {
 	info, p := infoOf(ctx), req.Params
 	refused := deref(p.Error)
 	if d := deref(p.ErrorDescription); d != "" {
 		refused += " (" + d + ")"
 	}
-	who, to, err := h.cfg.Access.CompleteSignIn(info.writer, info.request, info.remote, deref(p.Code), deref(p.State), refused)
+	who, to, err := h.cfg.Access.CompleteSignIn(
+		info.writer, info.request, info.remote, deref(p.Code), deref(p.State), refused,
+	)
 	if who != nil {
 		info.signedIn(who)
 	}
@@ -223,8 +251,11 @@ func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInReq
 	return redirect{to}, nil
 }
 
-func apiKey(k db.ApiKey) api.Key {
-	return api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt}
+func apiKey(k access.Key) api.Key {
+	return api.Key{
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
+	}
 }
 
 func (h *handlers) ListKeys(ctx context.Context, _ api.ListKeysRequestObject) (api.ListKeysResponseObject, error) {
@@ -246,7 +277,8 @@ func (h *handlers) CreateKey(ctx context.Context, req api.CreateKeyRequestObject
 	}
 	infoOf(ctx).writer.Header().Set(echo.HeaderCacheControl, "no-store")
 	return api.CreateKey201JSONResponse{
-		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Key: key,
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Key: key,
 	}, nil
 }
 
@@ -258,22 +290,31 @@ func (h *handlers) RevokeKey(ctx context.Context, req api.RevokeKeyRequestObject
 	return api.RevokeKey200JSONResponse(apiKey(k)), nil
 }
 
-func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequestObject) (api.ListAuditLogResponseObject, error) {
-	before, err := after[int64]("audit", req.Params.Cursor)
+func (h *handlers) ListAuditLog(
+	ctx context.Context, req api.ListAuditLogRequestObject,
+) (api.ListAuditLogResponseObject, error) {
+	before, err := decodeCursor[int64]("audit", req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	limit := limitOf(req.Params.Limit)
-	rows, err := h.cfg.Access.Audit(ctx, db.ListAuditParams{Before: before, Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit + 1)}) //nolint:gosec // 501 at the most
+	rows, err := h.cfg.Access.Audit(
+		ctx,
+		access.AuditFilter{Before: before, Actor: req.Params.Actor, Operation: req.Params.Operation, Limit: limit + 1},
+	)
 	if err != nil {
 		return nil, err
 	}
-	rows, next := page("audit", rows, limit, func(r db.AuditLog) int64 { return r.ID })
-	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]db.AuditLog, error) {
-		return h.cfg.Access.Audit(ctx, db.ListAuditParams{Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	rows, next := page("audit", rows, limit, func(r access.Audit) int64 { return r.ID })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]access.Audit, error) {
+		return h.cfg.Access.Audit(
+			ctx, access.AuditFilter{Actor: req.Params.Actor, Operation: req.Params.Operation, Limit: limit},
+		)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAuditLog200JSONResponse{Items: each(rows, auditEntry), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListAuditLog200JSONResponse{
+		Items: each(rows, auditEntry), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }

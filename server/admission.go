@@ -16,60 +16,64 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// What requests may take together, of whom. A request in progress, its header and its body among it, is a stranger's
-// until it has shown a key that there is.
+// The limits on requests in progress, as a whole and per client. A request, with its header and its body, counts as a
+// stranger's until it has shown a valid key or session. A stranger is an unauthenticated client; strangers are told
+// apart by network.
 const (
-	// maxStrangers is how many requests of strangers are answered at once, strangersShare how many of one network, and
-	// strangersWaiting how many of it may be there, those that wait for their turn or their body among them.
+	// maxStrangers is how many requests of strangers are answered at once, strangersShare how many of one network.
+	// strangersWaiting is how many requests of one network may be there, including those that wait for their turn or
+	// their body.
 	maxStrangers, strangersShare, strangersWaiting = 64, 8, 128
-	// maxKnown is how many requests of those who are known are answered at once, and knownShare how many of one key or
-	// session; without authentication, of one address.
+	// maxKnown is how many authenticated requests are answered at once, and knownShare how many of one key or session.
+	// Without authentication, knownShare is per address.
 	maxKnown, knownShare = 256, 32
-	// knownPatience is how long one of them waits for its turn. Where Postgres allows few connections that takes a while.
+	// knownPatience is how long an authenticated request waits for its turn. The wait is long where Postgres allows few
+	// connections.
 	knownPatience = 20 * time.Second
 
-	// strangerBody is how long a body may be where it is read before it is known who sent it, and strangerReading how
-	// long it may take to come, strangerAnswer how long the answer may take to go.
+	// strangerBody is the maximum length of a body that is read before its sender is known. strangerReading bounds the
+	// time to receive it, and strangerAnswer the time to send the answer.
 	strangerBody                    = 4 << 10
 	strangerReading, strangerAnswer = 5 * time.Second, 30 * time.Second
-	// bodiesMemory is what bodies of strangers may take together, and bodiesShare those of one network. They are read
-	// before it is a request's turn, so that a slow one takes nobody's.
+	// bodiesMemory is the memory for the bodies of strangers in all, and bodiesShare that of one network. Bodies are
+	// read before a request has its turn, so that a slow one takes no turn.
 	bodiesMemory, bodiesShare = 4 << 20, 256 << 10
-	// knownReading is how long the body of somebody known may take to come.
+	// knownReading bounds the time to receive the body of an authenticated request.
 	knownReading = time.Minute
-	// longWait is how long a long body waits to be looked at.
+	// longWait is how long a long body waits to be checked.
 	longWait = 10 * time.Second
-	// leftReading is how long the rest of a body is waited for that nobody read.
+	// leftReading is how long the server waits for the rest of a body that no handler read.
 	leftReading = 2 * time.Second
 
-	// listMemory is what lists in progress may take together, listShare those of one client, and itemMemory what an item
-	// is taken to need. listAnswer is how long a list may take to go.
+	// listMemory is the memory for lists in progress in all, listShare that of one client, and itemMemory the estimate
+	// for one item. listAnswer bounds the time to send a list.
 	listMemory, listShare, itemMemory = 64 << 20, 24 << 20, 12 << 10
 	listAnswer                        = time.Minute
-	// maxExports is how many exports are sent at once, and exportsShare how many to one client: each has a page of bills
-	// in memory, for as long as the client reads.
+	// maxExports is how many exports are sent at once, and exportsShare how many to one client. Each holds a page of
+	// bills in memory for as long as the client reads.
 	maxExports, exportsShare = 16, 4
 
-	// probesPerMinute is how often a network may probe before its answers are held back, and everythingPerMinute how often
-	// strangers in it may ask for anything: RATE_LIMIT counts operations, these are also files and what is not there.
+	// probesPerMinute is how many probes per minute a network may send before the answers are delayed.
+	// everythingPerMinute is how many requests of any kind the strangers of a network may send: RATE_LIMIT counts
+	// operations only, and this limit also counts files and unknown paths.
 	probesPerMinute, everythingPerMinute = 3000, 6000
-	// strangersPerSecond is how many requests of all strangers together are answered in a second, so that they leave
-	// time for those who are known.
+	// strangersPerSecond is how many requests of all strangers are answered per second, so that they leave time for
+	// authenticated requests.
 	strangersPerSecond = 300
-	// refusalsPerSecond is how many refusals are answered at once; later ones are held back for heldBack, so that who
-	// asks again and again does so once in that time.
+	// refusalsPerSecond is how many refusals are answered without delay. Further ones are delayed by heldBack, which
+	// slows down clients that retry in a loop.
 	refusalsPerSecond = 50
 	heldBack          = time.Second
 )
 
-// admission lets requests in. Make one with newAdmission.
+// admission limits the requests in progress. Make one with newAdmission.
 type admission struct {
 	control          *access.Control
 	strangers, known *gate
 	lists, exports   *gate
 	bodies           *gate
 	checking         *semaphore.Weighted
-	taken            map[string]int // the longest body of what strangers may send one to, by method and route
+	taken            map[string]int // the maximum length of a stranger's body, by method and route
 	probes           *access.Throttle
 	everything       *access.Throttle
 	rush, refusals   *rate.Limiter
@@ -86,14 +90,15 @@ func newAdmission(control *access.Control) *admission {
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
 		exports:   newGate(maxExports, exportsShare, 16*knownShare, 10*time.Second),
 		probes:    access.NewThrottle(probesPerMinute), everything: access.NewThrottle(everythingPerMinute),
-		rush: rate.NewLimiter(strangersPerSecond, 2*strangersPerSecond), refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
+		rush:     rate.NewLimiter(strangersPerSecond, 2*strangersPerSecond),
+		refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
 	}
 }
 
-// turn is a request that was let in.
+// turn is a request that was admitted.
 type turn struct {
 	client     string
-	owner      string // whose the connection is once it is known who asks
+	owner      string // the client that the connection belongs to once it is authenticated
 	leave      func()
 	connection *connection
 	control    *http.ResponseController
@@ -104,13 +109,13 @@ const turnKey = "turn"
 
 type turnContext struct{}
 
-// turnOf is nil for what needs none, such as probes.
+// turnOf returns the turn of a request. It is nil for requests that need none, such as probes.
 func turnOf(c echo.Context) *turn {
 	t, _ := c.Get(turnKey).(*turn)
 	return t
 }
 
-// known says that it has turned out who asks: what they sent counts.
+// known marks the request as authenticated. Its connection then belongs to the client.
 func (t *turn) known() {
 	if t == nil {
 		return
@@ -121,7 +126,7 @@ func (t *turn) known() {
 	t.goesOn()
 }
 
-// goesOn says that the request may take longer than a stranger's.
+// goesOn lifts the time limits of a stranger's request.
 func (t *turn) goesOn() {
 	if t.connection != nil {
 		t.connection.until.Store(0)
@@ -131,8 +136,8 @@ func (t *turn) goesOn() {
 	}
 }
 
-// streams says that the answer is a stream, which goes on for as long as it is read and takes the place of no other
-// request.
+// streams marks the answer as a stream, which lasts for as long as the client reads it, and gives the request's place
+// to others.
 func streams(ctx context.Context) {
 	if t, ok := ctx.Value(turnContext{}).(*turn); ok {
 		t.goesOn()
@@ -141,17 +146,19 @@ func streams(ctx context.Context) {
 	giveEncoder(ctx)
 }
 
-// isProbe says whether a request is one of those that tell whether the server works, and nothing else.
+// isProbe reports whether a request is a health or readiness probe.
 func isProbe(r *http.Request) bool {
-	return (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") && r.Method == http.MethodGet && r.URL.RawQuery == "" && r.ContentLength == 0
+	return (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") && r.Method == http.MethodGet &&
+		r.URL.RawQuery == "" && r.ContentLength == 0
 }
 
-// admit waits for a request's turn, and refuses it if none comes.
+// admit waits for a request's turn, and refuses the request if none comes in time.
 func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		t := &turn{
-			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()), body: r.ContentLength != 0,
+			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()),
+			body:   r.ContentLength != 0,
 			client: access.Network(c.RealIP()),
 		}
 		t.connection.headerRead()
@@ -185,9 +192,9 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 
 const leftKey = "left"
 
-// waitForRest bounds how long the rest of a body is waited for that nobody read. It is called when all else is done: a
-// deadline that passes while a request is in progress ends the context of its connection, and with it that of every
-// later request there.
+// waitForRest bounds the time that the server waits for the rest of a body that no handler read. It must run last: a
+// deadline that passes while a request is in progress cancels the context of its connection, and so that of every later
+// request there.
 func waitForRest(c echo.Context) {
 	if t, ok := c.Get(leftKey).(*turn); ok {
 		_ = t.control.SetReadDeadline(time.Now().Add(leftReading))
@@ -221,7 +228,8 @@ func (a *admission) enter(c echo.Context, where *gate, t *turn, stranger bool, n
 	return next(c)
 }
 
-// receive reads the body of a stranger, if it is sent to what takes one of strangers. The body is held until done.
+// receive reads the body of a stranger, if the operation takes one from strangers. The body's memory is reserved until
+// done is called.
 func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 	r := c.Request()
 	limit, ok := a.taken[r.Method+" "+c.Path()]
@@ -236,14 +244,13 @@ func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 		done()
 		return nil, err
 	}
-	_ = t.control.SetReadDeadline(time.Time{}) // it has come, and what is done with it may wait for the database
+	_ = t.control.SetReadDeadline(time.Time{}) // the body is complete; handling it may wait for the database
 	return done, nil
 }
 
 const longKey = "long"
 
-// long has long bodies looked at a few at a time, once they have come: they leave half of the processors to requests
-// that take no time.
+// long checks long bodies a few at a time, once they are complete. It leaves half of the processors to short requests.
 func (a *admission) long(wanted bool, limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -271,7 +278,7 @@ func (a *admission) long(wanted bool, limit int) echo.MiddlewareFunc {
 	}
 }
 
-// checked says that a body has been looked at: what it asks for is done beside others.
+// checked marks a body as checked, which lets the next long body be checked.
 func checked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if done, ok := c.Get(longKey).(func()); ok {
@@ -281,14 +288,15 @@ func checked(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// refused says whether an error is of a request that came too much.
+// refused reports whether an error refuses a request because there were too many.
 func refused(err error) bool {
 	var limit *access.LimitError
 	var p *problem
-	return errors.As(err, &limit) || errors.As(err, &p) && (p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable)
+	return errors.As(err, &limit) ||
+		errors.As(err, &p) && (p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable)
 }
 
-// holdBack waits for a while, in which the client has the connection and nothing else.
+// holdBack delays an answer. The client keeps its connection meanwhile and nothing else.
 func (a *admission) holdBack(ctx context.Context) {
 	timer := time.NewTimer(heldBack)
 	defer timer.Stop()
@@ -298,7 +306,7 @@ func (a *admission) holdBack(ctx context.Context) {
 	}
 }
 
-// busy makes the problem of a turn that did not come.
+// busy makes the problem for a request that got no turn.
 func busy(header http.Header, err error) error {
 	switch {
 	case errors.Is(err, errShare):
@@ -310,7 +318,7 @@ func busy(header http.Header, err error) error {
 	return err
 }
 
-// bounded has what takes memory for each item, or for as long as it is read, wait for room.
+// bounded makes requests wait that take memory per item (lists) or for as long as the client reads (exports).
 func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if !lists && operation != "getExport" {
@@ -340,7 +348,8 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 	}
 }
 
-// limitAsked is how many items a list is asked for; the contract's most where that cannot be told.
+// limitAsked returns the number of items that a list request asks for, or the contract's maximum if the parameter is
+// invalid.
 func limitAsked(c echo.Context) int {
 	const most = 500
 	text := c.QueryParam("limit")

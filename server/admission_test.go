@@ -40,7 +40,9 @@ func TestSeriesAreFixed(t *testing.T) {
 	visit := func(round int) {
 		var b strings.Builder
 		for i := range 50 {
-			for _, path := range []string{"/bills", "/feeds/x", fmt.Sprintf("/nothing%d-%d", round, i), "/ui/x", "/riverui/x", "/"} {
+			for _, path := range []string{
+				"/bills", "/feeds/x", fmt.Sprintf("/nothing%d-%d", round, i), "/ui/x", "/riverui/x", "/",
+			} {
 				fmt.Fprintf(&b, "M%dX%d %s HTTP/1.1\r\nHost: localhost\r\n\r\n", round, i, path)
 			}
 		}
@@ -75,7 +77,8 @@ func TestOneFeedForAllHosts(t *testing.T) {
 			resp.Body.Close()
 			text := string(raw)
 			plain := strings.NewReplacer("&amp;", "&", "&#39;", "'", `\u0026`, "&").Replace(text)
-			if err != nil || resp.StatusCode != 200 || !strings.Contains(plain, "http://"+host+"/feeds/bills."+form) || strings.Contains(text, "invalid") {
+			if err != nil || resp.StatusCode != 200 || !strings.Contains(plain, "http://"+host+"/feeds/bills."+form) ||
+				strings.Contains(text, "invalid") {
 				t.Errorf("%s as %s: %d %s", form, host, resp.StatusCode, text)
 			}
 			if form == "json" && !json.Valid(raw) {
@@ -90,7 +93,7 @@ func TestOneFeedForAllHosts(t *testing.T) {
 	}
 }
 
-// TestBodiesOfStrangers sends more than is read before it is known who asks.
+// TestBodiesOfStrangers sends longer bodies than are read before authentication.
 func TestBodiesOfStrangers(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)
@@ -140,7 +143,9 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	_, key := s.key("ops", access.ScopeRead, nil)
 	var slow []net.Conn
 	for range 100 {
-		slow = append(slow, s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
+		slow = append(slow,
+			s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\n"+
+				"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
 	}
 	for range 20 {
 		if got := s.do("GET", "/version", "", bearer(key)...); got.StatusCode != http.StatusOK {
@@ -164,17 +169,19 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	}
 }
 
-// TestSlowBodiesLeaveCompression has strangers send bodies that do not come and take compressed answers: those of others
-// are compressed all the same.
+// TestSlowBodiesLeaveCompression has strangers send bodies that do not come and take compressed answers: those of
+// others are compressed all the same.
 func TestSlowBodiesLeaveCompression(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)
 	_, key := s.key("ops", access.ScopeRead, nil)
 	for range 40 {
-		s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n" +
+			"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 	}
 	for range 5 {
-		if got := s.do("GET", "/openapi.json", "", append(bearer(key), "Accept-Encoding", "gzip")...); got.Header.Get("Content-Encoding") != "gzip" {
+		if got := s.do("GET", "/openapi.json", "",
+			append(bearer(key), "Accept-Encoding", "gzip")...); got.Header.Get("Content-Encoding") != "gzip" {
 			t.Errorf("%d, Content-Encoding %q", got.StatusCode, got.Header.Get("Content-Encoding"))
 		}
 	}
@@ -188,12 +195,15 @@ func TestSeveralRanges(t *testing.T) {
 	if file == "" {
 		t.Fatal("the page has no script")
 	}
-	for _, header := range [][]string{{"Range", "bytes=" + strings.Repeat("0-0,", 10_000) + "0-0"}, {"Range", "bytes=0-0,2-2"}} {
+	for _, header := range [][]string{
+		{"Range", "bytes=" + strings.Repeat("0-0,", 10_000) + "0-0"}, {"Range", "bytes=0-0,2-2"},
+	} {
 		if got := s.do("GET", "/ui/"+file, "", header...); got.StatusCode != http.StatusOK {
 			t.Errorf("%.20s: %d, %d bytes", header[1], got.StatusCode, len(got.body))
 		}
 	}
-	if got := s.do("GET", "/ui/"+file, "", "Range", "bytes=0-0"); got.StatusCode != http.StatusPartialContent || len(got.body) != 1 {
+	if got := s.do("GET", "/ui/"+file, "", "Range", "bytes=0-0"); got.StatusCode != http.StatusPartialContent ||
+		len(got.body) != 1 {
 		t.Errorf("one range: %d, %d bytes", got.StatusCode, len(got.body))
 	}
 }
@@ -226,7 +236,8 @@ func TestOptionsOfTheServer(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded opens more than there may be: the oldest of strangers are closed, not those of a key.
+// TestConnectionsAreBounded opens more connections than the limit: the oldest ones without authentication are closed,
+// not those of a key.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	few := setup(t, func(cfg *server.Config) {
@@ -293,10 +304,14 @@ func TestListsAsTheyAre(t *testing.T) {
 	for i := range 60 {
 		s.saveBill("45-1", fmt.Sprint("C-", i+2), "2026-01-02", "An Act")
 	}
-	for _, path := range []string{"/bills?limit=50&count=true", "/bills/changes?limit=50", "/search?q=act&limit=50", "/bills?limit=1", "/bills?q=nothing", "/jobs", "/sensors"} {
+	for _, path := range []string{
+		"/bills?limit=50&count=true", "/bills/changes?limit=50", "/search?q=act&limit=50", "/bills?limit=1",
+		"/bills?q=nothing", "/jobs", "/sensors",
+	} {
 		got := s.do("GET", path, "")
 		var generic map[string]any
-		if err := json.Unmarshal(got.body, &generic); err != nil || got.StatusCode != 200 || got.Header.Get("Content-Type") != "application/json" {
+		if err := json.Unmarshal(got.body, &generic); err != nil || got.StatusCode != 200 ||
+			got.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v %.300s", path, got.StatusCode, err, got.body)
 		}
 		if _, ok := generic["items"].([]any); !ok {

@@ -11,14 +11,18 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-func (h *handlers) ListAssets(ctx context.Context, req api.ListAssetsRequestObject) (api.ListAssetsResponseObject, error) {
+func (h *handlers) ListAssets(
+	ctx context.Context, req api.ListAssetsRequestObject,
+) (api.ListAssetsResponseObject, error) {
 	assets := h.cfg.Engine.Definitions().Assets()
 	if req.Params.Selection != nil {
 		names, err := h.selected("/query/selection", *req.Params.Selection)
 		if err != nil {
 			return nil, err
 		}
-		assets = slices.DeleteFunc(slices.Clone(assets), func(a *orchestrator.Asset) bool { return !slices.Contains(names, a.Name) })
+		assets = slices.DeleteFunc(
+			slices.Clone(assets), func(a *orchestrator.Asset) bool { return !slices.Contains(names, a.Name) },
+		)
 	}
 	items, err := h.describe(ctx, assets)
 	return api.ListAssets200JSONResponse{Items: items}, err
@@ -37,7 +41,7 @@ func (h *handlers) GetAsset(ctx context.Context, req api.GetAssetRequestObject) 
 	return api.GetAsset200JSONResponse(items[0]), nil
 }
 
-// describe gives assets with where they stand.
+// describe converts assets, with their current state.
 func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) ([]api.Asset, error) {
 	latest, err := h.latest(ctx, assets)
 	if err != nil {
@@ -51,7 +55,9 @@ func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) (
 	for i, a := range assets {
 		out[i] = apiAsset(h.cfg.Engine.Definitions(), a, latest)
 		for _, c := range a.Checks {
-			check := api.AssetCheck{Name: c.Name, Description: c.Description, Severity: api.Severity(c.Severity), Blocking: c.Blocking}
+			check := api.AssetCheck{
+				Name: c.Name, Description: c.Description, Severity: api.Severity(c.Severity), Blocking: c.Blocking,
+			}
 			if r, ok := checks[a.Name][c.Name]; ok {
 				check.LastResult = ptr(api.LastCheckResult(apiCheckResult(r)))
 			}
@@ -65,7 +71,10 @@ func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) (
 			return nil, err
 		}
 		if verdict != nil {
-			out[i].Automation = &api.AssetAutomation{Condition: verdict.Condition, WouldRun: verdict.WouldRun, Reason: verdict.Reason, Sensor: orchestrator.AutomationSensorName, SensorRunning: verdict.SensorRunning}
+			out[i].Automation = &api.AssetAutomation{
+				Condition: verdict.Condition, WouldRun: verdict.WouldRun, Reason: verdict.Reason,
+				Sensor: orchestrator.AutomationSensorName, SensorRunning: verdict.SensorRunning,
+			}
 		}
 	}
 	return out, nil
@@ -82,18 +91,25 @@ func apiFreshness(f *orchestrator.AssetFreshness) *api.AssetFreshness {
 }
 
 func apiCheckResult(r orchestrator.CheckResult) api.CheckResult {
-	return api.CheckResult{ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed, Severity: api.Severity(r.Severity), Blocking: r.Blocking,
-		Message: r.Message, Metadata: r.Metadata, CreatedAt: r.CreatedAt}
+	return api.CheckResult{
+		ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed,
+		Severity: api.Severity(r.Severity), Blocking: r.Blocking, Message: r.Message, Metadata: r.Metadata,
+		CreatedAt: r.CreatedAt,
+	}
 }
 
 func apiPartitionSet(a *orchestrator.Asset) *api.PartitionSet {
 	if a.Partitions == nil {
 		return nil
 	}
-	return &api.PartitionSet{Name: a.Partitions.Name, Kind: api.PartitionKind(a.Partitions.Kind), Required: a.PartitionRequired}
+	return &api.PartitionSet{
+		Name: a.Partitions.Name, Kind: api.PartitionKind(a.Partitions.Kind), Required: a.PartitionRequired,
+	}
 }
 
-func (h *handlers) ListAssetPartitions(ctx context.Context, req api.ListAssetPartitionsRequestObject) (api.ListAssetPartitionsResponseObject, error) {
+func (h *handlers) ListAssetPartitions(
+	ctx context.Context, req api.ListAssetPartitionsRequestObject,
+) (api.ListAssetPartitionsResponseObject, error) {
 	states, err := h.cfg.Engine.PartitionStates(ctx, req.Asset)
 	if err != nil {
 		return nil, err
@@ -102,9 +118,13 @@ func (h *handlers) ListAssetPartitions(ctx context.Context, req api.ListAssetPar
 	if err != nil {
 		return nil, err
 	}
-	out := api.ListAssetPartitions200JSONResponse{Asset: a.Name, Set: apiPartitionSet(a), Items: make([]api.PartitionState, len(states))}
+	out := api.ListAssetPartitions200JSONResponse{
+		Asset: a.Name, Set: apiPartitionSet(a), Items: make([]api.PartitionState, len(states)),
+	}
 	for i, s := range states {
-		out.Items[i] = api.PartitionState{Key: s.Key, Status: api.AssetStatus(s.Status), RunID: s.RunID, MaterializedAt: s.MaterializedAt}
+		out.Items[i] = api.PartitionState{
+			Key: s.Key, Status: api.AssetStatus(s.Status), RunID: s.RunID, MaterializedAt: s.MaterializedAt,
+		}
 		switch s.Status {
 		case orchestrator.PartitionMaterialized:
 			out.Counts.Materialized++
@@ -119,10 +139,12 @@ func (h *handlers) ListAssetPartitions(ctx context.Context, req api.ListAssetPar
 	return out, nil
 }
 
-func (h *handlers) ListAssetCheckResults(ctx context.Context, req api.ListAssetCheckResultsRequestObject) (api.ListAssetCheckResultsResponseObject, error) {
+func (h *handlers) ListAssetCheckResults(
+	ctx context.Context, req api.ListAssetCheckResultsRequestObject,
+) (api.ListAssetCheckResultsResponseObject, error) {
 	check := deref(req.Params.Check)
 	list, limit := "check results of "+req.Asset+" "+check, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -137,14 +159,20 @@ func (h *handlers) ListAssetCheckResults(ctx context.Context, req api.ListAssetC
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAssetCheckResults200JSONResponse{Items: each(all, apiCheckResult), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListAssetCheckResults200JSONResponse{
+		Items: each(all, apiCheckResult), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) latest(ctx context.Context, assets []*orchestrator.Asset) (map[string]orchestrator.Materialization, error) {
+func (h *handlers) latest(
+	ctx context.Context, assets []*orchestrator.Asset,
+) (map[string]orchestrator.Materialization, error) {
 	return h.cfg.Engine.LatestMaterializations(ctx, each(assets, func(a *orchestrator.Asset) string { return a.Name }))
 }
 
-func (h *handlers) GetAssetGraph(ctx context.Context, req api.GetAssetGraphRequestObject) (api.GetAssetGraphResponseObject, error) {
+func (h *handlers) GetAssetGraph(
+	ctx context.Context, req api.GetAssetGraphRequestObject,
+) (api.GetAssetGraphResponseObject, error) {
 	var names []string
 	if req.Params.Selection != nil {
 		var err error
@@ -160,7 +188,8 @@ func (h *handlers) GetAssetGraph(ctx context.Context, req api.GetAssetGraphReque
 	shown := map[string]bool{}
 	for _, n := range nodes { // in dependency order
 		g.Nodes = append(g.Nodes, api.AssetNode{
-			Name: n.Name, Group: n.Group, LastMaterializedAt: n.LastMaterializedAt, Status: api.AssetStatus(n.Status), LastRunID: n.LastRun, Stale: n.Stale, StaleCauses: orEmpty(n.StaleCauses),
+			Name: n.Name, Group: n.Group, LastMaterializedAt: n.LastMaterializedAt, Status: api.AssetStatus(n.Status),
+			LastRunID: n.LastRun, Stale: n.Stale, StaleCauses: orEmpty(n.StaleCauses),
 		})
 		shown[n.Name] = true
 		for _, dep := range n.Deps {
@@ -172,9 +201,11 @@ func (h *handlers) GetAssetGraph(ctx context.Context, req api.GetAssetGraphReque
 	return g, nil
 }
 
-func (h *handlers) ListAssetMaterializations(ctx context.Context, req api.ListAssetMaterializationsRequestObject) (api.ListAssetMaterializationsResponseObject, error) {
+func (h *handlers) ListAssetMaterializations(
+	ctx context.Context, req api.ListAssetMaterializationsRequestObject,
+) (api.ListAssetMaterializationsResponseObject, error) {
 	list, limit := "materializations of "+req.Asset, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -183,19 +214,29 @@ func (h *handlers) ListAssetMaterializations(ctx context.Context, req api.ListAs
 		return nil, err
 	}
 	ms, next := page(list, ms, limit, func(m orchestrator.Materialization) uuid.UUID { return m.ID })
-	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Materialization, error) {
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) (
+		[]orchestrator.Materialization, error,
+	) {
 		return h.cfg.Engine.Materializations(ctx, req.Asset, deref(req.Params.Partition), nil, limit)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAssetMaterializations200JSONResponse{Items: each(ms, apiMaterialization), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListAssetMaterializations200JSONResponse{
+		Items: each(ms, apiMaterialization), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func apiAsset(defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[string]orchestrator.Materialization) api.Asset {
+func apiAsset(
+	defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[string]orchestrator.Materialization,
+) api.Asset {
 	out := api.Asset{
-		Name: a.Name, Group: a.Group, Description: a.Description, Dependencies: orEmpty(a.Deps), Dependents: defs.Downstream(a.Name), ConfigSchema: a.ConfigSchema(),
-		Retry: api.RetryPolicy{MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds()}, TimeoutSeconds: a.Timeout.Seconds(), Jobs: []string{},
+		Name: a.Name, Group: a.Group, Description: a.Description, Dependencies: orEmpty(a.Deps),
+		Dependents: defs.Downstream(a.Name), ConfigSchema: a.ConfigSchema(),
+		Retry: api.RetryPolicy{
+			MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds(),
+		},
+		TimeoutSeconds: a.Timeout.Seconds(), Jobs: []string{},
 		Partitions: apiPartitionSet(a), Checks: []api.AssetCheck{}, Pools: orEmpty(a.Pools),
 	}
 	out.DefaultConfig = mustJSON(a.DefaultConfig())
@@ -211,10 +252,12 @@ func apiAsset(defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[
 }
 
 func apiMaterialization(m orchestrator.Materialization) api.Materialization {
-	return api.Materialization{ID: m.ID, Asset: m.Asset, Partition: m.Partition, RunID: m.RunID, Metadata: m.Metadata, CreatedAt: m.CreatedAt}
+	return api.Materialization{
+		ID: m.ID, Asset: m.Asset, Partition: m.Partition, RunID: m.RunID, Metadata: m.Metadata, CreatedAt: m.CreatedAt,
+	}
 }
 
-// mustJSON encodes what was decoded from JSON.
+// mustJSON encodes a value that was decoded from JSON, which cannot fail.
 func mustJSON(v any) json.RawMessage {
 	raw, err := json.Marshal(v)
 	if err != nil {

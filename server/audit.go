@@ -8,15 +8,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// entryKey is of the number of the request's entry in the audit log.
+// entryKey is the key of the id of the request's audit entry.
 const entryKey = "audit_entry"
 
-// recorded says whether a request leaves an entry in the audit log. What changes something does, and every sign-in.
-// Webhook events are records themselves: they are stored before anything is done about them.
+// recorded reports whether a request has an entry in the audit log. Requests that change something do, and all
+// sign-ins. Webhook events are records themselves: they are stored before they are handled.
 func recorded(operation, method string) bool {
 	switch operation {
 	case "", "receiveWebhook":
@@ -27,8 +26,9 @@ func recorded(operation, method string) bool {
 	return method != http.MethodGet && method != http.MethodHead
 }
 
-// record writes the entry of a request that is about to be done. If it cannot be written, nothing is done. It is the
-// last middleware before the handler: what is refused before that has its entry by recordRefused.
+// record writes the audit entry of a request before it is handled. If the entry cannot be written, the request is not
+// handled. record is the last middleware before the handler; requests that earlier middleware refuses get their entry
+// from recordRefused.
 func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		operation, _ := c.Get(operationKey).(string)
@@ -46,12 +46,13 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		if operation == "signIn" || operation == "completeSignIn" {
-			// Whoever fails to prove who they are changes nothing: they are refused.
+			// A failed sign-in changes nothing and is recorded as refused.
 			c.SetRequest(r.WithContext(access.WhenProven(r.Context(), begin)))
 			return next(c)
 		}
 		who := identityOf(c)
-		if scope, _ := c.Get(scopeKey).(access.Scope); who == nil && scope == access.ScopeNone && s.cfg.Access.Required() {
+		if scope, _ := c.Get(scopeKey).(access.Scope); who == nil && scope == access.ScopeNone &&
+			s.cfg.Access.Required() {
 			if err := s.cfg.Access.Stranger(remoteAddress(c)); err != nil {
 				return err
 			}
@@ -63,8 +64,8 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// recordRefused writes the entry of a request that was refused before anything was done, and gives the error to answer
-// with: that there is no entry, if it cannot be written.
+// recordRefused writes the audit entry of a request that was refused before it was handled, and returns the error to
+// answer with. If the entry cannot be written, that is the error.
 func (s *Server) recordRefused(c echo.Context, err error) error {
 	operation, _ := c.Get(operationKey).(string)
 	if c.Get(entryKey) != nil || !recorded(operation, c.Request().Method) {
@@ -84,7 +85,7 @@ func (s *Server) recordRefused(c echo.Context, err error) error {
 	return err
 }
 
-// recordEnd completes the entry of a request that has been answered.
+// recordEnd completes the audit entry of a request that has been answered.
 func (s *Server) recordEnd(c echo.Context) {
 	id, begun := c.Get(entryKey).(int64)
 	if !begun {
@@ -95,26 +96,29 @@ func (s *Server) recordEnd(c echo.Context) {
 	s.cfg.Access.Complete(c.Request().Context(), id, entry)
 }
 
-// entry is what the audit log says of a request.
+// entry returns the audit entry of a request.
 func (s *Server) entry(c echo.Context) access.Entry {
 	r := c.Request()
 	operation, _ := c.Get(operationKey).(string)
 	path := r.URL.Path
-	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // it says what was taken away
+	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // the query names what was deleted
 		path += "?" + r.URL.RawQuery
 	}
 	return access.Entry{
-		Operation: operation, Method: methodOf(r), Path: path, Remote: remoteAddress(c), RequestID: requestID(c), Client: r.UserAgent(), Who: identityOf(c),
+		Operation: operation, Method: methodOf(r), Path: path, Remote: remoteAddress(c), RequestID: requestID(c),
+		Client: r.UserAgent(), Who: identityOf(c),
 	}
 }
 
-func auditEntry(r db.AuditLog) api.AuditEntry {
+func auditEntry(r access.Audit) api.AuditEntry {
 	e := api.AuditEntry{
-		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress,
-		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject), ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
+		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path,
+		Status: r.Status, RemoteAddress: r.RemoteAddress,
+		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject),
+		ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
 	}
 	if r.More > 0 {
-		e.More = ptr(int(r.More))
+		e.More = ptr(r.More)
 	}
 	return e
 }
@@ -126,13 +130,13 @@ func notEmpty(s string) *string {
 	return &s
 }
 
-// remoteAddress is where a request came from, as far as proxies that are trusted tell: an IP address, or "unknown".
+// remoteAddress returns the client's address, through trusted proxies: an IP address, or "unknown".
 func remoteAddress(c echo.Context) string { return access.RemoteAddress(c.RealIP()) }
 
-// requestIDForm is what a client may choose as the id of its request.
+// requestIDForm is the form of a request id that a client may choose.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// withRequestID gives every request an id: the client's, if that is short and plain.
+// withRequestID gives every request an id: the client's, if it has the form requestIDForm.
 func withRequestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)

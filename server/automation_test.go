@@ -55,16 +55,28 @@ func TestWebhooks(t *testing.T) {
 	refused("unknown", s.hook("nope", "m0", body, now, nil), 404, `sensor "nope" does not exist`)
 	refused("of another kind", s.hook("poll", "m0", body, now, nil), 404, "webhook sensor")
 	refused("no secret", s.hook("deaf", "m0", body, now, nil), 401, "no secret is configured")
-	refused("wrong signature", s.hook("hook", "m0", body, now, func(h http.Header) { h.Set("webhook-signature", "v1,AAAA") }), 401, "signature")
-	refused("another id", s.hook("hook", "m0", body, now, func(h http.Header) { h.Set("webhook-id", "m1") }), 401, "signature")
-	refused("no signature", s.hook("hook", "m0", body, now, func(h http.Header) { h.Del("webhook-signature") }), 401, "webhook-signature is missing")
+	refused("wrong signature", s.hook("hook", "m0", body, now, func(h http.Header) {
+		h.Set("webhook-signature", "v1,AAAA")
+	}), 401, "signature")
+	refused(
+		"another id", s.hook("hook", "m0", body, now, func(h http.Header) { h.Set("webhook-id", "m1") }), 401,
+		"signature",
+	)
+	refused(
+		"no signature", s.hook("hook", "m0", body, now, func(h http.Header) { h.Del("webhook-signature") }), 401,
+		"webhook-signature is missing",
+	)
 	refused("too old", s.hook("hook", "m0", body, now.Add(-6*time.Minute), nil), 401, "too old")
 	refused("too new", s.hook("hook", "m0", body, now.Add(6*time.Minute), nil), 401, "too new")
-	refused("too long", s.hook("hook", "m0", `{"x":"`+strings.Repeat("x", 64<<10)+`"}`, now, nil), 413, "longer than 64 KiB")
+	refused(
+		"too long", s.hook("hook", "m0", `{"x":"`+strings.Repeat("x", 64<<10)+`"}`, now, nil), 413,
+		"longer than 64 KiB",
+	)
 	refused("no JSON", s.hook("hook", "m0", `{`, now, nil), 400, "not valid JSON")
 
 	for _, repeated := range []bool{false, true} {
-		if r := decode[api.WebhookReceipt](t, s.hook("hook", "m1", body, now, nil), 202); r.Repeated != repeated || r.WebhookID != "m1" {
+		if r := decode[api.WebhookReceipt](t, s.hook("hook", "m1", body, now, nil), 202); r.Repeated != repeated ||
+			r.WebhookID != "m1" {
 			t.Errorf("receipt = %+v", r)
 		}
 	}
@@ -85,7 +97,8 @@ func TestSensorsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	list := decode[api.SensorList](t, s.do("GET", "/sensors", ""), 200)
-	if len(list.Items) != 3 || list.Items[0].Name != "poll" || list.Items[0].Running || list.Items[0].Kind != api.SensorKindPolling {
+	if len(list.Items) != 3 || list.Items[0].Name != "poll" || list.Items[0].Running ||
+		list.Items[0].Kind != api.SensorKindPolling {
 		t.Errorf("sensors = %+v", list.Items)
 	}
 	tick := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200)
@@ -96,7 +109,8 @@ func TestSensorsOverHTTP(t *testing.T) {
 	if c := decode[api.SensorCursor](t, s.do("GET", "/sensors/poll/cursor", ""), 200); *c.Cursor != "1" {
 		t.Errorf("cursor = %v", c.Cursor)
 	}
-	if st := decode[api.Sensor](t, s.do("PUT", "/sensors/poll/cursor", `{"cursor": null}`), 200); st.Cursor != nil || st.LastTick == nil {
+	if st := decode[api.Sensor](t, s.do("PUT", "/sensors/poll/cursor", `{"cursor": null}`), 200); st.Cursor != nil ||
+		st.LastTick == nil {
 		t.Errorf("state = %+v", st)
 	}
 	decode[api.Sensor](t, s.do("POST", "/sensors/poll/start", ""), 200)
@@ -141,7 +155,8 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 		}
 	}
 	decode[api.Problem](t, s.do("GET", "/assets/echo/partitions", ""), 409)
-	plan := decode[api.BackfillPlan](t, s.do("POST", "/backfills", `{"selection": "parted", "range": {"from": "b"}, "dry_run": true}`), 200)
+	plan := decode[api.BackfillPlan](t,
+		s.do("POST", "/backfills", `{"selection": "parted", "range": {"from": "b"}, "dry_run": true}`), 200)
 	if strings.Join(plan.Partitions, "") != "bc" || plan.Runs != 2 || plan.PartitionSet != "letter" {
 		t.Errorf("plan = %+v", plan)
 	}
@@ -165,14 +180,16 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 		t.Errorf("backfill = %+v", b)
 	}
 	states := decode[api.AssetPartitions](t, s.do("GET", "/assets/parted/partitions", ""), 200)
-	if states.Counts.Materialized != 3 || states.Items[1].Key != "b" || states.Items[1].Status != api.AssetStatusMaterialized || states.Set.Name != "letter" {
+	if states.Counts.Materialized != 3 || states.Items[1].Key != "b" ||
+		states.Items[1].Status != api.AssetStatusMaterialized || states.Set.Name != "letter" {
 		t.Errorf("partitions = %+v", states)
 	}
 	if runs := decode[api.RunList](t, s.do("GET", "/runs?backfill_id="+b.ID.String(), ""), 200); len(runs.Items) != 3 {
 		t.Errorf("%d runs", len(runs.Items))
 	}
 	page := decode[api.BackfillPartitionList](t, s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2", ""), 200)
-	rest := decode[api.BackfillPartitionList](t, s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2&cursor="+*page.NextCursor, ""), 200)
+	rest := decode[api.BackfillPartitionList](t,
+		s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2&cursor="+*page.NextCursor, ""), 200)
 	if len(page.Items) != 2 || len(rest.Items) != 1 || rest.Items[0].Key != "c" {
 		t.Errorf("pages = %+v, %+v", page, rest)
 	}
@@ -181,10 +198,13 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 	}
 	decode[api.Problem](t, s.do("GET", "/backfills/nope", ""), 404)
 	asset := decode[api.Asset](t, s.do("GET", "/assets/parted", ""), 200)
-	if asset.Partitions == nil || !asset.Partitions.Required || len(asset.Checks) != 1 || asset.Checks[0].LastResult == nil || !asset.Checks[0].LastResult.Passed || asset.Freshness.State != api.FreshnessStateFresh {
+	if asset.Partitions == nil || !asset.Partitions.Required || len(asset.Checks) != 1 ||
+		asset.Checks[0].LastResult == nil || !asset.Checks[0].LastResult.Passed ||
+		asset.Freshness.State != api.FreshnessStateFresh {
 		t.Errorf("asset = %+v", asset)
 	}
-	if r := decode[api.CheckResultList](t, s.do("GET", "/assets/parted/check-results?check=fine", ""), 200); len(r.Items) != 3 {
+	if r := decode[api.CheckResultList](t, s.do("GET", "/assets/parted/check-results?check=fine", ""),
+		200); len(r.Items) != 3 {
 		t.Errorf("%d results", len(r.Items))
 	}
 	graph := decode[api.AssetGraph](t, s.do("GET", "/assets/graph?selection=echo%2B", ""), 200)

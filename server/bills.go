@@ -15,7 +15,7 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	p, limit := req.Params, limitOf(req.Params.Limit)
 	sort, ascending := string(deref(p.Sort)), deref(p.Order) == api.ListBillsParamsOrderAsc
 	list := billsList(sort, ascending)
-	cursor, err := after[parliament.BillCursor](list, p.Cursor)
+	cursor, err := decodeCursor[parliament.BillCursor](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,8 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 		return nil, unreadableCursor(errNoCursor(*p.Cursor))
 	}
 	f, err := billFilter(parliament.BillFilter{
-		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber),
+		Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
 		UpdatedSince: deref(p.UpdatedSince), Sort: sort, Ascending: ascending, After: cursor, Limit: limit + 1,
 	}, p.Session)
 	if err != nil {
@@ -40,11 +41,15 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	bills, next := page(list, bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor(sort) })
-	return api.ListBills200JSONResponse{Items: each(bills, apiBill), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	bills, next := page(
+		list, bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor(sort) },
+	)
+	return api.ListBills200JSONResponse{
+		Items: each(bills, apiBill), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-// billsList is what cursors of listBills are of: each order has its own.
+// billsList names the list that a cursor of listBills belongs to. Each order is a list of its own.
 func billsList(sort string, ascending bool) string {
 	list := "bills"
 	if sort != "" && sort != parliament.ByIntroduction {
@@ -68,7 +73,7 @@ func billFilter(f parliament.BillFilter, session *string) (parliament.BillFilter
 	return f, nil
 }
 
-// filterProblem says which parameter is at fault.
+// filterProblem turns an error of a filter into the problem of its parameter.
 func filterProblem(err error) error {
 	var wrong *parliament.FilterError
 	if errors.As(err, &wrong) {
@@ -97,7 +102,9 @@ func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (a
 	return tagged{raw, tag}, nil
 }
 
-func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersionsRequestObject) (api.ListBillVersionsResponseObject, error) {
+func (h *handlers) ListBillVersions(
+	ctx context.Context, req api.ListBillVersionsRequestObject,
+) (api.ListBillVersionsResponseObject, error) {
 	b, err := h.bill(ctx, req.Session, req.Number)
 	if err != nil {
 		return nil, err
@@ -107,7 +114,7 @@ func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersion
 		return nil, err
 	}
 	list, limit := "versions of "+b.ID, limitOf(req.Params.Limit)
-	before, err := after[int](list, req.Params.Cursor)
+	before, err := decodeCursor[int](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +129,14 @@ func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersion
 	if err != nil {
 		return nil, err
 	}
-	return api.ListBillVersions200JSONResponse{Items: each(versions, apiVersion), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListBillVersions200JSONResponse{
+		Items: each(versions, apiVersion), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) ListBillStages(ctx context.Context, req api.ListBillStagesRequestObject) (api.ListBillStagesResponseObject, error) {
+func (h *handlers) ListBillStages(
+	ctx context.Context, req api.ListBillStagesRequestObject,
+) (api.ListBillStagesResponseObject, error) {
 	id, err := parliament.ParseBillID(req.Session, req.Number)
 	if err != nil {
 		return nil, err
@@ -137,7 +148,9 @@ func (h *handlers) ListBillStages(ctx context.Context, req api.ListBillStagesReq
 	return api.ListBillStages200JSONResponse{Items: each(course.Stages, apiStage)}, nil
 }
 
-func (h *handlers) ListBillVotes(ctx context.Context, req api.ListBillVotesRequestObject) (api.ListBillVotesResponseObject, error) {
+func (h *handlers) ListBillVotes(
+	ctx context.Context, req api.ListBillVotesRequestObject,
+) (api.ListBillVotesResponseObject, error) {
 	id, err := parliament.ParseBillID(req.Session, req.Number)
 	if err != nil {
 		return nil, err
@@ -149,19 +162,29 @@ func (h *handlers) ListBillVotes(ctx context.Context, req api.ListBillVotesReque
 	return api.ListBillVotes200JSONResponse{Items: each(course.Votes, apiVote)}, nil
 }
 
-// changesList is what cursors of listBillChanges are of.
+// changesList names the list that a cursor of listBillChanges belongs to.
 const changesList = "changes"
 
-func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesRequestObject) (api.ListBillChangesResponseObject, error) {
-	cursor, err := after[parliament.ChangeCursor](changesList, req.Params.Cursor)
+func (h *handlers) ListBillChanges(
+	ctx context.Context, req api.ListBillChangesRequestObject,
+) (api.ListBillChangesResponseObject, error) {
+	cursor, err := decodeCursor[parliament.ChangeCursor](changesList, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	if cursor != nil && req.Params.Since != nil {
-		return nil, invalidField("/query/since", "is given together with a cursor, which knows since when: want one or the other")
+		return nil, invalidField(
+			"/query/since", "is given together with a cursor, which knows since when: want one or the other",
+		)
 	}
 	p := req.Params
-	f, err := billFilter(parliament.BillFilter{Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor)}, p.Session)
+	f, err := billFilter(
+		parliament.BillFilter{
+			Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee),
+			Sponsor: deref(p.Sponsor),
+		},
+		p.Session,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -184,9 +207,11 @@ func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesR
 	return api.ListBillChanges200JSONResponse{
 		Items: each(changes, func(c parliament.BillChange) api.BillChangeEntry {
 			v := apiVersion(c.Version)
-			return api.BillChangeEntry{Bill: c.BillID, Version: v.Version, Changes: v.Changes, RunID: v.RunID, CreatedAt: v.CreatedAt}
+			return api.BillChangeEntry{
+				Bill: c.BillID, Version: v.Version, Changes: v.Changes, RunID: v.RunID, CreatedAt: v.CreatedAt,
+			}
 		}),
-		NextCursor: cursorText(changesList, next), More: len(changes) == limit, Total: n.total, TotalCapped: n.capped,
+		NextCursor: encodeCursor(changesList, next), More: len(changes) == limit, Total: n.total, TotalCapped: n.capped,
 	}, nil
 }
 
@@ -198,13 +223,17 @@ func (h *handlers) bill(ctx context.Context, session, number string) (*parliamen
 	return h.cfg.Store.Bill(ctx, id)
 }
 
-func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsRequestObject) (api.ListFetchLogsResponseObject, error) {
+func (h *handlers) ListFetchLogs(
+	ctx context.Context, req api.ListFetchLogsRequestObject,
+) (api.ListFetchLogsResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("fetch-logs", p.Cursor)
+	before, err := decodeCursor[uuid.UUID]("fetch-logs", p.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	f := parliament.FetchLogFilter{Status: string(deref(p.Status)), Source: deref(p.Source), RunID: p.RunID, Before: before, Limit: limit + 1}
+	f := parliament.FetchLogFilter{
+		Status: string(deref(p.Status)), Source: deref(p.Source), RunID: p.RunID, Before: before, Limit: limit + 1,
+	}
 	logs, err := h.cfg.Store.FetchLogs(ctx, f)
 	if err != nil {
 		return nil, err
@@ -217,26 +246,39 @@ func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsReque
 		return nil, err
 	}
 	logs, next := page("fetch-logs", logs, limit, func(l parliament.FetchLog) uuid.UUID { return l.ID })
-	return api.ListFetchLogs200JSONResponse{Items: each(logs, apiFetchLog), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListFetchLogs200JSONResponse{
+		Items: each(logs, apiFetchLog), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
 func apiBill(b parliament.StoredBill) api.Bill {
 	out := api.Bill{
-		ID: b.ID, Jurisdiction: b.Jurisdiction, Parliament: b.Parliament, Session: b.Session, Number: b.Number, Title: api.Bilingual(b.Title), ShortTitle: api.Bilingual(b.ShortTitle),
-		HomeChamber: api.BillHomeChamber(b.HomeChamber), BillType: api.Bilingual(b.BillType), GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
-		IntroducedOn: b.IntroducedOn, Status: api.BillStatus(b.Status), LatestActivityAt: b.LatestActivityAt, Law: b.Law, RoyalAssentOn: b.RoyalAssentOn,
+		ID: b.ID, Jurisdiction: b.Jurisdiction, Parliament: b.Parliament, Session: b.Session, Number: b.Number,
+		Title: api.Bilingual(b.Title), ShortTitle: api.Bilingual(b.ShortTitle),
+		HomeChamber: api.BillHomeChamber(b.HomeChamber), BillType: api.Bilingual(b.BillType),
+		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
+		IntroducedOn: b.IntroducedOn, Status: api.BillStatus(b.Status), LatestActivityAt: b.LatestActivityAt,
+		Law: b.Law, RoyalAssentOn: b.RoyalAssentOn,
 		Committees: each(b.Committees, func(c parliament.Committee) api.Committee {
-			return api.Committee{Acronym: c.Acronym, Chamber: api.CommitteeChamber(c.Chamber), Name: api.Bilingual(c.Name)}
+			return api.Committee{
+				Acronym: c.Acronym, Chamber: api.CommitteeChamber(c.Chamber), Name: api.Bilingual(c.Name),
+			}
 		}),
-		RelatedBills: orEmpty(b.RelatedBills), Summary: api.Bilingual(b.Summary), LegisinfoID: b.LegisinfoID, LegisinfoURL: b.LegisinfoURL, OpenparliamentURL: b.OpenParliamentURL, TextURL: b.TextURL, MissingSince: b.MissingSince,
-		Sources: api.BillSources{Openparliament: b.OpenParliamentAt, Legisinfo: b.LegisinfoAt}, Version: b.Version, FirstSeenAt: b.FirstSeenAt, UpdatedAt: b.UpdatedAt, LastRunID: b.LastRunID,
+		RelatedBills: orEmpty(b.RelatedBills), Summary: api.Bilingual(b.Summary), LegisinfoID: b.LegisinfoID,
+		LegisinfoURL: b.LegisinfoURL, OpenparliamentURL: b.OpenParliamentURL, TextURL: b.TextURL,
+		MissingSince: b.MissingSince,
+		Sources:      api.BillSources{Openparliament: b.OpenParliamentAt, Legisinfo: b.LegisinfoAt}, Version: b.Version,
+		FirstSeenAt: b.FirstSeenAt, UpdatedAt: b.UpdatedAt, LastRunID: b.LastRunID,
 	}
 	if b.Statute != nil {
 		out.Statute = &api.Statute{Year: b.Statute.Year, Chapter: b.Statute.Chapter}
 	}
 	if b.Sponsor != nil {
 		s := b.Sponsor
-		out.Sponsor = &api.Sponsor{PersonID: s.PersonID, Name: s.Name, Honorific: api.Bilingual(s.Honorific), Office: api.Bilingual(s.Office), Riding: api.Bilingual(s.Riding), Politician: s.Politician}
+		out.Sponsor = &api.Sponsor{
+			PersonID: s.PersonID, Name: s.Name, Honorific: api.Bilingual(s.Honorific), Office: api.Bilingual(s.Office),
+			Riding: api.Bilingual(s.Riding), Politician: s.Politician,
+		}
 	}
 	return out
 }
@@ -252,7 +294,8 @@ func apiVersion(v parliament.Version) api.BillVersion {
 
 func apiFetchLog(l parliament.FetchLog) api.FetchLog {
 	return api.FetchLog{
-		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: api.FetchStatus(l.Status), RecordsAttempted: l.RecordsAttempted, RecordsSucceeded: l.RecordsSucceeded,
+		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: api.FetchStatus(l.Status),
+		RecordsAttempted: l.RecordsAttempted, RecordsSucceeded: l.RecordsSucceeded,
 		RecordsFailed: l.RecordsFailed, DurationSeconds: l.Duration.Seconds(), Params: l.Params, CreatedAt: l.CreatedAt,
 		Errors: each(l.Errors, func(e parliament.FetchError) api.FetchError {
 			out := api.FetchError{Message: e.Message}

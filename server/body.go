@@ -35,22 +35,21 @@ func (f *faults) problem() error {
 
 // level is an object or a list around the value that is being read.
 type level struct {
-	keys map[string]struct{} // of an object; nil: a list
+	keys map[string]struct{} // the keys of an object so far; nil for a list
 	next int                 // the index of the next value of a list
 	key  string              // the key of an object whose value comes next
-	want bool                // whether that value comes next, and not a key
+	want bool                // whether the value comes next rather than a key
 }
 
-// scanner reads JSON once, and finds what encoding/json takes and this program does not.
+// scanner reads JSON once and finds faults that encoding/json accepts.
 type scanner struct {
 	faults
 	levels []level
 	values int
 }
 
-// scanJSON finds the faults of valid JSON in one pass: keys that are given twice, of which Go's reader takes the last
-// silently, NUL characters and numbers that could not be stored, and more values, or deeper ones, than a body may have.
-// It gives up when ctx ends.
+// scanJSON finds the faults of valid JSON in one pass: repeated keys, of which encoding/json silently takes the last,
+// NUL characters and numbers that cannot be stored, and too many or too deeply nested values. It stops when ctx ends.
 func scanJSON(ctx context.Context, body []byte) error {
 	var s scanner
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -72,7 +71,7 @@ func scanJSON(ctx context.Context, body []byte) error {
 	}
 }
 
-// token takes the next token. It gives the error that ends the pass.
+// token processes the next token. An error ends the pass.
 func (s *scanner) token(token json.Token) error {
 	if delim, is := token.(json.Delim); is && (delim == '}' || delim == ']') {
 		s.levels = s.levels[:len(s.levels)-1]
@@ -113,7 +112,10 @@ func (s *scanner) token(token json.Token) error {
 		}
 	}
 	if s.values > maxValues {
-		return invalidField("", "the body has too many values: want %s at most, where an object and a member of one count as %d", thousands(maxValues), objectValues)
+		return invalidField(
+			"", "the body has too many values: want %s at most, where an object and a member of one count as %d",
+			thousands(maxValues), objectValues,
+		)
 	}
 	return nil
 }
@@ -129,12 +131,12 @@ func (s *scanner) keyOf(in *level, key string) {
 	}
 }
 
-// pointer points at the value that is being read, or whose key is.
+// pointer returns the JSON pointer of the value, or of the key, that is being read.
 func (s *scanner) pointer() string {
 	var b strings.Builder
 	for _, in := range s.levels {
 		if b.Len() > maxPointer {
-			break // it is cut anyway
+			break // it will be cut anyway
 		}
 		b.WriteByte('/')
 		if in.keys == nil {
@@ -146,7 +148,7 @@ func (s *scanner) pointer() string {
 	return clip(b.String(), maxPointer)
 }
 
-// wrongNumber says what keeps a number from being stored and computed with.
+// wrongNumber returns why a number cannot be stored or computed with; empty if it can.
 func wrongNumber(s string) string {
 	if len(s) > maxDigits {
 		return fmt.Sprintf("is a number of %s characters: want %d at most", thousands(len(s)), maxDigits)

@@ -25,8 +25,12 @@ func TestFaultsAreListedInPart(t *testing.T) {
 	} {
 		a := s.do("POST", "/assets/echo/materialize", body)
 		p := decode[api.Problem](t, a, 422)
-		if len(p.Errors) == 0 || len(p.Errors) > 20 || len(a.body) >= 16<<10 || !strings.HasPrefix(p.Detail, want) || !strings.HasSuffix(p.Detail, " more") {
-			t.Errorf("%.40s…: %d errors in %d bytes, %.100s … %.20q, want %s", body, len(p.Errors), len(a.body), p.Detail, p.Detail[max(0, len(p.Detail)-20):], want)
+		if len(p.Errors) == 0 || len(p.Errors) > 20 || len(a.body) >= 16<<10 || !strings.HasPrefix(p.Detail, want) ||
+			!strings.HasSuffix(p.Detail, " more") {
+			t.Errorf(
+				"%.40s…: %d errors in %d bytes, %.100s … %.20q, want %s", body, len(p.Errors), len(a.body), p.Detail,
+				p.Detail[max(0, len(p.Detail)-20):], want,
+			)
 		}
 	}
 	// Of a long body, the first fault is enough.
@@ -52,12 +56,15 @@ func TestFaultsAreListedInPart(t *testing.T) {
 	} {
 		a := s.do("POST", "/assets/echo/materialize", body)
 		p := decode[api.Problem](t, a, 422)
-		if len(p.Errors) != 1 || len(a.body) > 4<<10 || len(p.Errors[0].Pointer) > 210 || !strings.HasPrefix(p.Errors[0].Pointer, pointer) {
+		if len(p.Errors) != 1 || len(a.body) > 4<<10 || len(p.Errors[0].Pointer) > 210 ||
+			!strings.HasPrefix(p.Errors[0].Pointer, pointer) {
 			t.Errorf("%.60s…: %d bytes, %.500s: want it at %s", body, len(a.body), a.body, pointer)
 		}
 	}
 	// As deep as it may be.
-	a := s.do("POST", "/assets/echo/materialize", `{"config": {"a": `+strings.Repeat("[", 62)+strings.Repeat("]", 62)+`}}`)
+	a := s.do(
+		"POST", "/assets/echo/materialize", `{"config": {"a": `+strings.Repeat("[", 62)+strings.Repeat("]", 62)+`}}`,
+	)
 	refused(t, a, 422, "/config/a")
 	if strings.Contains(string(a.body), "deep") {
 		t.Errorf("%s", a.body)
@@ -80,7 +87,11 @@ func TestTargetsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, path := range []string{"/healthz", "/bills", "/nothing", "/docs/", "/ui/", "/riverui/api/jobs"} {
-		for query, status := range map[string]int{numbered("k%d", 9_900): 400, numbered("%d", 101): 400, "q=" + strings.Repeat("x", 16<<10): 400} {
+		for query, status := range map[string]int{
+			numbered("k%d", 9_900):             400,
+			numbered("%d", 101):                400,
+			"q=" + strings.Repeat("x", 16<<10): 400,
+		} {
 			a := s.do("GET", path+"?"+query, "")
 			refused(t, a, status, "/query")
 			if len(a.body) > 1000 {
@@ -112,7 +123,7 @@ func TestPathsThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestSignInsAreShort takes no long body from somebody who is not known.
+// TestSignInsAreShort checks that sign-in refuses long bodies.
 func TestSignInsAreShort(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

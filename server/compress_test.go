@@ -16,18 +16,26 @@ func TestExportRevalidates(t *testing.T) {
 	s := setup(t)
 	s.saveBill("44-1", "C-11", "2022-02-02", "An Act about broadcasting")
 	s.saveBill("43-2", "C-10", "2020-11-03", "An Act about broadcasting")
-	for _, path := range []string{"/exports/bills.csv", "/exports/bills.csv?bom=true", "/exports/bills.ndjson", "/exports/bills.parquet", "/exports/bills.csv?session=44-1", "/exports/bills.csv?law=false", "/exports/bills.csv?status=none"} {
+	for _, path := range []string{
+		"/exports/bills.csv", "/exports/bills.csv?bom=true", "/exports/bills.ndjson", "/exports/bills.parquet",
+		"/exports/bills.csv?session=44-1", "/exports/bills.csv?law=false", "/exports/bills.csv?status=none",
+	} {
 		first := s.plain("GET", path, "", nil)
 		tag := first.Header.Get("ETag")
-		if first.StatusCode != 200 || !strings.HasPrefix(tag, `W/"`) || first.Header.Get("Cache-Control") != "no-cache" {
+		if first.StatusCode != 200 || !strings.HasPrefix(tag, `W/"`) ||
+			first.Header.Get("Cache-Control") != "no-cache" {
 			t.Fatalf("%s: %d %v", path, first.StatusCode, first.Header)
 		}
-		if again := s.plain("GET", path, "", http.Header{"If-None-Match": {tag}}); again.StatusCode != 304 || again.Header.Get("ETag") != tag {
+		if again := s.plain("GET", path, "", http.Header{"If-None-Match": {tag}}); again.StatusCode != 304 ||
+			again.Header.Get("ETag") != tag {
 			t.Errorf("%s again: %d", path, again.StatusCode)
 		}
 	}
 	tagOf := func(path string) string { return s.do("HEAD", path, "").Header.Get("ETag") }
-	paths := []string{"/exports/bills.csv", "/exports/bills.ndjson", "/exports/bills.csv?session=44-1", "/exports/bills.csv?session=43-2"}
+	paths := []string{
+		"/exports/bills.csv", "/exports/bills.ndjson", "/exports/bills.csv?session=44-1",
+		"/exports/bills.csv?session=43-2",
+	}
 	// changed gives the paths whose tag is another after something was done.
 	changed := func(do func()) (out []string) {
 		before := map[string]string{}
@@ -69,7 +77,8 @@ func TestExportForExcel(t *testing.T) {
 	if got := plain.Header.Get("Content-Type"); got != "text/csv; charset=utf-8" {
 		t.Errorf("Content-Type %q", got)
 	}
-	if !bytes.HasPrefix(plain.body, []byte("id,")) || !bytes.Equal(marked.body, append([]byte("\xef\xbb\xbf"), plain.body...)) {
+	if !bytes.HasPrefix(plain.body, []byte("id,")) ||
+		!bytes.Equal(marked.body, append([]byte("\xef\xbb\xbf"), plain.body...)) {
 		t.Errorf("%.20q and %.20q", plain.body, marked.body)
 	}
 	if plain.Header.Get("ETag") == marked.Header.Get("ETag") {
@@ -84,7 +93,9 @@ func TestExportIsCompressedAsItIsSent(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBill("44-1", "C-1", "2022-02-02", "An Act")
-	dbtest.InsertRows(t, s.db, "bills", `SELECT (jsonb_populate_record(b, jsonb_build_object('id', '44-1/C-' || n, 'digits', n, 'doc', b.doc || jsonb_build_object('id', '44-1/C-' || n, 'number', 'C-' || n)))).*
+	dbtest.InsertRows(t, s.db, "bills",
+		`SELECT (jsonb_populate_record(b, jsonb_build_object('id', '44-1/C-' || n, 'digits', n,
+			'doc', b.doc || jsonb_build_object('id', '44-1/C-' || n, 'number', 'C-' || n)))).*
 	        FROM bills b, generate_series(1000, 1700) n`)
 	for _, form := range []string{"csv", "ndjson", "parquet"} {
 		whole := s.plain("GET", "/exports/bills."+form, "", nil)
@@ -114,12 +125,20 @@ func TestStreamsAreNotCompressed(t *testing.T) {
 	run := s.start("/assets/echo/materialize", "")
 	s.ended(run.ID.String())
 	path := "/runs/" + run.ID.String() + "/events"
-	a := s.plain("GET", path, "", http.Header{"Accept-Encoding": {"gzip, zstd"}, "Accept": {"application/json;q=0.5", "text/event-stream"}})
-	if a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Type") != "text/event-stream" || !bytes.Contains(a.body, []byte("event: run_success")) {
+	a := s.plain(
+		"GET", path, "",
+		http.Header{"Accept-Encoding": {"gzip, zstd"}, "Accept": {"application/json;q=0.5", "text/event-stream"}},
+	)
+	if a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Type") != "text/event-stream" ||
+		!bytes.Contains(a.body, []byte("event: run_success")) {
 		t.Errorf("%v %.300s", a.Header, a.body)
 	}
-	b := s.plain("GET", path, "", http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"text/event-stream;q=0.1, application/json"}})
-	if b.Header.Get("Content-Type") != "application/json" || b.Header.Get("Content-Encoding") != "gzip" || !slices.Contains(b.Header.Values("Vary"), "Accept") {
+	b := s.plain(
+		"GET", path, "",
+		http.Header{"Accept-Encoding": {"gzip"}, "Accept": {"text/event-stream;q=0.1, application/json"}},
+	)
+	if b.Header.Get("Content-Type") != "application/json" || b.Header.Get("Content-Encoding") != "gzip" ||
+		!slices.Contains(b.Header.Values("Vary"), "Accept") {
 		t.Errorf("%v", b.Header)
 	}
 	if live := s.sse("/events"); live == nil { // a stream that goes on: what is written is sent at once

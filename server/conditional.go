@@ -16,14 +16,14 @@ type tagged struct {
 	tag string
 }
 
-// tagOf makes an ETag of what is sent, so that it changes with whatever that is made of. It is weak: the bytes on the
-// wire also depend on how they are compressed.
+// tagOf returns the ETag of a body. It is weak because the bytes on the wire also depend on the compression.
 func tagOf(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
-// revalidate sets the header that an answer and the 304 in its place have in common: caches may keep it, and ask.
+// revalidate sets the headers that an answer and its 304 have in common. They let caches keep the answer but require
+// them to revalidate it.
 func revalidate(header http.Header, tag string) {
 	header.Set("ETag", tag)
 	header.Set(echo.HeaderCacheControl, "no-cache")
@@ -46,7 +46,7 @@ func (t tagged) VisitGetPoliticianResponse(w http.ResponseWriter) error { return
 // VisitGetRunResponse implements the response of the operation.
 func (t tagged) VisitGetRunResponse(w http.ResponseWriter) error { return t.send(w) }
 
-// unchanged is the answer to a client that has what there is, by its ETag.
+// unchanged is the 304 answer to a client that has the current version. Its value is the ETag.
 type unchanged string
 
 func (u unchanged) send(w http.ResponseWriter) error {
@@ -67,8 +67,8 @@ func (u unchanged) VisitGetRunResponse(w http.ResponseWriter) error { return u.s
 // VisitGetExportResponse implements the response of the operation.
 func (u unchanged) VisitGetExportResponse(w http.ResponseWriter) error { return u.send(w) }
 
-// matches says whether an If-None-Match has the tag, weakly compared (RFC 9110, section 13.1.2). A tag may have commas
-// in it, and some clients leave the quotes out.
+// matches reports whether an If-None-Match header has the tag, by weak comparison (RFC 9110, section 13.1.2). A tag may
+// contain commas, and some clients leave the quotes out.
 func matches(header *string, tag string) bool {
 	if header == nil {
 		return false
@@ -80,12 +80,13 @@ func matches(header *string, tag string) bool {
 			return false
 		}
 		end := -1
-		if quote := strings.IndexByte(rest[:min(3, len(rest))], '"'); quote == 0 || quote == 2 && strings.HasPrefix(rest, "W/") {
+		if quote := strings.IndexByte(rest[:min(3, len(rest))], '"'); quote == 0 ||
+			quote == 2 && strings.HasPrefix(rest, "W/") {
 			if closing := strings.IndexByte(rest[quote+1:], '"'); closing >= 0 {
 				end = quote + 1 + closing + 1
 			}
 		}
-		if end < 0 { // looked for only here, so that each byte is looked at a few times at most
+		if end < 0 { // searched only here, so that each byte is read a few times at most
 			if end = strings.IndexByte(rest, ','); end < 0 {
 				end = len(rest)
 			}

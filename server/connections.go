@@ -18,54 +18,58 @@ import (
 )
 
 const (
-	// writeTimeout is how long a client that is known may take to accept a part of an answer, and strangerTimeout one
-	// that is not; writePart is how long a part is.
+	// writeTimeout is how long an authenticated client may take to accept a part of an answer, and strangerTimeout how
+	// long any other client may. writePart is the length of a part.
 	writeTimeout, strangerTimeout = 20 * time.Second, 10 * time.Second
 	writePart                     = 32 << 10
 
-	// maxHeaderLines is how many lines a header may have, and maxHeading how many bytes of headers that are not whole yet
-	// there may be in all; a connection may have headingShare of them in any case. A line of three bytes takes two
-	// hundred once it is read.
+	// maxHeaderLines is the maximum number of lines of a header. maxHeading is the maximum number of bytes of all
+	// incomplete headers together; a connection may hold headingShare of them in any case. A line of three bytes takes
+	// two hundred once it is parsed.
 	maxHeaderLines = 500
 	maxHeading     = 8 << 20
 	headingShare   = 4 << 10
 
-	// closesPerSecond is how many connections are closed in a second to make room for one of a network that has as many as
-	// any. Otherwise clients that come back as soon as they are closed would keep the server busy with nothing else: more
-	// of them are closed themselves. A network that has fewer always gets room.
+	// closesPerSecond is how many connections are closed per second to make room for one of a network that already has
+	// as many as any other. Otherwise clients that reconnect at once would keep the server busy; beyond this rate their
+	// new connections are closed instead. A network with fewer connections always gets room.
 	closesPerSecond = 300
 
-	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself it
-	// would go back after minutes.
+	// manyConnections is the number of connections from which memory is returned to the system once nearly all of them
+	// are gone. The runtime alone would return it after minutes.
 	manyConnections = 200
 
-	// maxOfClient is how many connections of one client are kept whatever strangers do.
+	// maxOfClient is how many connections of one authenticated client are protected from being closed.
 	maxOfClient = 128
 )
 
-// connections bounds the connections of a server. A new one is always accepted: if there are too many, one of those
-// that nobody is known to be behind is closed, the oldest of the network that has the most. So a flood of connections
-// pushes out its own, and whoever has shown a key keeps his.
+// connections limits the open connections of a server. A new one is always accepted; if there are too many, the oldest
+// stranger's connection of the network that has the most is closed. So a flood of connections displaces its own, and
+// authenticated clients keep theirs. A stranger is a client that has not shown a valid key or session on the
+// connection.
 type connections struct {
 	most    int // in all
-	unknown int // of those that nobody is known to be behind
+	unknown int // of strangers
 
 	closes  *rate.Limiter
-	heading atomic.Int64 // bytes of headers that are not whole yet
+	heading atomic.Int64 // bytes of incomplete headers
 
 	mu        sync.Mutex
 	open      int
-	highest   int // open has been since memory was last given back
+	highest   int // the maximum of open since memory was last returned
 	strangers int
-	networks  map[string]*list.List // the strangers by network, the oldest first
-	clients   map[string]int        // connections of each client that is known
+	networks  map[string]*list.List // strangers' connections by network, the oldest first
+	clients   map[string]int        // number of connections of each authenticated client
 }
 
 func newConnections(most, unknown int) *connections {
-	return &connections{most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond), networks: map[string]*list.List{}, clients: map[string]int{}}
+	return &connections{
+		most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond),
+		networks: map[string]*list.List{}, clients: map[string]int{},
+	}
 }
 
-// guarded is a listener whose connections are bounded.
+// guarded is a listener whose connections are limited.
 type guarded struct {
 	net.Listener
 	all *connections
@@ -81,12 +85,12 @@ func (g guarded) Accept() (net.Conn, error) {
 		if mine := g.all.add(c); mine != nil {
 			return mine, nil
 		}
-		_ = c.Close() // there is no room for it
+		_ = c.Close() // there is no room
 	}
 }
 
-// add takes a connection in, for which another one may be closed; nil if none may. It never waits: behind it are the
-// connections of all others.
+// add registers a connection, for which another one may be closed. It returns nil if there is no room. It never blocks,
+// because new connections wait behind it.
 func (l *connections) add(c net.Conn) *connection {
 	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
 	if err != nil {
@@ -117,7 +121,7 @@ func (l *connections) add(c net.Conn) *connection {
 	return mine
 }
 
-// crowded is the oldest of the strangers' connections of the network that has the most.
+// crowded returns the oldest stranger's connection of the network that has the most. The caller holds l.mu.
 func (l *connections) crowded() *connection {
 	var most *list.List
 	for _, of := range l.networks {
@@ -132,8 +136,8 @@ func (l *connections) crowded() *connection {
 	return c
 }
 
-// crowds says whether one more connection of a network makes it as crowded as the one that has the most; l.mu is held.
-// Others need not wait for its flood.
+// crowds reports whether one more connection would give a network as many as the one that has the most. Other networks
+// need not wait for its flood. The caller holds l.mu.
 func (l *connections) crowds(network, most string) bool {
 	mine := 0
 	if of := l.networks[network]; of != nil {
@@ -142,13 +146,13 @@ func (l *connections) crowds(network, most string) bool {
 	return mine+1 >= l.networks[most].Len()
 }
 
-// freeMemory gives back what a flood took. Pools keep what they hold for one more collection.
+// freeMemory returns the memory of a flood to the system. Pools release theirs at the second collection.
 func freeMemory() {
 	debug.FreeOSMemory()
 	debug.FreeOSMemory()
 }
 
-// forget takes a connection off the books; l.mu is held.
+// forget removes a connection. The caller holds l.mu.
 func (l *connections) forget(c *connection) {
 	if c.gone {
 		return
@@ -157,7 +161,7 @@ func (l *connections) forget(c *connection) {
 	l.open--
 	if l.highest >= manyConnections && l.open <= l.highest/10 {
 		l.highest = l.open
-		// At once, and when what was held back has ended too.
+		// Soon, and again when delayed answers have ended too.
 		time.AfterFunc(time.Second, freeMemory)
 		time.AfterFunc(30*time.Second, freeMemory)
 	}
@@ -170,7 +174,7 @@ func (l *connections) forget(c *connection) {
 	l.leave(c)
 }
 
-// leave takes a connection out of the strangers'; l.mu is held.
+// leave removes a connection from the strangers'. The caller holds l.mu.
 func (l *connections) leave(c *connection) {
 	l.strangers--
 	of := l.networks[c.network]
@@ -179,23 +183,23 @@ func (l *connections) leave(c *connection) {
 	}
 }
 
-// connection is one of a server's. Its methods beyond net.Conn's do nothing where there is none, as in tests of
-// handlers.
+// connection is a connection of a server. Its methods beyond those of net.Conn accept a nil receiver, for tests that
+// call handlers directly.
 type connection struct {
 	net.Conn
 	of      *connections
 	network string
 
-	reading     atomic.Bool  // a header
-	held, lines atomic.Int64 // what has been read of it
+	reading     atomic.Bool  // a header is being read
+	held, lines atomic.Int64 // bytes and lines of it so far
 	closed      atomic.Bool
 	known       atomic.Bool
-	until       atomic.Int64 // when the answer must be written, in Unix nanoseconds; 0: as long as it goes on
+	until       atomic.Int64 // deadline of the answer in Unix nanoseconds; 0: none
 
-	// Of connections.mu:
+	// Guarded by connections.mu:
 	gone   bool
-	client string        // whose it is; empty: nobody's that is known
-	place  *list.Element // among the strangers, while client is empty
+	client string        // the authenticated client; empty for a stranger
+	place  *list.Element // in connections.networks while client is empty
 }
 
 type connectionKey struct{}
@@ -209,10 +213,10 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// stateChanged is told by net/http: an idle connection reads a header next.
+// stateChanged is the ConnState hook of net/http: an idle connection reads a header next.
 func stateChanged(c net.Conn, state http.ConnState) {
 	if mine, ok := c.(*connection); ok && state == http.StateIdle {
-		mine.headerRead() // of what net/http answered by itself
+		mine.headerRead() // for a request that net/http answered on its own
 		mine.reading.Store(true)
 	}
 }
@@ -229,14 +233,14 @@ func (c *connection) Read(p []byte) (int, error) {
 			_ = c.Close()
 			return 0, errHeaderTooLong
 		}
-		if c.closed.Load() { // meanwhile
+		if c.closed.Load() { // closed while it was reading
 			c.of.heading.Add(-c.held.Swap(0))
 		}
 	}
 	return n, err
 }
 
-// headerRead says that a header is whole.
+// headerRead marks the header as complete.
 func (c *connection) headerRead() {
 	if c == nil {
 		return
@@ -247,14 +251,15 @@ func (c *connection) headerRead() {
 	c.of.heading.Add(-c.held.Swap(0))
 }
 
-// answerWithin has the connection closed if the answer is not written by then.
+// answerWithin sets the deadline of the answer.
 func (c *connection) answerWithin(d time.Duration) {
 	if c != nil {
 		c.until.Store(time.Now().Add(d).UnixNano())
 	}
 }
 
-// belongsTo says who is known to be behind the connection. It is then kept, unless he has many.
+// belongsTo assigns the connection to an authenticated client. It is then protected, unless the client has maxOfClient
+// already.
 func (c *connection) belongsTo(client string) {
 	if c == nil || c.known.Load() {
 		return
@@ -271,7 +276,7 @@ func (c *connection) belongsTo(client string) {
 	l.clients[client]++
 }
 
-// Write implements net.Conn. Each part has a time limit of its own, so that an answer goes on for as long as somebody
+// Write implements net.Conn. Each part has a deadline of its own, so that an answer lasts for as long as the client
 // reads it.
 func (c *connection) Write(b []byte) (written int, err error) {
 	for {
@@ -297,7 +302,7 @@ func (c *connection) Write(b []byte) (written int, err error) {
 	}
 }
 
-// CloseWrite is for net/http, which lets a client read the answer to a request that it did not read itself.
+// CloseWrite lets net/http deliver an answer to a client whose request it did not read to its end.
 func (c *connection) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -32,8 +32,8 @@ func (q *queue) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// TestAFloodDoesNotHoldUpOthers has one address open connections faster than they are closed to make room. Those of
-// others are taken in at once: they used to wait behind it.
+// TestAFloodDoesNotHoldUpOthers opens connections from one address faster than they are closed to make room. Those of
+// others are accepted at once: they used to wait behind it.
 func TestAFloodDoesNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
 	all := newConnections(10, 5)

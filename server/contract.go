@@ -11,8 +11,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// contract is the embedded contract and its JSON form. The generator writes operation ids into it as it writes Go
-// names; here they are as in openapi.yaml again.
+// contract returns the embedded contract. The generator changes operation ids into Go names; contract restores those of
+// openapi.yaml.
 var contract = sync.OnceValues(func() (*openapi3.T, error) {
 	spec, err := api.GetSpec()
 	if err != nil {

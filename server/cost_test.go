@@ -75,15 +75,18 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
-// asked is a request in the form that it has on the wire, but for who asks.
-type asked struct {
+// wireRequest is a request as it is on the wire, without the authentication of the client.
+type wireRequest struct {
 	who                  int
 	method, target, body string
 	headers              []string // "Name: value"
 }
 
-func (a asked) String() string {
-	return fmt.Sprintf("%d %s %.200s %.200q %.300q (%d, %d and %d bytes)", a.who, a.method, a.target, a.headers, a.body, len(a.target), len(strings.Join(a.headers, "")), len(a.body))
+func (a wireRequest) String() string {
+	return fmt.Sprintf(
+		"%d %s %.200s %.200q %.300q (%d, %d and %d bytes)", a.who, a.method, a.target, a.headers, a.body, len(a.target),
+		len(strings.Join(a.headers, "")), len(a.body),
+	)
 }
 
 // cost is what a request cost, and what was answered.
@@ -97,7 +100,7 @@ type cost struct {
 }
 
 // ask sends a request, and measures its memory too if it is to. It is false for one that net/http would refuse.
-func (b *bench) ask(a asked, memory bool) (cost, bool) {
+func (b *bench) ask(a wireRequest, memory bool) (cost, bool) {
 	raw := a.method + " " + a.target + " HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(append(a.headers, ""), "\r\n")
 	handler := b.closed
 	switch a.who {
@@ -109,7 +112,9 @@ func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	if len(raw) > 64<<10 {
 		return cost{}, false
 	}
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(a.body)))))
+	r, err := http.ReadRequest(
+		bufio.NewReader(strings.NewReader(raw + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(a.body)))),
+	)
 	if err != nil {
 		return cost{}, false
 	}
@@ -125,7 +130,10 @@ func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	if memory {
 		runtime.ReadMemStats(&after)
 	}
-	return cost{cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header, body: w.body.Bytes(), length: w.length}, true
+	return cost{
+		cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header,
+		body: w.body.Bytes(), length: w.length,
+	}, true
 }
 
 // answering takes an answer, and keeps as much of it as an answer to a bad request has. It leaves streams after their
@@ -160,7 +168,7 @@ func (w *answering) Flush() {
 }
 
 // budgetOf is what a request may cost. Who is known is what the server answered to: an open one knows everybody.
-func budgetOf(a asked) budget {
+func budgetOf(a wireRequest) budget {
 	of := known
 	if a.who == nobody {
 		of = stranger
@@ -176,7 +184,7 @@ func budgetOf(a asked) budget {
 
 // check asks, and says what is wrong with the answer and what it cost. memory is whether nothing else runs in the
 // process, so that its memory is the request's.
-func (b *bench) check(a asked, memory bool) (cost, error) {
+func (b *bench) check(a wireRequest, memory bool) (cost, error) {
 	got, ok := b.ask(a, memory)
 	if !ok {
 		return got, nil
@@ -218,7 +226,9 @@ func (b *bench) check(a asked, memory bool) (cost, error) {
 	}
 	for _, f := range p.Errors {
 		if len(f.Pointer) > 210 || len(f.Detail) > 810 {
-			return got, fmt.Errorf("%d: a pointer of %d bytes, a detail of %d", got.status, len(f.Pointer), len(f.Detail))
+			return got, fmt.Errorf(
+				"%d: a pointer of %d bytes, a detail of %d", got.status, len(f.Pointer), len(f.Detail),
+			)
 		}
 	}
 	return got, nil

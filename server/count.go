@@ -7,18 +7,21 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// maxCounted is up to where lists are counted: nobody reads further, and counting on would take as long as reading.
+// maxCounted is how far lists are counted. Counting further would take as long as reading all of them.
 const maxCounted = 10_000
 
-// counted is what count=true asks for; of a list that was not asked, nothing.
+// counted is the answer to count=true. Without count=true it is empty.
 type counted struct {
 	total  *api.Total
 	capped *api.TotalCapped
 }
 
-// countOf counts the items on all pages of a list, if that was asked for. list gives the first page of it, of a length.
-func countOf[T any](ctx context.Context, asked *api.Count, list func(ctx context.Context, limit int) ([]T, error)) (counted, error) {
-	if asked == nil || !*asked {
+// countOf counts the items of all pages of a list if the request has count=true. list reads the first page, with as
+// many items as limit allows.
+func countOf[T any](
+	ctx context.Context, wanted *api.Count, list func(ctx context.Context, limit int) ([]T, error),
+) (counted, error) {
+	if wanted == nil || !*wanted {
 		return counted{}, nil
 	}
 	n, err := db.Count(ctx, maxCounted+1, func(ctx context.Context, limit int) error {

@@ -5,7 +5,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// billDetail is api.BillDetail: a bill, and what LEGISinfo's record says of it.
+// billDetail is api.BillDetail: a bill with the details of LEGISinfo's record of it.
 type billDetail struct {
 	api.Bill
 	Stages                []api.Stage         `json:"stages"`
@@ -32,6 +32,7 @@ type billDetail struct {
 	LegislativeSummaryURL *api.SummaryLinks   `json:"legislative_summary_url"`
 }
 
+// apiBillDetail converts a bill with its record. It is longer than 60 lines because it converts the fields one by one.
 func apiBillDetail(b *parliament.StoredBill, c *parliament.Course) billDetail {
 	d := billDetail{
 		Bill: apiBill(*b), Stages: each(c.Stages, apiStage), Votes: each(c.Votes, apiVote),
@@ -42,43 +43,63 @@ func apiBillDetail(b *parliament.StoredBill, c *parliament.Course) billDetail {
 		ReinstatedFrom: apiReinstatement(c.ReinstatedFrom), ReinstatedAs: apiReinstatement(c.ReinstatedAs),
 		Form: api.Bilingual(c.Form), Notes: api.Bilingual(c.Notes),
 		Readings: each(c.Readings, func(o parliament.Reading) api.BillReading {
-			return api.BillReading{Chamber: api.BillReadingChamber(o.Chamber), Reading: api.BillReadingReading(o.Reading), PassedOn: o.PassedOn}
+			return api.BillReading{
+				Chamber: api.BillReadingChamber(o.Chamber), Reading: api.BillReadingReading(o.Reading),
+				PassedOn: o.PassedOn,
+			}
 		}),
 		Decisions: each(c.Decisions, func(o parliament.Decision) api.BillDecision {
 			return api.BillDecision{
-				Chamber: api.BillDecisionChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Motion: api.Bilingual(o.Motion), Result: api.BillDecisionResult(o.Result), Method: api.Bilingual(o.Method),
+				Chamber: api.BillDecisionChamber(o.Chamber), Stage: api.Bilingual(o.Stage),
+				Motion: api.Bilingual(o.Motion), Result: api.BillDecisionResult(o.Result),
+				Method:   api.Bilingual(o.Method),
 				Division: o.Division, Date: o.Date, Sitting: o.Sitting,
 			}
 		}),
 		Sittings: each(c.Sittings, func(o parliament.Sitting) api.BillSitting {
 			return api.BillSitting{
-				Chamber: api.BillSittingChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Name: api.Bilingual(o.Name), Number: o.Number, Date: o.Date, Note: api.Bilingual(o.Note),
+				Chamber: api.BillSittingChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Name: api.Bilingual(o.Name),
+				Number: o.Number, Date: o.Date, Note: api.Bilingual(o.Note),
 				URL: api.Bilingual(o.URL),
 			}
 		}),
 		Events: each(c.Events, apiBillEvent),
 		Speeches: each(c.Speeches, func(o parliament.Speech) api.BillSpeech {
 			return api.BillSpeech{
-				Chamber: api.BillSpeechChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Kind: api.Bilingual(o.Kind), Sponsor: o.Sponsor, PersonID: o.PersonID, Name: o.Name,
-				Politician: o.Politician, Caucus: api.Bilingual(o.Caucus), Date: o.Date, At: o.At, Sitting: o.Sitting, URL: api.Bilingual(o.URL),
+				Chamber: api.BillSpeechChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Kind: api.Bilingual(o.Kind),
+				Sponsor: o.Sponsor, PersonID: o.PersonID, Name: o.Name,
+				Politician: o.Politician, Caucus: api.Bilingual(o.Caucus), Date: o.Date, At: o.At, Sitting: o.Sitting,
+				URL: api.Bilingual(o.URL),
 			}
 		}),
 		CommitteeMeetings: each(c.Meetings, func(o parliament.Meeting) api.BillMeeting {
 			return api.BillMeeting{
-				Chamber: api.BillMeetingChamber(o.Chamber), Stage: api.Bilingual(o.Stage), Committee: api.Bilingual(o.Committee), Acronym: o.Acronym, Number: o.Number, Date: o.Date, URL: o.URL,
+				Chamber: api.BillMeetingChamber(o.Chamber), Stage: api.Bilingual(o.Stage),
+				Committee: api.Bilingual(o.Committee), Acronym: o.Acronym, Number: o.Number, Date: o.Date, URL: o.URL,
 			}
 		}),
 		Messages: each(c.Messages, func(o parliament.Message) api.BillMessage {
-			return api.BillMessage{Chamber: o.Chamber, Name: api.Bilingual(o.Name), Date: o.Date, At: o.At, Sitting: o.Sitting, URL: api.Bilingual(o.URL)}
+			return api.BillMessage{
+				Chamber: o.Chamber, Name: api.Bilingual(o.Name), Date: o.Date, At: o.At, Sitting: o.Sitting,
+				URL: api.Bilingual(o.URL),
+			}
 		}),
 		Rulings: each(c.Rulings, func(o parliament.Ruling) api.BillRuling {
-			return api.BillRuling{Chamber: api.BillRulingChamber(o.Chamber), Date: o.Date, At: o.At, Sitting: o.Sitting, URL: api.Bilingual(o.URL)}
+			return api.BillRuling{
+				Chamber: api.BillRulingChamber(o.Chamber), Date: o.Date, At: o.At, Sitting: o.Sitting,
+				URL: api.Bilingual(o.URL),
+			}
 		}),
 		References: each(c.References, func(o parliament.Reference) api.BillReference {
-			return api.BillReference{Kind: api.Bilingual(o.Kind), Title: api.Bilingual(o.Title), URL: api.Bilingual(o.URL)}
+			return api.BillReference{
+				Kind: api.Bilingual(o.Kind), Title: api.Bilingual(o.Title), URL: api.Bilingual(o.URL),
+			}
 		}),
 		Bibliography: each(c.Bibliography, func(o parliament.Notice) api.BillNotice {
-			return api.BillNotice{Title: o.Title, Author: o.Author, Publication: o.Publication, Volume: o.Volume, Date: o.Date, Classification: o.Classification, Language: o.Language, Online: o.Online}
+			return api.BillNotice{
+				Title: o.Title, Author: o.Author, Publication: o.Publication, Volume: o.Volume, Date: o.Date,
+				Classification: o.Classification, Language: o.Language, Online: o.Online,
+			}
 		}),
 	}
 	if o := c.Outcome; o != nil {
@@ -89,7 +110,9 @@ func apiBillDetail(b *parliament.StoredBill, c *parliament.Course) billDetail {
 		d.LatestEvent = &e
 	}
 	if o := c.PreStudy; o != nil {
-		d.SenatePreStudy = &api.SenatePreStudy{InProgress: o.InProgress, Committee: o.Committee, Name: api.Bilingual(o.Name)}
+		d.SenatePreStudy = &api.SenatePreStudy{
+			InProgress: o.InProgress, Committee: o.Committee, Name: api.Bilingual(o.Name),
+		}
 	}
 	if o := c.SummaryURL; o != nil {
 		d.LegislativeSummaryURL = &api.SummaryLinks{En: o.En, Fr: o.Fr}
@@ -101,23 +124,33 @@ func apiReinstatement(r *parliament.Reinstatement) *api.Reinstatement {
 	if r == nil {
 		return nil
 	}
-	return &api.Reinstatement{Bill: r.Bill, Session: r.Session, Number: r.Number, LegisinfoID: r.LegisinfoID, LegisinfoURL: r.LegisinfoURL, Held: r.Held, Status: api.Bilingual(r.Status)}
+	return &api.Reinstatement{
+		Bill: r.Bill, Session: r.Session, Number: r.Number, LegisinfoID: r.LegisinfoID, LegisinfoURL: r.LegisinfoURL,
+		Held: r.Held, Status: api.Bilingual(r.Status),
+	}
 }
 
 func apiBillEvent(o parliament.Event) api.BillEvent {
 	return api.BillEvent{
-		Chamber: o.Chamber, Stage: api.Bilingual(o.Stage), Name: api.Bilingual(o.Name), Date: o.Date, At: o.At, CompletesStage: o.Completes, DefeatsBill: o.Defeats, Committee: o.Committee,
-		Report: o.Report, ReportURL: api.Bilingual(o.ReportURL), Sitting: o.Sitting, Amendments: o.Amendments, Note: api.Bilingual(o.Note),
+		Chamber: o.Chamber, Stage: api.Bilingual(o.Stage), Name: api.Bilingual(o.Name), Date: o.Date, At: o.At,
+		CompletesStage: o.Completes, DefeatsBill: o.Defeats, Committee: o.Committee,
+		Report: o.Report, ReportURL: api.Bilingual(o.ReportURL), Sitting: o.Sitting, Amendments: o.Amendments,
+		Note: api.Bilingual(o.Note),
 	}
 }
 
 func apiStage(s parliament.Stage) api.Stage {
-	return api.Stage{Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State), StateSince: s.StateSince, StartedOn: s.StartedOn, CompletedOn: s.EndedOn, Committee: s.Committee}
+	return api.Stage{
+		Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State),
+		StateSince: s.StateSince, StartedOn: s.StartedOn, CompletedOn: s.EndedOn, Committee: s.Committee,
+	}
 }
 
 func apiVote(v parliament.Vote) api.Vote {
 	return api.Vote{
-		Number: v.Number, Chamber: api.VoteChamber(v.Chamber), Stage: api.Bilingual(v.Stage), Motion: api.Bilingual(v.Motion), Subject: api.Bilingual(v.Subject), Date: v.Date, At: v.At, Sitting: v.Sitting,
-		Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired, Abstentions: v.Abstentions, Total: v.Total, Result: api.VoteResult(v.Result), URL: v.URL,
+		Number: v.Number, Chamber: api.VoteChamber(v.Chamber), Stage: api.Bilingual(v.Stage),
+		Motion: api.Bilingual(v.Motion), Subject: api.Bilingual(v.Subject), Date: v.Date, At: v.At, Sitting: v.Sitting,
+		Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired, Abstentions: v.Abstentions, Total: v.Total,
+		Result: api.VoteResult(v.Result), URL: v.URL,
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// TestBillRecord has a bill of which LEGISinfo has told all, one of which it has told nothing, and one of which an older
-// version of the program had read a part.
+// TestBillRecord has a bill of which LEGISinfo has told all, one of which it has told nothing, and one of which an
+// older version of the program had read a part.
 func TestBillRecord(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -25,7 +25,9 @@ func TestBillRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, Parts: parliament.Parts{Item: item, Detail: d}, FetchedAt: time.Now()}}); err != nil {
+		if _, err := s.store.Save(t.Context(), uuid.UUID{1},
+			[]parliament.Record{{ID: id, SourceRecords: parliament.SourceRecords{Item: item, Detail: d},
+				FetchedAt: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,19 +46,28 @@ func TestBillRecord(t *testing.T) {
 	d.ItemHash, d.Raw = "h", []byte(raw)
 	save("C-2", &legisinfo.Item{ID: 1, Hash: "h"}, d)
 	save("C-3", &legisinfo.Item{ID: 2, Hash: "h"}, nil)
-	save("C-5", &legisinfo.Item{ID: 3, Hash: "h"}, &legisinfo.Detail{ID: 3, ItemHash: "h", Reader: 2, Votes: []legisinfo.Vote{{Number: 1, Chamber: "house"}}})
+	save(
+		"C-5", &legisinfo.Item{ID: 3, Hash: "h"},
+		&legisinfo.Detail{ID: 3, ItemHash: "h", Reader: 2, Votes: []legisinfo.Vote{{Number: 1, Chamber: "house"}}},
+	)
 	s.savePolitician("ada-byron", 7)
 
 	a := s.do("GET", "/bills/44-1/C-2", "")
 	b := decode[api.BillDetail](t, a, 200)
-	if !b.Record.Complete || b.Record.FetchedAt == nil || b.Outcome == nil || b.Outcome.Code != "reinstated" || *b.ReinstatedAs.Bill != "44-2/C-4" || b.ReinstatedAs.Held || *b.Sponsor.Office.En != "Minister of Fisheries" ||
-		*b.Sponsor.Riding.Fr != "Lac-Saint-Jean" || b.Votes[0].Total != 319 || *b.Votes[0].At != "2022-05-11T14:00:00-04:00" || *b.Votes[0].Subject.En != "Time allocation" || *b.Speeches[0].Politician != "ada-byron" ||
-		*b.Notes.Fr != "Note" || *b.SenatePreStudy.Committee != "TRCM" || !strings.HasSuffix(*b.LegislativeSummaryURL.Fr, "441C2E") || *b.LatestEvent.Name.En != "Debate" {
+	if !b.Record.Complete || b.Record.FetchedAt == nil || b.Outcome == nil || b.Outcome.Code != "reinstated" ||
+		*b.ReinstatedAs.Bill != "44-2/C-4" || b.ReinstatedAs.Held || *b.Sponsor.Office.En != "Minister of Fisheries" ||
+		*b.Sponsor.Riding.Fr != "Lac-Saint-Jean" || b.Votes[0].Total != 319 ||
+		*b.Votes[0].At != "2022-05-11T14:00:00-04:00" || *b.Votes[0].Subject.En != "Time allocation" ||
+		*b.Speeches[0].Politician != "ada-byron" ||
+		*b.Notes.Fr != "Note" || *b.SenatePreStudy.Committee != "TRCM" || !strings.HasSuffix(
+		*b.LegislativeSummaryURL.Fr, "441C2E",
+	) || *b.LatestEvent.Name.En != "Debate" {
 		t.Errorf("%s", a.body)
 	}
 	v := reflect.ValueOf(b)
 	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 && v.Type().Field(i).Name != "Committees" && v.Type().Field(i).Name != "RelatedBills" && v.Type().Field(i).Name != "Publications" {
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() == 0 && v.Type().Field(i).Name != "Committees" &&
+			v.Type().Field(i).Name != "RelatedBills" && v.Type().Field(i).Name != "Publications" {
 			t.Errorf("%s is empty", v.Type().Field(i).Name)
 		}
 	}
@@ -66,24 +77,31 @@ func TestBillRecord(t *testing.T) {
 
 	// Lists are never null, and what is not known is.
 	a = s.do("GET", "/bills/44-1/C-3", "")
-	if b = decode[api.BillDetail](t, a, 200); b.Record.Complete || b.Record.FetchedAt != nil || b.Outcome != nil || b.ReinstatedAs != nil || b.LatestEvent != nil || b.LegislativeSummaryURL != nil {
+	if b = decode[api.BillDetail](t, a, 200); b.Record.Complete || b.Record.FetchedAt != nil || b.Outcome != nil ||
+		b.ReinstatedAs != nil || b.LatestEvent != nil || b.LegislativeSummaryURL != nil {
 		t.Errorf("%s", a.body)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(a.body, &fields); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"stages", "votes", "publications", "readings", "decisions", "sittings", "events", "speeches", "committee_meetings", "messages", "rulings", "references", "bibliography"} {
+	for _, name := range []string{
+		"stages", "votes", "publications", "readings", "decisions", "sittings", "events", "speeches", "committee_meetings",
+		"messages", "rulings", "references", "bibliography",
+	} {
 		if string(fields[name]) != "[]" {
 			t.Errorf("%s is %s", name, fields[name])
 		}
 	}
-	for _, name := range []string{"outcome", "reinstated_from", "reinstated_as", "latest_event", "senate_pre_study", "legislative_summary_url"} {
+	for _, name := range []string{
+		"outcome", "reinstated_from", "reinstated_as", "latest_event", "senate_pre_study", "legislative_summary_url",
+	} {
 		if string(fields[name]) != "null" {
 			t.Errorf("%s is %s", name, fields[name])
 		}
 	}
-	if b = decode[api.BillDetail](t, s.do("GET", "/bills/44-1/C-5", ""), 200); b.Record.Complete || len(b.Votes) != 1 || b.Outcome != nil {
+	if b = decode[api.BillDetail](t, s.do("GET", "/bills/44-1/C-5", ""), 200); b.Record.Complete || len(b.Votes) != 1 ||
+		b.Outcome != nil {
 		t.Errorf("%+v", b)
 	}
 }

@@ -18,11 +18,17 @@ import (
 
 // impossible are values that a cursor's field could be changed to.
 var impossible = []any{
-	nil, true, "", " ", "0", "x", "\x00", "\uFFFD", json.RawMessage(`"\ud800"`), "é", strings.Repeat("9", 50), -1, 0, 1, 2147483647, 2147483648, int64(9223372036854775807), int64(-9223372036854775808), json.RawMessage("9223372036854775808"), json.RawMessage("18446744073709551615"),
+	nil, true, "", " ", "0", "x", "\x00", "\uFFFD", json.RawMessage(`"\ud800"`), "é", strings.Repeat("9", 50), -1, 0, 1,
+	2147483647, 2147483648, int64(9223372036854775807), int64(-9223372036854775808),
+	json.RawMessage("9223372036854775808"), json.RawMessage("18446744073709551615"),
 	1.5, json.RawMessage("1e400"), json.RawMessage("-0"), []any{}, []any{1}, map[string]any{}, map[string]any{"a": 1},
-	"0000-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "-0001-01-01", "2022-02-30", "2022-13-01", "infinity", "-infinity", "NaN",
-	"0000-01-01T00:00:00Z", "0000-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59", "2022-02-02T00:00:00.123456789Z", "2022-02-02T00:00:00+00:00", "2022-02-02T00:00:60Z", "2022-02-02T00:00:00+24:00",
-	"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "urn:uuid:0197841c-2a00-7aaa-8000-000000000001", "{0197841c-2a00-7aaa-8000-000000000001}",
+	"0000-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "-0001-01-01", "2022-02-30", "2022-13-01", "infinity",
+	"-infinity", "NaN",
+	"0000-01-01T00:00:00Z", "0000-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",
+	"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59", "2022-02-02T00:00:00.123456789Z",
+	"2022-02-02T00:00:00+00:00", "2022-02-02T00:00:60Z", "2022-02-02T00:00:00+24:00",
+	"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+	"urn:uuid:0197841c-2a00-7aaa-8000-000000000001", "{0197841c-2a00-7aaa-8000-000000000001}",
 }
 
 // ordered is an object whose members stay in their order: a cursor is taken only as it was written.
@@ -165,7 +171,10 @@ func TestSpoiltCursors(t *testing.T) {
 	b.ended(b.start("/assets/echo/materialize", "").ID.String())
 	backfill := decode[api.Backfill](t, b.do("POST", "/backfills", `{"assets": ["parted"]}`), 202).ID.String()
 	run := decode[api.RunList](t, b.do("GET", "/runs?asset=echo", ""), 200).Items[0].ID.String()
-	path := strings.NewReplacer("{asset}", "echo", "{schedule}", "nightly", "{sensor}", "poll", "{session}", "44-1", "{number}", "C-11", "{backfill_id}", backfill, "{run_id}", run)
+	path := strings.NewReplacer(
+		"{asset}", "echo", "{schedule}", "nightly", "{sensor}", "poll", "{session}", "44-1", "{number}", "C-11",
+		"{backfill_id}", backfill, "{run_id}", run,
+	)
 	seen := 0
 	for _, o := range operations(t) {
 		if !slices.ContainsFunc(o.params, func(p *openapi3.Parameter) bool { return p.Name == "cursor" }) {
@@ -174,7 +183,10 @@ func TestSpoiltCursors(t *testing.T) {
 		seen++
 		variants := []string{"?"}
 		if o.path == "/bills" {
-			variants = []string{"?", "?sort=updated&", "?sort=latest_activity&", "?order=asc&", "?sort=updated&order=asc&", "?sort=latest_activity&order=asc&"}
+			variants = []string{
+				"?", "?sort=updated&", "?sort=latest_activity&", "?order=asc&", "?sort=updated&order=asc&",
+				"?sort=latest_activity&order=asc&",
+			}
 		}
 		for _, variant := range variants {
 			target := path.Replace(o.path) + variant
@@ -187,7 +199,7 @@ func TestSpoiltCursors(t *testing.T) {
 			taken := 0
 			for _, key := range keys {
 				cursor := cursorOf(list, key)
-				got, err := b.check(asked{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
+				got, err := b.check(wireRequest{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
 				if err != nil {
 					t.Errorf("%s, %s: %v", target, key, err)
 				}
@@ -196,8 +208,9 @@ func TestSpoiltCursors(t *testing.T) {
 				}
 				taken++
 				for what, cursor := range spoilt(t, cursor) {
-					a := asked{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
-					if got, err := b.check(a, false); err != nil || got.status != 200 && got.status != 400 && got.status != 422 {
+					a := wireRequest{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
+					if got, err := b.check(a, false); err != nil ||
+						got.status != 200 && got.status != 400 && got.status != 422 {
 						t.Errorf("%s, %s: %d, %v", target, what, got.status, err)
 					}
 				}

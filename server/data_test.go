@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/mmcdole/gofeed"
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -50,16 +49,28 @@ func (s *site) saveBills(run byte, bills ...bill) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		item := &legisinfo.Item{ID: 100 + i, Session: b.session, Number: b.number, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr, ShortTitleEn: b.shortEn, StatusEn: b.status, StatusFr: b.status + " (fr)", TypeEn: "House Government Bill",
-			HouseFirst: b.introduced, RoyalAssent: b.assent, SponsorID: b.sponsor, SponsorName: "Hon. Ada Byron", LatestActivity: b.introduced + "T12:00:00-04:00", Hash: b.titleEn + b.status}
-		detail := &legisinfo.Detail{ItemHash: item.Hash, ID: item.ID, Reader: legisinfo.Reader, SummaryEn: "<p>About <b>" + b.titleEn + "</b></p>"}
+		item := &legisinfo.Item{ID: 100 + i, Session: b.session, Number: b.number, LongTitleEn: b.titleEn,
+			LongTitleFr: b.titleFr, ShortTitleEn: b.shortEn, StatusEn: b.status, StatusFr: b.status + " (fr)",
+			TypeEn: "House Government Bill", HouseFirst: b.introduced, RoyalAssent: b.assent, SponsorID: b.sponsor,
+			SponsorName:    "Hon. Ada Byron",
+			LatestActivity: b.introduced + "T12:00:00-04:00", Hash: b.titleEn + b.status}
+		detail := &legisinfo.Detail{
+			ItemHash: item.Hash, ID: item.ID, Reader: legisinfo.Reader,
+			SummaryEn: "<p>About <b>" + b.titleEn + "</b></p>",
+		}
 		if b.committee != "" {
-			detail.Committees = []legisinfo.Committee{{Acronym: b.committee, Chamber: "house", NameEn: "Committee " + b.committee, NameFr: "Comité " + b.committee}}
-			detail.Stages = []legisinfo.Stage{{Chamber: "house", NameEn: "Second reading", State: 4, Since: "2022-05-12", Started: "2022-02-16"}}
-			detail.Votes = []legisinfo.Vote{{Number: 89, Chamber: "house", StageEn: "Second reading", MotionEn: "2nd reading", Date: "2022-05-12", Sitting: "70", Yeas: 208, Nays: 111, Paired: 2, Result: "Agreed To"}}
+			detail.Committees = []legisinfo.Committee{{Acronym: b.committee, Chamber: "house",
+				NameEn: "Committee " + b.committee, NameFr: "Comité " + b.committee}}
+			detail.Stages = []legisinfo.Stage{
+				{Chamber: "house", NameEn: "Second reading", State: 4, Since: "2022-05-12", Started: "2022-02-16"},
+			}
+			detail.Votes = []legisinfo.Vote{{Number: 89, Chamber: "house", StageEn: "Second reading", MotionEn: "2nd reading",
+				Date: "2022-05-12", Sitting: "70", Yeas: 208, Nays: 111, Paired: 2, Result: "Agreed To"}}
 			detail.Publications = []legisinfo.Text{{ID: 5, NameEn: "First Reading", NameFr: "Première lecture"}}
 		}
-		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: detail, OpenParliament: &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}}})
+		listed := &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}
+		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(),
+			SourceRecords: parliament.SourceRecords{Item: item, Detail: detail, OpenParliament: listed}})
 	}
 	if _, err := s.store.Save(s.t.Context(), uuid.UUID{run}, records); err != nil {
 		s.t.Fatal(err)
@@ -77,8 +88,13 @@ func (s *site) updateFeeds() parliament.FeedCounts {
 
 func (s *site) savePolitician(slug string, person int) {
 	s.t.Helper()
-	m := openparliament.Member{Slug: slug, Name: "Ada Byron", Party: "Analytical", Riding: "Rivière-aux-Engins", Province: "QC"}
-	p := parliament.PoliticianOf(m, &openparliament.Person{Slug: slug, Name: "Ada Byron", GivenName: "Ada", FamilyName: "Byron", PersonID: person, Image: "/media/x.jpg", Memberships: []openparliament.Membership{{PartyEn: "Analytical", PartyFr: "Analytique", Start: "2015-10-19"}}})
+	m := openparliament.Member{
+		Slug: slug, Name: "Ada Byron", Party: "Analytical", Riding: "Rivière-aux-Engins", Province: "QC",
+	}
+	p := parliament.PoliticianOf(m, &openparliament.Person{
+		Slug: slug, Name: "Ada Byron", GivenName: "Ada", FamilyName: "Byron", PersonID: person, Image: "/media/x.jpg",
+		Memberships: []openparliament.Membership{{PartyEn: "Analytical", PartyFr: "Analytique", Start: "2015-10-19"}},
+	})
 	if _, err := s.store.SavePolitician(s.t.Context(), uuid.UUID{1}, m, p, true); err != nil {
 		s.t.Fatal(err)
 	}
@@ -90,16 +106,21 @@ func TestBillCourse(t *testing.T) {
 	s.saveBills(1, someBills...)
 	a := s.do("GET", "/bills/44-1/C-11", "")
 	b := decode[api.BillDetail](t, a, 200)
-	if len(b.Votes) != 1 || b.Votes[0].Yeas != 208 || b.Votes[0].Result != "agreed_to" || b.Votes[0].URL != "https://www.ourcommons.ca/members/en/votes/44/1/89" || len(b.Publications) != 1 || b.Publications[0].URL != "https://www.parl.ca/DocumentViewer/en/5" {
+	if len(b.Votes) != 1 || b.Votes[0].Yeas != 208 || b.Votes[0].Result != "agreed_to" ||
+		b.Votes[0].URL != "https://www.ourcommons.ca/members/en/votes/44/1/89" || len(b.Publications) != 1 ||
+		b.Publications[0].URL != "https://www.parl.ca/DocumentViewer/en/5" {
 		t.Errorf("%s", a.body)
 	}
-	if len(b.Stages) != 1 || *b.Stages[0].StartedOn != "2022-02-16" || *b.Stages[0].CompletedOn != "2022-05-12" || b.Sponsor.Politician != nil {
+	if len(b.Stages) != 1 || *b.Stages[0].StartedOn != "2022-02-16" || *b.Stages[0].CompletedOn != "2022-05-12" ||
+		b.Sponsor.Politician != nil {
 		t.Errorf("%s", a.body)
 	}
-	if v := decode[api.VoteList](t, s.do("GET", "/bills/44-1/C-11/votes", ""), 200); len(v.Items) != 1 || v.Items[0].Paired != 2 {
+	if v := decode[api.VoteList](t, s.do("GET", "/bills/44-1/C-11/votes", ""), 200); len(v.Items) != 1 ||
+		v.Items[0].Paired != 2 {
 		t.Errorf("%+v", v)
 	}
-	if v := decode[api.VoteList](t, s.do("GET", "/bills/44-1/S-203/votes", ""), 200); v.Items == nil || len(v.Items) != 0 {
+	if v := decode[api.VoteList](t, s.do("GET", "/bills/44-1/S-203/votes", ""), 200); v.Items == nil ||
+		len(v.Items) != 0 {
 		t.Errorf("%+v", v)
 	}
 	decode[api.Problem](t, s.do("GET", "/bills/44-1/C-99/votes", ""), 404)
@@ -117,7 +138,11 @@ func TestPoliticians(t *testing.T) {
 	s.saveBills(1, someBills...)
 	s.savePolitician("ada-byron", 7)
 	s.savePolitician("nobody-known", 0)
-	for query, want := range map[string]int{"": 2, "?q=riviere": 2, "?q=Byron,+Ada": 2, "?q=byorn": 2, "?q=Rivi%C3%A8re+aux+Engins": 2, "?q=z": 0, "?q=qz": 0, "?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0, "?province=QC": 2} {
+	for query, want := range map[string]int{
+		"": 2, "?q=riviere": 2, "?q=Byron,+Ada": 2, "?q=byorn": 2, "?q=Rivi%C3%A8re+aux+Engins": 2, "?q=z": 0, "?q=qz": 0,
+		"?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0,
+		"?province=QC": 2,
+	} {
 		if list := decode[api.PoliticianList](t, s.do("GET", "/politicians"+query, ""), 200); len(list.Items) != want {
 			t.Errorf("%s: %d, want %d", query, len(list.Items), want)
 		}
@@ -129,7 +154,8 @@ func TestPoliticians(t *testing.T) {
 	}
 	a := s.do("GET", "/politicians/ada-byron", "")
 	p := decode[api.PoliticianDetail](t, a, 200)
-	if len(p.SponsoredBills) != 2 || p.SponsoredBills[0].ID != "44-1/C-12" || len(p.Memberships) != 1 || *p.Party.Fr != "Analytique" || *p.ImageURL != "https://openparliament.ca/media/x.jpg" {
+	if len(p.SponsoredBills) != 2 || p.SponsoredBills[0].ID != "44-1/C-12" || len(p.Memberships) != 1 ||
+		*p.Party.Fr != "Analytique" || *p.ImageURL != "https://openparliament.ca/media/x.jpg" {
 		t.Errorf("%s", a.body)
 	}
 	if s.do("GET", "/politicians/ada-byron", "", "If-None-Match", a.Header.Get("ETag")).StatusCode != 304 {
@@ -162,11 +188,15 @@ func TestSearch(t *testing.T) {
 		for _, hit := range r.Items[:min(len(r.Items), max(1, len(strings.Fields(want))))] {
 			got = append(got, hit.Bill.ID)
 		}
-		if strings.Join(got, " ") != want || r.Semantic.Used || *r.Semantic.Reason != "no embeddings endpoint is configured" {
+		if strings.Join(got, " ") != want || r.Semantic.Used ||
+			*r.Semantic.Reason != "no embeddings endpoint is configured" {
 			t.Errorf("%q finds %v, want %q (%+v)", q, got, want, r.Semantic)
 		}
 	}
-	for q, want := range map[string]int{"C\u201111 44\u20131": 1, "bill c-11": 2, "Online Streaming Act": 1, "Loi modifiant la Loi sur la radiodiffusion": 1, "11": 2, "C-11/C-12": 3, "l’autisme": 1, "« spectrum disorder »": 1, "rivers −C‑12": 0} {
+	for q, want := range map[string]int{
+		"C\u201111 44\u20131": 1, "bill c-11": 2, "Online Streaming Act": 1, "Loi modifiant la Loi sur la radiodiffusion": 1,
+		"11": 2, "C-11/C-12": 3, "l’autisme": 1, "« spectrum disorder »": 1, "rivers −C‑12": 0,
+	} {
 		if r := search(q); r.Total != want || len(r.Items) != want || r.Exact == strings.ContainsAny(q, "’«−") {
 			t.Errorf("%q: %d, exact %t, want %d", q, r.Total, r.Exact, want)
 		}
@@ -177,13 +207,18 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	r := search("act respecting rivers lakes")
-	if len(r.Items[0].Highlights) == 0 || r.Items[0].Highlights[0].HTML != "An <mark>Act</mark> <mark>respecting</mark> <mark>rivers</mark> &amp; <mark>lakes</mark>" {
+	if len(r.Items[0].Highlights) == 0 || r.Items[0].Highlights[0].HTML !=
+		"An <mark>Act</mark> <mark>respecting</mark> <mark>rivers</mark> &amp; <mark>lakes</mark>" {
 		t.Errorf("%+v", r.Items[0].Highlights)
 	}
-	if f := search("loi").Facets; len(f.Session) != 2 || f.Session[0].Value != "44-1" || f.Session[0].Count != 3 || f.Year[0].Value != "2022" || len(f.Status) != 3 {
+	if f := search("loi").Facets; len(f.Session) != 2 || f.Session[0].Value != "44-1" || f.Session[0].Count != 3 ||
+		f.Year[0].Value != "2022" || len(f.Status) != 3 {
 		t.Errorf("%+v", f)
 	}
-	for more, want := range map[string]int{"&session=43-2": 2, "&status=RoyalAssentGiven": 2, "&year=2020": 2, "&chamber=senate": 1, "&type=House+Government+Bill": 5, "&limit=2": 2, "&offset=4": 1, "&mode=lexical": 5, "&mode=semantic": 0} {
+	for more, want := range map[string]int{
+		"&session=43-2": 2, "&status=RoyalAssentGiven": 2, "&year=2020": 2, "&chamber=senate": 1,
+		"&type=House+Government+Bill": 5, "&limit=2": 2, "&offset=4": 1, "&mode=lexical": 5, "&mode=semantic": 0,
+	} {
 		if got := len(search("loi", more).Items); got != want {
 			t.Errorf("%s: %d, want %d", more, got, want)
 		}
@@ -237,10 +272,10 @@ func TestSearchByMeaning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var meaning *parliament.Meaning
+	var meaning *parliament.Embedder
 	s := setup(t, func(c *server.Config) {
-		meaning = parliament.NewMeaning(c.DB, client)
-		c.Meaning = meaning
+		meaning = parliament.NewEmbedder(c.DB, client)
+		c.Embedder = meaning
 	})
 	s.saveBills(1, someBills...)
 	search := func(q string) api.SearchResult {
@@ -254,11 +289,13 @@ func TestSearchByMeaning(t *testing.T) {
 		t.Fatalf("%+v, %v", counts, err)
 	}
 	r := search("water")
-	if !r.Semantic.Used || len(r.Items) == 0 || r.Items[0].Bill.ID != "44-1/C-12" || !slices.Contains(r.Items[0].FoundBy, api.SearchHitFoundBy("meaning")) {
+	if !r.Semantic.Used || len(r.Items) == 0 || r.Items[0].Bill.ID != "44-1/C-12" ||
+		!slices.Contains(r.Items[0].FoundBy, api.SearchHitFoundBy("meaning")) {
 		t.Errorf("%+v", r)
 	}
 	for _, mode := range []string{"hybrid", "semantic"} { // what is left out is not near either
-		r := decode[api.SearchResult](t, s.do("GET", "/search?mode="+mode+"&q="+url.QueryEscape("water −C‑12 -autism"), ""), 200)
+		r := decode[api.SearchResult](t, s.do("GET", "/search?mode="+mode+"&q="+url.QueryEscape("water −C‑12 -autism"), ""),
+			200)
 		for _, hit := range r.Items {
 			if !r.Semantic.Used || hit.Bill.ID == "44-1/C-12" || hit.Bill.ID == "44-1/S-203" {
 				t.Errorf("%s: %s by %v", mode, hit.Bill.ID, hit.FoundBy)
@@ -274,17 +311,27 @@ func TestSearchByMeaning(t *testing.T) {
 	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&session=43-2", ""), 200); len(r.Items) != 2 {
 		t.Errorf("filtered: %+v", r.Items)
 	}
-	for how, reason := range map[string]string{"fail": "answered 500", "hang": "does not answer within", "gone": "the embeddings endpoint does not answer", "grow": "gives 3 numbers, the bills' embeddings have 2"} {
+	for how, reason := range map[string]string{
+		"fail": "answered 500",
+		"hang": "does not answer within",
+		"gone": "the embeddings endpoint does not answer",
+		"grow": "gives 3 numbers, the bills' embeddings have 2",
+	} {
 		behaviour.Store(how)
 		r := search("rivers+" + how) // not asked for before
-		if r.Semantic.Used || !strings.Contains(*r.Semantic.Reason, reason) || strings.Contains(*r.Semantic.Reason, "secret") || strings.Contains(*r.Semantic.Reason, "127.0.0.1") || len(r.Items) == 0 || r.Items[0].Bill.ID != "44-1/C-12" {
+		if r.Semantic.Used || !strings.Contains(*r.Semantic.Reason, reason) ||
+			strings.Contains(*r.Semantic.Reason, "secret") || strings.Contains(
+			*r.Semantic.Reason, "127.0.0.1",
+		) || len(r.Items) == 0 || r.Items[0].Bill.ID != "44-1/C-12" {
 			t.Errorf("%s: %+v, %d found", how, r.Semantic, len(r.Items))
 		}
 	}
 	// What the endpoint spoils costs nothing that was there before.
 	behaviour.Store("grow")
-	s.saveBills(2, bill{"44-1", "C-13", "An Act respecting oceans", "Loi concernant les océans", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
-	if _, err := meaning.Update(t.Context(), 64, func(int) {}); err == nil || !strings.Contains(err.Error(), "embeddings of 3 numbers, those stored of model m have 2") {
+	s.saveBills(2, bill{"44-1", "C-13", "An Act respecting oceans", "Loi concernant les océans", "", "2022-03-01",
+		"Outside the Order of Precedence", 7, "", ""})
+	if _, err := meaning.Update(t.Context(), 64, func(int) {}); err == nil ||
+		!strings.Contains(err.Error(), "embeddings of 3 numbers, those stored of model m have 2") {
 		t.Errorf("%v", err)
 	}
 	var n int
@@ -295,125 +342,17 @@ func TestSearchByMeaning(t *testing.T) {
 	behaviour.Store("well")
 	var many []bill
 	for i := range 220 {
-		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 300+i), fmt.Sprintf("An Act respecting rivers, no. %d", i), "Loi", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
+		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 300+i), fmt.Sprintf("An Act respecting rivers, no. %d", i),
+			"Loi", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
 	}
 	s.saveBills(3, many...)
 	if _, err := meaning.Update(t.Context(), 500, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
-	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&mode=semantic&session=43-2", ""), 200); len(r.Items) != 2 {
+	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&mode=semantic&session=43-2", ""),
+		200); len(r.Items) != 2 {
 		t.Errorf("narrowed: %d of 2", len(r.Items))
 	}
-}
-
-func TestFeeds(t *testing.T) {
-	t.Parallel()
-	s := setup(t)
-	s.savePolitician("ada-byron", 7)
-	s.saveBills(1, someBills...)
-	if counts := s.updateFeeds(); counts.Items != 5 {
-		t.Fatalf("%+v", counts)
-	}
-	if counts := s.updateFeeds(); counts.Items != 0 {
-		t.Errorf("nothing changed: %+v", counts)
-	}
-	moved := someBills[1]
-	moved.status = "Royal assent received"
-	moved.titleEn = "An Act respecting rivers, lakes & ponds"
-	s.saveBills(2, moved)
-	if counts := s.updateFeeds(); counts.Items != 1 {
-		t.Errorf("%+v", counts)
-	}
-	for name, want := range map[string]int{
-		"bills": 6, "session-44-1": 4, "session-43-2": 2, "status-RoyalAssentGiven": 3, "status-HouseAt2ndReading": 2, "status-BillDefeated": 0, "sponsor-ada-byron": 3, "committee-FOPO": 2, "bill-44-1-C-12": 2, "bill-44-1-S-203": 1, "search": 2,
-	} {
-		ids := map[string]bool{}
-		for _, form := range []string{"rss", "atom", "json"} {
-			for _, lang := range []string{"en", "fr"} {
-				path := "/feeds/" + name + "." + form + "?lang=" + lang
-				if name == "search" {
-					path += "&q=rivers"
-				}
-				a := s.do("GET", path, "")
-				f, err := gofeed.NewParser().Parse(bytes.NewReader(a.body))
-				if a.StatusCode != 200 || err != nil {
-					t.Fatalf("%s: %d %v %s", path, a.StatusCode, err, a.body)
-				}
-				if len(f.Items) != want || f.Title == "" || f.FeedLink != selfOf(s.url+path) {
-					t.Errorf("%s: %d items, want %d; self %q", path, len(f.Items), want, f.FeedLink)
-				}
-				if form == "atom" && !strings.Contains(string(a.body), "<id>tag:parliament-explorer,2026:feed/"+name+"/"+lang) {
-					t.Errorf("%s has no id of its own: %.400s", path, a.body)
-				}
-				for _, item := range f.Items {
-					ids[item.GUID] = true
-					if item.GUID == "" || item.PublishedParsed == nil || item.Title == "" || !strings.HasPrefix(item.Link, s.url+"/ui/bills/") {
-						t.Errorf("%s: %+v", path, item)
-					}
-				}
-				for _, header := range [][]string{{"If-None-Match", a.Header.Get("ETag")}, {"If-Modified-Since", a.Header.Get("Last-Modified")}} {
-					if again := s.do("GET", path, "", header...); again.StatusCode != 304 || len(again.body) != 0 || again.Header.Get("ETag") != a.Header.Get("ETag") {
-						t.Errorf("%s with %v: %d", path, header, again.StatusCode)
-					}
-				}
-				if stale := s.do("GET", path, "", "If-None-Match", `"x"`, "If-Modified-Since", a.Header.Get("Last-Modified")); stale.StatusCode != 200 {
-					t.Errorf("%s: an ETag that is not ours goes before the time: %d", path, stale.StatusCode)
-				}
-			}
-		}
-		if len(ids) != 2*want { // the same in every form, others in the other language
-			t.Errorf("%s: %d ids of %d items", name, len(ids), want)
-		}
-	}
-	for lang, title := range map[string]string{"en": "Bills: Royal assent received", "fr": "Projets de loi : Royal assent received (fr)"} {
-		if f, err := gofeed.NewParser().Parse(bytes.NewReader(s.do("GET", "/feeds/status-RoyalAssentGiven.json?lang="+lang, "").body)); err != nil || f.Title != title {
-			t.Errorf("%s: %+v, %v, want %q", lang, f, err, title)
-		}
-	}
-	newest := decode[struct{ Items []map[string]any }](t, feedOf(s.do("GET", "/feeds/bill-44-1-C-12.json", "")), 200).Items[0]
-	if text := fmt.Sprint(newest); !strings.Contains(text, "was: At second reading in the House of Commons") || !strings.Contains(text, "rivers, lakes &amp; ponds") || !strings.Contains(text, "Changed: ") {
-		t.Errorf("%v", newest)
-	}
-	french := decode[struct{ Items []map[string]any }](t, feedOf(s.do("GET", "/feeds/bill-44-1-C-12.json?lang=fr", "")), 200).Items[0]
-	if text := fmt.Sprint(french); !strings.Contains(text, "Modifié : identifiant LEGISinfo, état, résumé, titre") || !strings.Contains(text, "État : ") {
-		t.Errorf("%v", french)
-	}
-	for path, status := range map[string]int{
-		"/feeds/bills.xml": 422, "/feeds/bills": 422, "/feeds/session-99-1.rss": 404, "/feeds/session-x.rss": 404, "/feeds/status-Nope.rss": 404, "/feeds/sponsor-nobody.rss": 404, "/feeds/committee-NOPE.rss": 404,
-		"/feeds/bill-44-1-C-99.rss": 404, "/feeds/bill-x.rss": 404, "/feeds/bill-.rss": 404, "/feeds/nothing.rss": 404, "/feeds/search.rss": 422, "/feeds/bills.rss?q=x": 422, "/feeds/bills.rss?lang=de": 422, "/feeds/.rss": 404,
-	} {
-		decode[api.Problem](t, s.do("GET", path, ""), status)
-	}
-	list := decode[api.FeedList](t, s.do("GET", "/feeds", ""), 200)
-	var names []string
-	for _, f := range list.Items {
-		names = append(names, f.Name)
-		if f.Name == "status-RoyalAssentGiven" && *f.Title.Fr != "Projets de loi : Royal assent received (fr)" {
-			t.Errorf("%q", *f.Title.Fr)
-		}
-	}
-	if strings.Join(names, " ") != "bills session-44-1 session-43-2 status-HouseAt2ndReading status-OutsideOrderPrecedence status-RoyalAssentGiven" {
-		t.Errorf("%v", names)
-	}
-}
-
-// selfOf is the address that a feed gives as its own: what says nothing is left out.
-func selfOf(address string) string {
-	u, _ := url.Parse(address)
-	q := u.Query()
-	if q.Get("lang") == "en" {
-		q.Del("lang")
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// feedOf drops what decode would not know.
-func feedOf(a answer) answer {
-	var f struct{ Items []json.RawMessage }
-	_ = json.Unmarshal(a.body, &f)
-	a.body, _ = json.Marshal(f)
-	return a
 }
 
 func TestChanges(t *testing.T) {
@@ -444,7 +383,8 @@ func TestChanges(t *testing.T) {
 	s.saveBills(2, moved, someBills[4])
 	changes("?cursor="+none.NextCursor, 2)
 	changes("", 5)
-	if future := decode[api.BillChangeList](t, s.do("GET", "/bills/changes?since=2999-01-01T00:00:00Z", ""), 200); len(future.Items) != 0 || future.NextCursor == "" {
+	if future := decode[api.BillChangeList](t, s.do("GET", "/bills/changes?since=2999-01-01T00:00:00Z", ""),
+		200); len(future.Items) != 0 || future.NextCursor == "" {
 		t.Errorf("%+v", future)
 	}
 	decode[api.Problem](t, s.do("GET", "/bills/changes?since=2020-01-01T00:00:00Z&cursor="+first.NextCursor, ""), 422)
@@ -456,12 +396,14 @@ func TestExports(t *testing.T) {
 	s := setup(t)
 	s.saveBills(1, someBills...)
 	exports := decode[api.ExportList](t, s.do("GET", "/exports", ""), 200)
-	if len(exports.Items) != 1 || exports.Items[0].Rows != 5 || len(exports.Items[0].Fields) < 30 || len(exports.Items[0].Terms) != 2 {
+	if len(exports.Items) != 1 || exports.Items[0].Rows != 5 || len(exports.Items[0].Fields) < 30 ||
+		len(exports.Items[0].Terms) != 2 {
 		t.Errorf("%+v", exports)
 	}
 	a := s.do("GET", "/exports/bills.csv", "")
 	rows, err := csv.NewReader(bytes.NewReader(a.body)).ReadAll()
-	if err != nil || len(rows) != 6 || rows[0][0] != "id" || a.Header.Get("Content-Disposition") != `attachment; filename="bills.csv"` {
+	if err != nil || len(rows) != 6 || rows[0][0] != "id" ||
+		a.Header.Get("Content-Disposition") != `attachment; filename="bills.csv"` {
 		t.Fatalf("%v, %v", rows, err)
 	}
 	for i, f := range exports.Items[0].Fields {
@@ -479,7 +421,8 @@ func TestExports(t *testing.T) {
 		Law        bool    `parquet:"law"`
 		Committees *string `parquet:"committees"`
 	}](bytes.NewReader(a.body), int64(len(a.body)))
-	if err != nil || len(table) != 5 || table[2].ID != "44-1/C-11" || !table[2].Law || *table[2].Committees != "CHPC" || *table[2].TitleFr != someBills[0].titleFr {
+	if err != nil || len(table) != 5 || table[2].ID != "44-1/C-11" || !table[2].Law || *table[2].Committees != "CHPC" ||
+		*table[2].TitleFr != someBills[0].titleFr {
 		t.Errorf("%+v, %v", table, err)
 	}
 	a = s.do("GET", "/exports/bills.ndjson?law=true&session=44-1", "")
@@ -488,10 +431,14 @@ func TestExports(t *testing.T) {
 	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &b) != nil || b.ID != "44-1/C-11" {
 		t.Errorf("%s", a.body)
 	}
-	for _, path := range []string{"/exports/bills.xls", "/exports/people.csv", "/exports/bills", "/exports/bills.csv?session=x", "/exports/bills.csv?color=red"} {
+	for _, path := range []string{
+		"/exports/bills.xls", "/exports/people.csv", "/exports/bills", "/exports/bills.csv?session=x",
+		"/exports/bills.csv?color=red",
+	} {
 		decode[api.Problem](t, s.do("GET", path, ""), 422)
 	}
-	if empty := s.do("GET", "/exports/bills.csv?session=1-1", ""); empty.StatusCode != 200 || bytes.Count(empty.body, []byte("\n")) != 1 {
+	if empty := s.do("GET", "/exports/bills.csv?session=1-1", ""); empty.StatusCode != 200 ||
+		bytes.Count(empty.body, []byte("\n")) != 1 {
 		t.Errorf("%s", empty.body)
 	}
 }

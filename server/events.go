@@ -7,16 +7,18 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) ListRunEvents(
+	ctx context.Context, req api.ListRunEventsRequestObject,
+) (api.ListRunEventsResponseObject, error) {
 	id, err := runID(req.RunID)
 	if err != nil {
 		return nil, err
@@ -35,30 +37,34 @@ func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsReque
 		return h.streamRun(ctx, run, from)
 	}
 	list, limit := "events of "+id.String(), limitOf(req.Params.Limit)
-	cursor, err := after[int64](list, req.Params.Cursor)
+	cursor, err := decodeCursor[int64](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	if cursor != nil {
 		from = *cursor
 	}
-	events, err := h.cfg.Engine.RunEvents(ctx, id, from, limit+1)
+	events, err := h.cfg.Engine.Events().OfRun(ctx, id, from, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	events, next := page(list, events, limit, func(e orchestrator.Event) int64 { return e.ID })
-	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Event, error) {
-		return h.cfg.Engine.RunEvents(ctx, id, deref(req.Params.After), limit)
+	events, next := page(list, events, limit, func(e eventlog.Event) int64 { return e.ID })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]eventlog.Event, error) {
+		return h.cfg.Engine.Events().OfRun(ctx, id, deref(req.Params.After), limit)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListRunEvents200JSONResponse{
+		Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from int64) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) streamRun(
+	ctx context.Context, run *orchestrator.Run, from int64,
+) (api.ListRunEventsResponseObject, error) {
 	if run.EndedAt != nil {
-		rest, err := h.cfg.Engine.RunEvents(ctx, run.ID, from, 1)
+		rest, err := h.cfg.Engine.Events().OfRun(ctx, run.ID, from, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -66,53 +72,48 @@ func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from in
 			return api.ListRunEvents204Response{}, nil
 		}
 	}
-	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]orchestrator.Event) error) error {
+	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]eventlog.Event) error) error {
 		return h.cfg.Engine.FollowRun(ctx, run.ID, from, emit)
-	}, id: func(e orchestrator.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
+	}, id: func(e eventlog.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
 }
 
-func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
-	var from *orchestrator.Cursor
+func (h *handlers) StreamEvents(
+	ctx context.Context, req api.StreamEventsRequestObject,
+) (api.StreamEventsResponseObject, error) {
+	var from *eventlog.Cursor
 	if last := req.Params.LastEventID; last != nil {
-		c, err := parseCursor(*last)
+		c, err := eventlog.ParseCursor(*last)
 		if err != nil {
 			return nil, invalidField("/header/Last-Event-ID", "%q is not the id of an event of this stream", *last)
 		}
 		from = &c
 	}
 	wanted := deref(req.Params.Type)
-	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]orchestrator.Event) error) error {
-		return h.cfg.Engine.FollowAll(ctx, from, func(events []orchestrator.Event) error {
+	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]eventlog.Event) error) error {
+		return h.cfg.Engine.Events().FollowAll(ctx, from, func(events []eventlog.Event) error {
 			if len(wanted) == 0 || len(events) == 0 {
 				return emit(events)
 			}
-			events = slices.DeleteFunc(slices.Clone(events), func(e orchestrator.Event) bool { return !slices.Contains(wanted, e.Type) })
+			events = slices.DeleteFunc(
+				slices.Clone(events), func(e eventlog.Event) bool { return !slices.Contains(wanted, e.Type) },
+			)
 			if len(events) == 0 {
 				return nil
 			}
 			return emit(events)
 		})
-	}, id: func(e orchestrator.Event) string { c := e.Cursor(); return fmt.Sprintf("%d-%d", c.Xid, c.ID) }}, nil
+	}, id: func(e eventlog.Event) string { return e.Cursor().String() }}, nil
 }
 
-func parseCursor(s string) (c orchestrator.Cursor, err error) {
-	xid, id, _ := strings.Cut(s, "-")
-	if c.Xid, err = strconv.ParseUint(xid, 10, 63); err != nil {
-		return c, err
-	}
-	c.ID, err = strconv.ParseInt(id, 10, 64)
-	return c, err
-}
-
-// wantsStream says whether the client asked for server-sent events before JSON.
+// wantsStream reports whether the client prefers server-sent events to JSON.
 func wantsStream(ctx context.Context) bool { return prefersStream(infoOf(ctx).accept) }
 
-// eventStream answers with server-sent events until the client or the source of the events ends it.
+// eventStream is an answer of server-sent events. It ends when the client leaves or the source of the events ends.
 type eventStream struct {
 	ctx     context.Context
 	metrics *metrics
-	follow  func(emit func([]orchestrator.Event) error) error
-	id      func(orchestrator.Event) string
+	follow  func(emit func([]eventlog.Event) error) error
+	id      func(eventlog.Event) string
 }
 
 // VisitListRunEventsResponse implements the response of the operation.
@@ -121,14 +122,14 @@ func (s eventStream) VisitListRunEventsResponse(w http.ResponseWriter) error { r
 // VisitStreamEventsResponse implements the response of the operation.
 func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { return s.write(w) }
 
-// stream begins an answer of server-sent events; send writes some of them.
+// stream begins an answer of server-sent events. send writes to it; the caller calls end when it is done.
 func (m *metrics) stream(ctx context.Context, w http.ResponseWriter) (send func([]byte) error, end func()) {
 	m.streams.Inc()
 	streams(ctx)
 	header := w.Header()
 	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-cache")
-	header.Set("X-Accel-Buffering", "no") // proxies must not gather
+	header.Set("X-Accel-Buffering", "no") // proxies must not buffer the stream
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	return func(b []byte) error {
@@ -149,8 +150,8 @@ func (s eventStream) write(w http.ResponseWriter) error {
 	if err := send([]byte(": stream begins\n\n")); err != nil {
 		return nil
 	}
-	// Whatever ends the stream, the client sees it by the connection: there is no answer left to give.
-	_ = s.follow(func(events []orchestrator.Event) error {
+	// The client notices the end of the stream by the closed connection; no error can be answered.
+	_ = s.follow(func(events []eventlog.Event) error {
 		if len(events) == 0 {
 			return send([]byte(": keep-alive\n\n"))
 		}
@@ -167,6 +168,14 @@ func (s eventStream) write(w http.ResponseWriter) error {
 	return nil
 }
 
-func apiEvent(e orchestrator.Event) api.Event {
-	return api.Event{ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Attempt: e.Attempt, Message: e.Message, Data: e.Data}
+func apiEvent(e eventlog.Event) api.Event {
+	out := api.Event{
+		ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset,
+		Message: e.Message, Data: e.Data,
+	}
+	if e.Attempt != nil {
+		n := int(*e.Attempt)
+		out.Attempt = &n
+	}
+	return out
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// TestASignInCountsOnce sends the same sign-in back again and again, as no browser does: the provider is asked once. It
-// used to be asked each time.
+// TestASignInCountsOnce sends the same sign-in repeatedly, as no browser does: the provider is asked once. It used to
+// be asked each time.
 func TestASignInCountsOnce(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -25,17 +25,18 @@ func TestASignInCountsOnce(t *testing.T) {
 		}
 		return []string{"Cookie", got.Cookies()[0].Name + "=" + got.Cookies()[0].Value}, u.Query().Get("state")
 	}
-	asked := func() (n int) {
-		p.set(func() { n = p.asked["/token"] })
+	hits := func() (n int) {
+		p.set(func() { n = p.hits["/token"] })
 		return n
 	}
 	p.enter(s, "ada") // after which it is known how the provider wants to be asked
-	before := asked()
+	before := hits()
 	cookie, state := begin()
 	for range 10 {
-		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state="+state, "", cookie...), http.StatusUnauthorized)
+		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state="+state, "", cookie...),
+			http.StatusUnauthorized)
 	}
-	if n := asked() - before; n != 1 {
+	if n := hits() - before; n != 1 {
 		t.Errorf("the provider was asked %d times for one sign-in", n)
 	}
 	// With sign-ins of their own they are guesses.
@@ -48,7 +49,7 @@ func TestASignInCountsOnce(t *testing.T) {
 			t.Errorf("Retry-After %q, cookies %v", a.Header.Get("Retry-After"), a.Cookies())
 		}
 	}
-	if n := asked() - before; n < 30 || n > 38 || statuses[401] != n-1 || statuses[429] != 41-n {
+	if n := hits() - before; n < 30 || n > 38 || statuses[401] != n-1 || statuses[429] != 41-n {
 		t.Errorf("the provider was asked %d times, answers %v", n, statuses)
 	}
 }

@@ -23,9 +23,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// exportRow is a bill as a row of CSV and Parquet: a pointer where there may be no value, and NULL or an empty cell
-// where there is none. The tags are the names of the columns and their types in Parquet; doc is what they say, ndjson
-// where a line of NDJSON has the same.
+// exportRow is a bill as a row of CSV and Parquet. A pointer marks a column without a value in some rows: NULL in
+// Parquet, an empty cell in CSV. The tag parquet has the column's name and its type in Parquet, doc describes it, and
+// ndjson points to the same value in a line of NDJSON. Tags cannot be broken, so some lines exceed 120 columns.
 type exportRow struct {
 	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11."`
 	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44."`
@@ -61,7 +61,7 @@ type exportRow struct {
 	MissingSince      *time.Time `parquet:"missing_since,timestamp(microsecond)" ndjson:"/missing_since" doc:"Since when neither source lists it, in UTC; none while one does."`
 }
 
-// day is a date as Parquet counts it: days since 1970-01-01.
+// day is a date as Parquet stores it: days since 1970-01-01.
 type day int32
 
 func (d day) String() string { return time.Unix(int64(d)*secondsPerDay, 0).UTC().Format(time.DateOnly) }
@@ -70,18 +70,25 @@ const secondsPerDay = 24 * 60 * 60
 
 func exportRowOf(b parliament.StoredBill) exportRow {
 	r := exportRow{
-		ID: b.ID, Parliament: int32(b.Parliament), Session: int32(b.Session), Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr), //nolint:gosec // small numbers
-		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr), HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
-		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill, IntroducedOn: dayOrNone(b.IntroducedOn),
-		StatusCode: textOrNone(b.Status.Code), StatusEn: textOrNone(b.Status.En), StatusFr: textOrNone(b.Status.Fr), LatestActivityAt: instantOrNone(b.LatestActivityAt),
-		Law: b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL), OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
-		LegisinfoID: idOrNone(b.LegisinfoID), Version: int32(b.Version), UpdatedAt: b.UpdatedAt.UTC(), //nolint:gosec // a small number
+		Parliament: int32(b.Parliament), Session: int32(b.Session), //nolint:gosec // small numbers
+		ID: b.ID, Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr),
+		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr),
+		HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
+		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
+		IntroducedOn: dayOrNone(b.IntroducedOn),
+		StatusCode:   textOrNone(b.Status.Code), StatusEn: textOrNone(b.Status.En), StatusFr: textOrNone(b.Status.Fr),
+		LatestActivityAt: instantOrNone(b.LatestActivityAt),
+		Law:              b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL),
+		OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
+		LegisinfoID: idOrNone(b.LegisinfoID), UpdatedAt: b.UpdatedAt.UTC(),
+		Version: int32(b.Version), //nolint:gosec // a small number
 	}
 	if b.Statute != nil {
 		r.StatuteYear, r.StatuteChapter = numberOrNone(b.Statute.Year), numberOrNone(b.Statute.Chapter)
 	}
 	if s := b.Sponsor; s != nil {
-		r.SponsorPersonID, r.SponsorName, r.SponsorPolitician = idOrNone(s.PersonID), textOrNone(s.Name), textOrNone(s.Politician)
+		r.SponsorPersonID, r.SponsorName = idOrNone(s.PersonID), textOrNone(s.Name)
+		r.SponsorPolitician = textOrNone(s.Politician)
 	}
 	var committees []string
 	for _, c := range b.Committees {
@@ -98,8 +105,8 @@ func exportRowOf(b parliament.StoredBill) exportRow {
 	return r
 }
 
-// The ...OrNone give what stands in a column: nil for what says that there is nothing (an empty text, 0, the year 1),
-// and for what cannot be read as the column's type. One bad value costs neither the row nor the export.
+// The ...OrNone functions return the value of a column: nil for a value that means none (an empty text, 0, the year 1),
+// and for one that the column's type cannot hold. One bad value loses neither the row nor the export.
 
 func textOrNone(s *string) *string {
 	if deref(s) == "" {
@@ -109,7 +116,7 @@ func textOrNone(s *string) *string {
 }
 
 func numberOrNone(n int) *int32 {
-	if n <= 0 || n > math.MaxInt32 { // readers take none that is larger: see legisinfo.ParseDetail
+	if n <= 0 || n > math.MaxInt32 { // the source parser refuses larger ones: see legisinfo.ParseDetail
 		return nil
 	}
 	small := int32(n)
@@ -126,10 +133,11 @@ func idOrNone(n *int) *int64 {
 
 func dayOrNone(s *string) *day {
 	t, err := time.Parse(time.DateOnly, deref(s))
-	if err != nil || t.Year() <= 1 { // the layout takes years of four digits alone
+	if err != nil || t.Year() <= 1 { // the layout allows years of four digits only
 		return nil
 	}
-	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits; midnight in UTC, so it divides without rest
+	// The time is midnight in UTC, so the division is exact.
+	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits
 	return &d
 }
 
@@ -141,28 +149,48 @@ func instantOrNone(s *string) *time.Time {
 	return &t
 }
 
-// sourceTerms are under which the sources give their data.
+// sourceTerms are the terms of use of the sources.
 var sourceTerms = []api.SourceTerms{
-	{Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices", Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker endorses it."},
-	{Source: "openparliament.ca", URL: "https://openparliament.ca/api/", Terms: "Free to use; name openparliament.ca as the source and link to it."},
+	{
+		Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices",
+		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the " +
+			"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker " +
+			"endorses it.",
+	},
+	{
+		Source: "openparliament.ca", URL: "https://openparliament.ca/api/",
+		Terms: "Free to use; name openparliament.ca as the source and link to it.",
+	},
 }
 
-func (h *handlers) ListExports(ctx context.Context, _ api.ListExportsRequestObject) (api.ListExportsResponseObject, error) {
+func (h *handlers) ListExports(
+	ctx context.Context, _ api.ListExportsRequestObject,
+) (api.ListExportsResponseObject, error) {
 	n, err := h.cfg.Store.CountBills(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return api.ListExports200JSONResponse{Items: []api.Export{{Name: "bills", Formats: []api.ExportFormats{api.Csv, api.Ndjson, api.Parquet}, Rows: n, Fields: exportFields(), Terms: sourceTerms}}}, nil
+	return api.ListExports200JSONResponse{
+		Items: []api.Export{
+			{
+				Name: "bills", Formats: []api.ExportFormats{api.Csv, api.Ndjson, api.Parquet}, Rows: n,
+				Fields: exportFields(), Terms: sourceTerms,
+			},
+		},
+	}, nil
 }
 
 func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject) (api.GetExportResponseObject, error) {
 	name, form := cutLast(req.Export, ".")
 	if name != "bills" || exportTypes[form] == "" {
-		return nil, invalidField("/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export)
+		return nil, invalidField(
+			"/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export,
+		)
 	}
 	p := req.Params
 	f, err := billFilter(parliament.BillFilter{
-		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber),
+		Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
 		UpdatedSince: deref(p.UpdatedSince),
 	}, p.Session)
 	if err != nil {
@@ -172,27 +200,31 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	if bom && form != "csv" {
 		return nil, invalidField("/query/bom", "is for bills.csv alone")
 	}
-	// The state comes before the bills: what is sent under it is as new as that or newer.
+	// The state is read before the bills, so the bills that are sent under its ETag are never older than it.
 	state, err := h.cfg.Store.ExportState(ctx, f, form == "ndjson")
 	if err != nil {
 		return nil, filterProblem(err)
 	}
-	tag := tagOf(fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()))
+	tag := tagOf(
+		fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()),
+	)
 	if matches(req.Params.IfNoneMatch, tag) {
 		return unchanged(tag), nil
 	}
 	return &export{ctx: ctx, store: h.cfg.Store, filter: f, form: form, bom: bom, tag: tag}, nil
 }
 
-var exportTypes = map[string]string{"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+var exportTypes = map[string]string{
+	"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
+}
 
-// export sends bills as they are read.
+// export is an answer that sends bills as they are read.
 type export struct {
 	ctx    context.Context //nolint:containedctx // of the request that it answers
 	store  *parliament.Store
 	filter parliament.BillFilter
 	form   string
-	bom    bool // a byte order mark begins the file
+	bom    bool // the file begins with a byte order mark
 	tag    string
 }
 
@@ -201,7 +233,7 @@ const exportPage = 200
 
 // VisitGetExportResponse implements the response of the operation.
 func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
-	// The first page comes before the answer begins, so that what is wrong can still be said.
+	// The first page is read before the answer begins, so that an error can still be answered.
 	var bills []parliament.StoredBill
 	if !isHead(e.ctx) {
 		var err error
@@ -223,8 +255,8 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	return nil
 }
 
-// page reads the bills after one. A page that the replica let down is read again, from the primary: mayLag, which does so
-// with whole requests, has ended by then.
+// page returns the bills after the given one. If the replica fails, it reads the page again from the primary: mayLag
+// retries whole requests only, and has returned by then.
 func (e *export) page(after string) ([]parliament.StoredBill, error) {
 	failedBefore := db.ReplicaFailed(e.ctx)
 	bills, err := e.store.Export(e.ctx, e.filter, after, exportPage)
@@ -234,11 +266,11 @@ func (e *export) page(after string) ([]parliament.StoredBill, error) {
 	return bills, err
 }
 
-// send writes bills, and those that follow them, each page as soon as it is there.
+// send writes the given bills and all later ones, each page as soon as it has been read.
 func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	if e.bom {
-		_, _ = out.Write(byteOrderMark) // it says so when it is flushed
+		_, _ = out.Write(byteOrderMark) // Flush returns the error
 	}
 	write, finish := e.writer(out)
 	control := http.NewResponseController(w)
@@ -254,7 +286,7 @@ func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err
 		if err := out.Flush(); err != nil {
 			return err
 		}
-		_ = control.Flush() // where the connection can
+		_ = control.Flush() // not every writer can flush
 		if bills, err = e.page(bills[len(bills)-1].ID); err != nil {
 			return err
 		}
@@ -270,26 +302,31 @@ func (e *export) writer(out *bufio.Writer) (write func(parliament.StoredBill) er
 	case "csv":
 		c := csv.NewWriter(out)
 		header := each(exportFields(), func(f api.ExportField) string { return f.Name })
-		_ = c.Write(header) // it says so when it is flushed
-		return func(b parliament.StoredBill) error { return c.Write(csvCells(exportRowOf(b))) }, func() error { c.Flush(); return c.Error() }
+		_ = c.Write(header) // Flush returns the error
+		return func(b parliament.StoredBill) error {
+			return c.Write(csvCells(exportRowOf(b)))
+		}, func() error { c.Flush(); return c.Error() }
 	case "ndjson":
 		enc := json.NewEncoder(out)
 		return func(b parliament.StoredBill) error { return enc.Encode(apiBill(b)) }, func() error { return nil }
 	}
-	p := parquet.NewGenericWriter[exportRow](out, parquet.Compression(&parquet.Snappy), parquet.KeyValueMetadata("terms", sourceTerms[0].Terms+" "+sourceTerms[1].Terms))
+	p := parquet.NewGenericWriter[exportRow](
+		out, parquet.Compression(&parquet.Snappy),
+		parquet.KeyValueMetadata("terms", sourceTerms[0].Terms+" "+sourceTerms[1].Terms),
+	)
 	n := 0
 	return func(b parliament.StoredBill) error {
 		if _, err := p.Write([]exportRow{exportRowOf(b)}); err != nil {
 			return err
 		}
 		if n++; n%2000 == 0 {
-			return p.Flush() // a row group
+			return p.Flush() // ends a row group
 		}
 		return nil
 	}, p.Close
 }
 
-// exportFields describes the columns. What it says of Parquet comes from the schema that the files are written with.
+// exportFields describes the columns. The Parquet types come from the schema that the files are written with.
 var exportFields = sync.OnceValue(func() []api.ExportField {
 	schema := parquet.SchemaOf(exportRow{})
 	var out []api.ExportField
@@ -322,7 +359,7 @@ var exportFields = sync.OnceValue(func() []api.ExportField {
 	return out
 })
 
-// parquetType is a column's type in the words of the Parquet format: the physical type, then the logical one.
+// parquetType returns a column's type in the terms of the Parquet format: the physical type, then the logical one.
 func parquetType(n parquet.Node) string {
 	physical, _, _ := strings.Cut(n.Type().Kind().String(), "(")
 	logical := n.Type().LogicalType()
@@ -332,10 +369,10 @@ func parquetType(n parquet.Node) string {
 	return physical + " " + logical.String()
 }
 
-// formulas are what a spreadsheet takes for the beginning of a formula, in either width.
+// formulas are the characters, of normal and of full width, with which a formula begins in spreadsheets.
 const formulas = "=+-@\t\r\n＝＋－＠"
 
-// csvCells are a row's cells; that of a value that is not there is empty. A text that a spreadsheet would take for a
+// csvCells returns the cells of a row. The cell of a missing value is empty. A text that a spreadsheet would read as a
 // formula is marked as text.
 func csvCells(r exportRow) []string {
 	v := reflect.ValueOf(r)

@@ -69,22 +69,34 @@ func saveExtremes(s *site) {
 		if detail != nil {
 			detail.ItemHash, detail.Reader = item.Hash, legisinfo.Reader
 		}
-		return parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &item, Detail: detail}}
+		return parliament.Record{
+			ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: &item, Detail: detail},
+		}
 	}
 	records := []parliament.Record{
 		save("C-1", legisinfo.Item{
-			ID: 11528728, LongTitleEn: "An Act", LongTitleFr: "Loi", ShortTitleEn: "Act", ShortTitleFr: "La loi", StatusEn: "Royal assent received", StatusFr: "Sanction royale reçue", TypeEn: "House Government Bill",
-			HouseFirst: "1969-12-31", RoyalAssent: "2023-04-27", SponsorID: 7, SponsorName: "Hon. Ada Byron", LatestActivity: "2023-04-27T14:00:00.25-04:00",
-		}, &legisinfo.Detail{StatuteYear: 2023, Statute: 8, TextID: 5, Committees: []legisinfo.Committee{{Acronym: "CHPC", Chamber: "house", NameEn: "Heritage"}, {Acronym: "TRCM", Chamber: "senate", NameEn: "Transport"}}}),
+			ID: 11528728, LongTitleEn: "An Act", LongTitleFr: "Loi", ShortTitleEn: "Act", ShortTitleFr: "La loi",
+			StatusEn: "Royal assent received", StatusFr: "Sanction royale reçue", TypeEn: "House Government Bill",
+			HouseFirst: "1969-12-31", RoyalAssent: "2023-04-27", SponsorID: 7, SponsorName: "Hon. Ada Byron",
+			LatestActivity: "2023-04-27T14:00:00.25-04:00",
+		}, &legisinfo.Detail{StatuteYear: 2023, Statute: 8, TextID: 5, Committees: []legisinfo.Committee{
+			{Acronym: "CHPC", Chamber: "house", NameEn: "Heritage"},
+			{Acronym: "TRCM", Chamber: "senate", NameEn: "Transport"},
+		}}),
 		save("C-2", legisinfo.Item{}, nil),
-		save("C-3", legisinfo.Item{ID: -1, LongTitleEn: "Bad values", SponsorID: -1}, &legisinfo.Detail{StatuteYear: 1 << 40, Statute: 9}),
-		save("C-4", legisinfo.Item{LongTitleEn: "Year 1", HouseFirst: "0001-01-01", RoyalAssent: "0001-01-01", LatestActivity: "0001-01-01T00:00:00-05:00"}, nil),
+		save(
+			"C-3", legisinfo.Item{ID: -1, LongTitleEn: "Bad values", SponsorID: -1},
+			&legisinfo.Detail{StatuteYear: 1 << 40, Statute: 9},
+		),
+		save("C-4", legisinfo.Item{LongTitleEn: "Year 1", HouseFirst: "0001-01-01", RoyalAssent: "0001-01-01",
+			LatestActivity: "0001-01-01T00:00:00-05:00"}, nil),
 	}
 	if _, err := s.store.Save(s.t.Context(), uuid.UUID{1}, records); err != nil {
 		s.t.Fatal(err)
 	}
 	// Merging and saving let no such date in now; what is stored may be from before.
-	if _, err := s.db.Pool.Exec(s.t.Context(), `UPDATE bills SET doc = doc || '{"introduced_on": "2022-02-30", "royal_assent_on": "soon", "latest_activity_at": "yesterday"}'
+	if _, err := s.db.Pool.Exec(s.t.Context(), `UPDATE bills
+		SET doc = doc || '{"introduced_on": "2022-02-30", "royal_assent_on": "soon", "latest_activity_at": "yesterday"}'
 		WHERE id = '44-1/C-3'`); err != nil {
 		s.t.Fatal(err)
 	}
@@ -100,10 +112,12 @@ func TestExportFields(t *testing.T) {
 	}
 	for i, want := range exportColumns {
 		f := fields[i]
-		if f.Name != want.name || string(f.Type) != want.kind || f.Parquet != want.parquet || f.Ndjson != want.ndjson || f.Nullable != want.nullable {
+		if f.Name != want.name || string(f.Type) != want.kind || f.Parquet != want.parquet || f.Ndjson != want.ndjson ||
+			f.Nullable != want.nullable {
 			t.Errorf("column %d is %+v, want %+v", i, f, want)
 		}
-		if f.Nullable != strings.HasSuffix(f.Csv, "Empty if there is none.") || strings.Contains(f.Description, " 0 ") || strings.Contains(f.Description, "empty") {
+		if f.Nullable != strings.HasSuffix(f.Csv, "Empty if there is none.") ||
+			strings.Contains(f.Description, " 0 ") || strings.Contains(f.Description, "empty") {
 			t.Errorf("%s: %+v", f.Name, f)
 		}
 	}
@@ -114,7 +128,11 @@ func TestParquetTypes(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	saveExtremes(s)
-	for path, rows := range map[string]int64{"/exports/bills.parquet": 4, "/exports/bills.parquet?law=true": 2, "/exports/bills.parquet?session=1-1": 0} {
+	for path, rows := range map[string]int64{
+		"/exports/bills.parquet":             4,
+		"/exports/bills.parquet?law=true":    2,
+		"/exports/bills.parquet?session=1-1": 0,
+	} {
 		file := openParquet(t, s.do("GET", path, "").body)
 		if file.NumRows() != rows {
 			t.Errorf("%s: %d rows, want %d", path, file.NumRows(), rows)
@@ -129,7 +147,10 @@ func TestParquetTypes(t *testing.T) {
 				kind += " " + logical.String()
 			}
 			if fields[i].Name() != want.name || kind != want.parquet || fields[i].Optional() != want.nullable {
-				t.Errorf("%s: column %d is %s %s, optional %v; want %+v", path, i, fields[i].Name(), kind, fields[i].Optional(), want)
+				t.Errorf(
+					"%s: column %d is %s %s, optional %v; want %+v", path, i, fields[i].Name(), kind,
+					fields[i].Optional(), want,
+				)
 			}
 		}
 		if terms, ok := file.Lookup("terms"); !ok || !strings.Contains(terms, "openparliament.ca") {
@@ -161,8 +182,12 @@ func TestExportValues(t *testing.T) {
 		if column.name == "legisinfo_url" { // made of the number
 			none = true
 		}
-		if none != column.nullable || (cells[1][column.name] == "") != (column.nullable && column.name != "legisinfo_url") {
-			t.Errorf("%s of a bill that has nothing: %v in Parquet, %q in CSV", column.name, rows[1][column.name], cells[1][column.name])
+		if none != column.nullable ||
+			(cells[1][column.name] == "") != (column.nullable && column.name != "legisinfo_url") {
+			t.Errorf(
+				"%s of a bill that has nothing: %v in Parquet, %q in CSV", column.name, rows[1][column.name],
+				cells[1][column.name],
+			)
 		}
 		if rows[0][column.name].IsNull() != (column.name == "missing_since" || column.name == "openparliament_url") {
 			t.Errorf("%s of a bill that has everything: %v", column.name, rows[0][column.name])
@@ -189,9 +214,14 @@ func TestExportValues(t *testing.T) {
 		}
 	}
 	// One value that cannot be read costs neither its row nor the export.
-	for _, name := range []string{"introduced_on", "royal_assent_on", "latest_activity_at", "statute_year", "sponsor_person_id", "legisinfo_id"} {
+	for _, name := range []string{
+		"introduced_on", "royal_assent_on", "latest_activity_at", "statute_year", "sponsor_person_id", "legisinfo_id",
+	} {
 		if !rows[2][name].IsNull() || cells[2][name] != "" || !rows[3][name].IsNull() || cells[3][name] != "" {
-			t.Errorf("%s that cannot be read is %v in Parquet and %q in CSV; year 1 is %v and %q", name, rows[2][name], cells[2][name], rows[3][name], cells[3][name])
+			t.Errorf(
+				"%s that cannot be read is %v in Parquet and %q in CSV; year 1 is %v and %q", name, rows[2][name],
+				cells[2][name], rows[3][name], cells[3][name],
+			)
 		}
 	}
 	if rows[2]["title_en"].String() != "Bad values" || rows[2]["statute_chapter"].Int32() != 9 {
@@ -269,7 +299,7 @@ func atPointer(v any, pointer string) (any, bool) {
 	return v, true
 }
 
-// TestParquetRowGroups looks at a file of several row groups: each has its own statistics, by which readers skip it.
+// TestParquetRowGroups reads a file of several row groups: each has its own statistics, by which readers skip it.
 func TestParquetRowGroups(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -279,7 +309,8 @@ func TestParquetRowGroups(t *testing.T) {
 		if n >= 2000 { // the last row group alone has days
 			introduced = "2022-02-02"
 		}
-		bills = append(bills, bill{session: "44-1", number: fmt.Sprintf("C-%d", 10000+n), titleEn: "An Act", titleFr: "Loi", introduced: introduced, status: "Royal assent received"})
+		bills = append(bills, bill{session: "44-1", number: fmt.Sprintf("C-%d", 10000+n), titleEn: "An Act", titleFr: "Loi",
+			introduced: introduced, status: "Royal assent received"})
 	}
 	s.saveBills(1, bills...)
 	file := openParquet(t, s.do("GET", "/exports/bills.parquet", "").body)

@@ -12,28 +12,27 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// feedAddress stands for the server's address in feeds as they are kept. The real one is put in as a feed is sent, so
-// that a client that asks under many names does not have the feed kept for each of them.
+// feedAddress is the placeholder of the server's address in cached feeds. The real address replaces it when a feed is
+// sent, so that requests under many host names do not fill the cache.
 const feedAddress = "https://feed-address.invalid"
 
-// maxFeedBytes is how much of rendered feeds is kept, and maxFeeds how many.
+// maxFeedBytes is the size of the cache in bytes, and maxFeeds in feeds.
 const maxFeedBytes, maxFeeds = 16 << 20, 500
 
-// feedKey says which feed it is, in which state.
+// feedKey identifies a feed in one state.
 type feedKey struct {
-	name, form, lang, q string // the name in small letters
+	name, form, lang, q string // name is in lower case
 	generation          int64
-	updated             int64 // so that a restored database's numbers are not taken for those of before
+	updated             int64 // tells the generations of a restored database from the earlier ones
 }
 
-// feedCache holds rendered feeds, of a bounded size together; those of a generation gone by are pushed out by the
-// others.
+// feedCache caches rendered feeds up to a total size. Feeds of past generations are evicted as new ones are added.
 type feedCache struct {
-	renders singleflight.Group // one rendering for all who wait for it
+	renders singleflight.Group // one rendering for all requests that wait for it
 
 	mu    sync.Mutex
 	kept  *lru.Cache[feedKey, *renderedFeed]
-	bytes int // of what is kept
+	bytes int // the size of kept
 }
 
 func newFeedCache() *feedCache {
@@ -42,7 +41,7 @@ func newFeedCache() *feedCache {
 	return c
 }
 
-// get gives a feed that is kept, or renders it.
+// get returns a cached feed, or renders and caches it.
 func (c *feedCache) get(key feedKey, render func() (*renderedFeed, error)) (*renderedFeed, error) {
 	c.mu.Lock()
 	kept, ok := c.kept.Get(key)
@@ -63,7 +62,7 @@ func (c *feedCache) get(key feedKey, render func() (*renderedFeed, error)) (*ren
 
 func (c *feedCache) add(key feedKey, f *renderedFeed) {
 	if f.size() > maxFeedBytes/4 {
-		return // it would push out all others
+		return // it would evict all others
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,24 +74,27 @@ func (c *feedCache) add(key feedKey, f *renderedFeed) {
 	}
 }
 
-// escapedFor is an address as it stands in a form of feeds.
+// escapedFor returns an address, escaped for a form of feeds.
 func escapedFor(form, address string) []byte {
 	if form == "json" {
 		raw, err := json.Marshal(address)
-		if err != nil { // a text
+		if err != nil { // cannot happen with a string
 			return nil
 		}
 		return raw[1 : len(raw)-1]
 	}
 	var b bytes.Buffer
-	_ = xml.EscapeText(&b, []byte(address)) // a buffer takes everything
+	_ = xml.EscapeText(&b, []byte(address)) // writes to a buffer do not fail
 	return b.Bytes()
 }
 
-// size is how much memory a kept feed takes, about.
+// size estimates the memory of a cached feed.
 func (f *renderedFeed) size() int { return len(f.body) + 1024 }
 
-// at is the feed for those who reach the server at an address.
+// at returns the feed for clients that reach the server at an address.
 func (f *renderedFeed) at(form, address string) *sentFeed {
-	return &sentFeed{renderedFeed: f, tag: tagOf([]byte(address + " " + f.digest)), address: escapedFor(form, strings.ToValidUTF8(address, ""))}
+	return &sentFeed{
+		renderedFeed: f, tag: tagOf([]byte(address + " " + f.digest)),
+		address: escapedFor(form, strings.ToValidUTF8(address, "")),
+	}
 }

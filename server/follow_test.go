@@ -26,7 +26,7 @@ func TestFollowersDoNotWaitForEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	traced, begun := dbtest.Traced(t, d, "")
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,21 +34,21 @@ func numbered(format string, n int) string {
 	return strings.Join(parts, "&")
 }
 
-// hostile are requests that were made to cost much, by name.
-func hostile() map[string]asked {
+// hostile are requests that were made to cost much, by name. It is long, because it is a list.
+func hostile() map[string]wireRequest {
 	const asset, run, backfill = "/assets/echo/materialize", "/runs", "/backfills"
 	deep := func(inner string, depth int) string {
 		return strings.Repeat("[", depth) + inner + strings.Repeat("]", depth)
 	}
 	nuls := strings.TrimSuffix(strings.Repeat(`"\u0000",`, 60_000), ",")
 	zeros := strings.TrimSuffix(repeated("0,", 900_000), ",")
-	out := map[string]asked{}
+	out := map[string]wireRequest{}
 	post := func(name, target, body string, headers ...string) {
 		who := admin
 		if len(out)%4 == 0 {
 			who = anybody
 		}
-		out[name] = asked{who, "POST", target, body, append([]string{"Content-Type: application/json"}, headers...)}
+		out[name] = wireRequest{who, "POST", target, body, append([]string{"Content-Type: application/json"}, headers...)}
 	}
 	// Those that are read before it is known who asks.
 	for path, most := range map[string]int{"/session": 4 << 10, "/webhooks/hook": 64 << 10} {
@@ -59,43 +59,51 @@ func hostile() map[string]asked {
 			"escapes": `{"key": "` + repeated(`\u0001`, most-20) + `"}`, "spaces": strings.Repeat(" ", most-2) + "{}", "a long number": `{"key": ` + strings.Repeat("9", most-20) + `}`,
 			"the same keys": `{` + strings.TrimSuffix(repeated(`"":0,`, most-20), ",") + `}`, "too long": strings.Repeat("x", 1<<20+1), "signs in keys": `{"` + repeated(`\u0001\"~/`, most-20) + `": 0}`,
 		} {
-			out[path+": "+name] = asked{nobody, "POST", path, body, []string{"Content-Type: application/json", "webhook-id: a", "webhook-timestamp: 1", "webhook-signature: v1,a"}}
+			out[path+": "+name] = wireRequest{nobody, "POST", path, body,
+				[]string{"Content-Type: application/json", "webhook-id: a", "webhook-timestamp: 1", "webhook-signature: v1,a"}}
 		}
 	}
 	for _, path := range []string{"/healthz", "/version", "/session", "/bills", "/nothing", "/riverui/api/jobs"} {
-		out[path+": unknown parameters"] = asked{nobody, "GET", path + "?" + numbered("k%d", 9900), "", nil}
-		out[path+": some unknown parameters"] = asked{nobody, "GET", path + "?" + numbered("%%01%%22~/k%d", 90), "", nil}
-		out[path+": semicolons"] = asked{nobody, "GET", path + "?" + repeated(";", 60_000), "", nil}
-		out[path+": a long parameter"] = asked{nobody, "GET", path + "?q=" + repeated("%01", 16_000), "", nil}
-		out[path+": ampersands"] = asked{nobody, "GET", path + "?" + repeated("&", 60_000), "", nil}
-		out[path+": a long path"] = asked{nobody, "GET", path + repeated("/a", 60_000), "", nil}
-		out[path+": an escaped path"] = asked{nobody, "GET", path + "/" + repeated("%2f", 60_000), "", nil}
-		out[path+": a long method"] = asked{nobody, repeated("M", 60_000), path, "", nil}
+		out[path+": unknown parameters"] = wireRequest{nobody, "GET", path + "?" + numbered("k%d", 9900), "", nil}
+		out[path+": some unknown parameters"] = wireRequest{
+			nobody, "GET", path + "?" + numbered("%%01%%22~/k%d", 90), "", nil,
+		}
+		out[path+": semicolons"] = wireRequest{nobody, "GET", path + "?" + repeated(";", 60_000), "", nil}
+		out[path+": a long parameter"] = wireRequest{nobody, "GET", path + "?q=" + repeated("%01", 16_000), "", nil}
+		out[path+": ampersands"] = wireRequest{nobody, "GET", path + "?" + repeated("&", 60_000), "", nil}
+		out[path+": a long path"] = wireRequest{nobody, "GET", path + repeated("/a", 60_000), "", nil}
+		out[path+": an escaped path"] = wireRequest{nobody, "GET", path + "/" + repeated("%2f", 60_000), "", nil}
+		out[path+": a long method"] = wireRequest{nobody, repeated("M", 60_000), path, "", nil}
 		if path != "/session" && path != "/nothing" {
 			continue
 		}
 		for _, name := range []string{
-			"Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Authorization", "Traceparent", "Tracestate", "Content-Type", "Content-Encoding", "Origin", "X-Request-Id", "X-Forwarded-For",
-			"User-Agent", "If-Modified-Since", "Range", "Forwarded", "Sec-Fetch-Site", "Access-Control-Request-Headers", "Transfer-Encoding", "Referer", "Accept-Language",
+			"Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Authorization",
+			"Traceparent", "Tracestate", "Content-Type", "Content-Encoding", "Origin", "X-Request-Id", "X-Forwarded-For",
+			"User-Agent", "If-Modified-Since", "Range", "Forwarded", "Sec-Fetch-Site", "Access-Control-Request-Headers",
+			"Transfer-Encoding", "Referer", "Accept-Language",
 		} {
-			for _, of := range []string{"a,", `"",`, `"" `, "a;q=0.1,", "gzip;q=1,", "a=b;", "=;", "\xff", "127.0.0.1,", "a/b;a=b;", ";a*0=b", `W/"`, "Bearer "} {
+			for _, of := range []string{
+				"a,", `"",`, `"" `, "a;q=0.1,", "gzip;q=1,", "a=b;", "=;", "\xff", "127.0.0.1,", "a/b;a=b;", ";a*0=b", `W/"`,
+				"Bearer ",
+			} {
 				headers := []string{name + ": " + repeated(of, 60_000)}
 				if name == "Content-Type" {
 					headers[0] = name + ": " + "application/json;" + repeated(of, 60_000)
 				}
-				out[fmt.Sprintf("%s: %s of %q", path, name, of)] = asked{nobody, "GET", path, "", headers}
+				out[fmt.Sprintf("%s: %s of %q", path, name, of)] = wireRequest{nobody, "GET", path, "", headers}
 			}
 			many := make([]string, 60_000/(len(name)+5))
 			for i := range many {
 				many[i] = name + ": " + "a"
 			}
-			out[fmt.Sprintf("%s: %s many times", path, name)] = asked{nobody, "GET", path, "", many}
+			out[fmt.Sprintf("%s: %s many times", path, name)] = wireRequest{nobody, "GET", path, "", many}
 		}
 		small := make([]string, 8000)
 		for i := range small {
 			small[i] = fmt.Sprintf("%04x:", i)
 		}
-		out[path+": many headers"] = asked{nobody, "GET", path, "", small}
+		out[path+": many headers"] = wireRequest{nobody, "GET", path, "", small}
 	}
 	// Those of somebody who is known.
 	for name, config := range map[string]string{
@@ -127,15 +135,24 @@ func hostile() map[string]asked {
 	post("the same assets", run, `{"assets": [`+strings.TrimSuffix(strings.Repeat(`"echo",`, 500), ",")+`]}`)
 	post("too many assets", run, `{"assets": [`+values(`"a%d"`, 30_000)+`]}`)
 	post("partitions", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+values(`"%d"`, 20_000)+`]}`)
-	post("the same partition", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")+`]}`)
+	post("the same partition", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+
+		strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")+`]}`)
 	post("partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 30_000)+`]}`)
-	post("some partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 2_500)+`]}`)
+	post(
+		"some partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 2_500)+`]}`,
+	)
 	post("an empty range", backfill, `{"assets": ["parted"], "range": {}}`)
 	post("a range of none", backfill, `{"assets": ["parted"], "range": {"from": "`+strings.Repeat("é", 200)+`"}}`)
-	for i, selection := range []string{"+++echo", repeated("+", 999), repeated("(", 999), repeated("not ", 996), repeated("echo,", 995) + "echo", repeated("*,", 998) + "*", repeated("+*+,", 996) + "*", repeated("9+", 998), repeated("*", 999), "key:" + repeated("*a", 990), repeated("[a-", 990), repeated("\\", 990), repeated("echo and ", 990) + "echo"} {
+	for i, selection := range []string{
+		"+++echo", repeated("+", 999), repeated("(", 999), repeated("not ", 996), repeated("echo,", 995) + "echo",
+		repeated("*,", 998) + "*", repeated("+*+,", 996) + "*", repeated("9+", 998), repeated("*", 999),
+		"key:" + repeated("*a", 990), repeated("[a-", 990), repeated("\\", 990), repeated("echo and ", 990) + "echo",
+	} {
 		quoted, _ := json.Marshal(selection)
 		post(fmt.Sprintf("selection %d", i), run, `{"selection": `+string(quoted)+`}`)
-		out[fmt.Sprintf("listed selection %d", i)] = asked{admin, "GET", "/assets?selection=" + url.QueryEscape(selection), "", nil}
+		out[fmt.Sprintf("listed selection %d", i)] = wireRequest{
+			admin, "GET", "/assets?selection=" + url.QueryEscape(selection), "", nil,
+		}
 	}
 	for name, text := range map[string]string{
 		"brackets": repeated("[", 256<<10), "braces": repeated("{a: ", 256<<10), "dashes": repeated("- ", 256<<10), "questions": repeated("? ", 256<<10), "commas": "[" + repeated(",", 256<<10-3) + "]", "zeros": "[" + repeated("0,", 256<<10-3) + "]",
@@ -148,16 +165,24 @@ func hostile() map[string]asked {
 		out["YAML: "+name] = a
 	}
 	for i, q := range []string{
-		strings.Repeat("-", 33), repeated("(", 200), repeated("a OR ", 200), repeated(`"`, 200), repeated(`"a" `, 200), repeated("-a ", 200), repeated("a ", 200), repeated("é", 200), repeated("C-1 ", 200), repeated("1 ", 200), repeated("'", 200), repeated("' a", 200), repeated("44-1 ", 200), repeated("|", 200),
-		repeated("a|", 200), repeated("&!", 200), repeated(":*", 200), repeated("\\", 200), repeated("\u202e", 60), repeated("İ", 100), repeated("ﷺ", 60), repeated("%", 200), repeated("_", 200), "a\u0000"[:1], repeated("abcdefghijklmnopqrstuvwxyz", 200), "- -", "-\u00a0-", "\u200b", "\ufeff", "-'-", `"-"`, `-"-"`, "C-0", "C-99999999999", "S-00000", "0-0/C-1", "999-99 C-1",
+		strings.Repeat("-", 33), repeated("(", 200), repeated("a OR ", 200), repeated(`"`, 200), repeated(`"a" `, 200),
+		repeated("-a ", 200), repeated("a ", 200), repeated("é", 200), repeated("C-1 ", 200), repeated("1 ", 200),
+		repeated("'", 200), repeated("' a", 200), repeated("44-1 ", 200), repeated("|", 200),
+		repeated("a|", 200), repeated("&!", 200), repeated(":*", 200), repeated("\\", 200), repeated("\u202e", 60),
+		repeated("İ", 100), repeated("ﷺ", 60), repeated("%", 200), repeated("_", 200), "a\u0000"[:1],
+		repeated("abcdefghijklmnopqrstuvwxyz", 200), "- -", "-\u00a0-", "\u200b", "\ufeff", "-'-", `"-"`, `-"-"`, "C-0",
+		"C-99999999999", "S-00000", "0-0/C-1", "999-99 C-1",
 	} {
-		for _, path := range []string{"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=", "/bills?sponsor=", "/bills?type="} {
-			out[fmt.Sprintf("text %d: %s", i, path)] = asked{admin, "GET", path + url.QueryEscape(q), "", nil}
+		for _, path := range []string{
+			"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=",
+			"/bills?sponsor=", "/bills?type=",
+		} {
+			out[fmt.Sprintf("text %d: %s", i, path)] = wireRequest{admin, "GET", path + url.QueryEscape(q), "", nil}
 		}
 	}
-	out["many tags"] = asked{admin, "GET", "/runs?" + numbered("tag=a%d:b", 99), "", nil}
-	out["many types"] = asked{admin, "GET", "/events?" + numbered("type=a%d", 99), "", nil}
-	out["many statuses"] = asked{admin, "GET", "/runs?status=" + repeated("-success,", 16_000), "", nil}
+	out["many tags"] = wireRequest{admin, "GET", "/runs?" + numbered("tag=a%d:b", 99), "", nil}
+	out["many types"] = wireRequest{admin, "GET", "/events?" + numbered("type=a%d", 99), "", nil}
+	out["many statuses"] = wireRequest{admin, "GET", "/runs?status=" + repeated("-success,", 16_000), "", nil}
 	return out
 }
 
@@ -200,10 +225,14 @@ type maker struct {
 
 func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
-// odd is a value that is none, or strange.
+// odd returns an invalid or unusual value.
 func (m *maker) odd() string {
-	return m.one(m.extra, m.extra, m.extra, "", "-1", "0", "NaN", "1e400", "2147483648", "9223372036854775808", "\x00", "\xff", "0001-01-01", "9999-12-31T23:59:60Z", "0000-00-00", "é", strings.Repeat("a", 300), repeated("a,", 4000), "null", "true", "[]", "{}", "*",
-		"0197841c-2a00-7aaa-8000-000000000001", "00000000-0000-0000-0000-000000000000", "44-1", "999-99", "C-11", "-", strings.Repeat("-", 33), "/", "..", "%", "eyJsIjoicnVucyIsImsiOiIifQ", `"`, "'", "echo", "both", "nightly", "poll", "hook", "bills.rss", "search.rss", "bills.csv", "a:b")
+	return m.one(m.extra, m.extra, m.extra, "", "-1", "0", "NaN", "1e400", "2147483648", "9223372036854775808", "\x00",
+		"\xff", "0001-01-01", "9999-12-31T23:59:60Z", "0000-00-00", "é", strings.Repeat("a", 300), repeated("a,", 4000),
+		"null", "true", "[]", "{}", "*",
+		"0197841c-2a00-7aaa-8000-000000000001", "00000000-0000-0000-0000-000000000000", "44-1", "999-99", "C-11", "-",
+		strings.Repeat("-", 33), "/", "..", "%", "eyJsIjoicnVucyIsImsiOiIifQ", `"`, "'", "echo", "both", "nightly", "poll",
+		"hook", "bills.rss", "search.rss", "bills.csv", "a:b")
 }
 
 // value is one of a schema, mostly as it should be, as text.
@@ -227,7 +256,10 @@ func (m *maker) value(s *openapi3.Schema, example any) string {
 	if example != nil && m.IntN(2) == 0 {
 		return fmt.Sprint(example)
 	}
-	return m.one("echo", "gated", "parted", "both", "echo_job", "nightly", "poll", "hook", "fine", "C-11", "44-1", "bills", "search.atom", "bills.ndjson", "a", m.extra)
+	return m.one(
+		"echo", "gated", "parted", "both", "echo_job", "nightly", "poll", "hook", "fine", "C-11", "44-1", "bills",
+		"search.atom", "bills.ndjson", "a", m.extra,
+	)
 }
 
 // json is a value of a schema as JSON, mostly as it should be.
@@ -243,7 +275,9 @@ func (m *maker) json(s *openapi3.Schema, depth int) any {
 		case 3:
 			return strings.Split(strings.Repeat(m.odd()+"\n", m.IntN(50)), "\n")
 		case 4:
-			return json.RawMessage(m.one("1e400", "-0", "1.5", "1e-7", "99999999999999999999", `"\u0000"`, `{"a":1,"a":2}`, "1e99999"))
+			return json.RawMessage(
+				m.one("1e400", "-0", "1.5", "1e-7", "99999999999999999999", `"\u0000"`, `{"a":1,"a":2}`, "1e99999"),
+			)
 		case 5:
 			return map[string]any{m.odd(): m.odd(), m.extra: []any{}}
 		case 6:
@@ -280,8 +314,8 @@ func (m *maker) json(s *openapi3.Schema, depth int) any {
 }
 
 // request makes one from an operation.
-func (m *maker) request(o contractOperation, who int) asked {
-	a := asked{who: who, method: o.method, target: o.path, headers: []string{"X-Fuzz: 1"}}
+func (m *maker) request(o contractOperation, who int) wireRequest {
+	a := wireRequest{who: who, method: o.method, target: o.path, headers: []string{"X-Fuzz: 1"}}
 	query := url.Values{}
 	for _, p := range o.params {
 		switch {
@@ -319,11 +353,16 @@ func (m *maker) request(o contractOperation, who int) asked {
 			j := i + m.IntN(len(a.body)-i+1)
 			a.body = a.body[:i] + strings.Repeat(a.body[i:j], m.IntN(3000)) + a.body[j:]
 		}
-		media := m.one("application/json", "application/json", "application/json", "application/json; charset=utf-8", "application/yaml", "text/plain", "multipart/form-data; boundary=a", m.extra)
+		media := m.one(
+			"application/json", "application/json", "application/json", "application/json; charset=utf-8",
+			"application/yaml", "text/plain", "multipart/form-data; boundary=a", m.extra,
+		)
 		a.headers = append(a.headers, "Content-Type: "+clean(media))
 	}
 	if m.IntN(10) == 0 {
-		name := m.one("Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Origin", "X-Request-Id", "Traceparent", "Content-Encoding", "If-Modified-Since", "User-Agent", "X-HTTP-Method-Override", "Host")
+		name := m.one("Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Origin",
+			"X-Request-Id", "Traceparent", "Content-Encoding", "If-Modified-Since", "User-Agent", "X-HTTP-Method-Override",
+			"Host")
 		a.headers = append(a.headers, name+": "+clean(strings.Repeat(m.odd(), m.IntN(20))))
 	}
 	switch m.IntN(20) {
@@ -369,7 +408,7 @@ func FuzzRequest(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, op int, who uint8, extra string) {
-		var a asked
+		var a wireRequest
 		if op < 0 {
 			a = seeds[names[(-1-op)%len(names)]]
 		} else {

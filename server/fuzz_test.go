@@ -15,13 +15,17 @@ import (
 // and one that was given is taken.
 func FuzzCursor(f *testing.F) {
 	_, given := page("events", []int64{7, 8}, 1, func(n int64) int64 { return n })
-	for _, s := range []string{*given, "", "e30", "bnVsbA", "eyJsIjoiZXZlbnRzIn0", "eyJsIjoiZXZlbnRzIiwiayI6IjEifQ", "%%%", strings.Repeat("A", 4000)} {
+	for _, s := range []string{
+		*given, "", "e30", "bnVsbA", "eyJsIjoiZXZlbnRzIn0", "eyJsIjoiZXZlbnRzIiwiayI6IjEifQ", "%%%",
+		strings.Repeat("A", 4000),
+	} {
 		f.Add(s, "events", int64(7))
 	}
 	f.Fuzz(func(t *testing.T, given, list string, key int64) {
-		if _, err := after[int64](list, &given); err != nil {
+		if _, err := decodeCursor[int64](list, &given); err != nil {
 			var refused *problem
-			if !errors.As(err, &refused) || refused.status != 400 || len(refused.fields) != 1 || refused.fields[0].Pointer != "/query/cursor" {
+			if !errors.As(err, &refused) || refused.status != 400 || len(refused.fields) != 1 ||
+				refused.fields[0].Pointer != "/query/cursor" {
 				t.Errorf("%q: %v", given, err)
 			}
 		}
@@ -29,11 +33,11 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		_, made := page(list, []int64{key, 0}, 1, func(n int64) int64 { return n })
-		got, err := after[int64](list, made)
+		got, err := decodeCursor[int64](list, made)
 		if err != nil || *got != key {
 			t.Errorf("%q of %q gives %v, %v", *made, list, got, err)
 		}
-		if _, err := after[int64](list+"x", made); err == nil {
+		if _, err := decodeCursor[int64](list+"x", made); err == nil {
 			t.Errorf("%q of %q was taken for another list", *made, list)
 		}
 	})
@@ -42,7 +46,10 @@ func FuzzCursor(f *testing.F) {
 // FuzzJSON feeds anything through what looks at bodies before they are read: what passes is one JSON value that can be
 // stored, and what is refused is refused with a reason.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a": ["\u0000"]}`, `{"a": 1} {}`, `{"a": 1, "a": 2}`, `"\ud800"`, "\xff", `{"\u0000": 1}`, `"\\u0000"`, strings.Repeat("[", 10001)} {
+	for _, s := range []string{
+		`{}`, `{"a": ["\u0000"]}`, `{"a": 1} {}`, `{"a": 1, "a": 2}`, `"\ud800"`, "\xff", `{"\u0000": 1}`, `"\\u0000"`,
+		strings.Repeat("[", 10001),
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -9,34 +9,37 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// gate lets so much through at once, in all and of each client. Others wait a little, in the order in which they came.
+// gate limits a quantity in use, in all and per client. Requests beyond it wait for a short time, in order of arrival.
 type gate struct {
 	all      *semaphore.Weighted
 	each     int64
-	waiting  int           // so many of each client may be there at once, those that wait among them
-	patience time.Duration // that they wait
+	waiting  int           // the maximum of requests of one client, including those that wait
+	patience time.Duration // how long a request waits
 
 	mu      sync.Mutex
 	clients map[string]*share
 }
 
-// share is what a client has of a gate.
+// share is a client's part of a gate.
 type share struct {
 	turns *semaphore.Weighted
-	n     int // that are through or wait
+	n     int // requests of the client, including those that wait
 }
 
 func newGate(all, each int64, waiting int, patience time.Duration) *gate {
-	return &gate{all: semaphore.NewWeighted(all), each: each, waiting: waiting, patience: patience, clients: map[string]*share{}}
+	return &gate{
+		all: semaphore.NewWeighted(all), each: each, waiting: waiting, patience: patience, clients: map[string]*share{},
+	}
 }
 
 var (
-	// errShare says that a client has as much at once as it may, errFull that the server has.
+	// errShare means that a client uses all that one client may use. errFull means that the whole gate is in use.
 	errShare = errors.New("too many requests of this client are being answered at once; try again")
 	errFull  = errors.New("the server is answering as many requests as it can; try again")
 )
 
-// enter waits for a turn of a client's, and gives what ends it: errShare or errFull if none comes in time.
+// enter waits until weight is free for the client and returns the function that frees it. The error is errShare or
+// errFull if that takes longer than the gate's patience.
 func (g *gate) enter(ctx context.Context, client string, weight int64) (leave func(), err error) {
 	weight = min(weight, g.each)
 	g.mu.Lock()

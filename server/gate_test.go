@@ -106,7 +106,10 @@ func TestWritesHaveDeadlines(t *testing.T) {
 		}
 	}
 	if to.closed || closed != 15 || all.open != 6 || all.strangers != 5 {
-		t.Errorf("closed %d of 20 strangers, %d open, %d of them strangers; the known one: %t", closed, all.open, all.strangers, to.closed)
+		t.Errorf(
+			"closed %d of 20 strangers, %d open, %d of them strangers; the known one: %t", closed, all.open,
+			all.strangers, to.closed,
+		)
 	}
 	_ = c.Close()
 	if len(all.clients) != 0 || all.open != 5 {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -55,7 +56,8 @@ func TestSessionsBeforeTheDatabase(t *testing.T) {
 	}
 	s.exec("ALTER TABLE sessions RENAME TO taken_away")
 	for i := range 5 {
-		decode[api.Problem](t, s.do("GET", "/jobs", "", "Cookie", fmt.Sprintf("explorer_session=guess%d", i)), http.StatusTooManyRequests)
+		decode[api.Problem](t, s.do("GET", "/jobs", "", "Cookie", fmt.Sprintf("explorer_session=guess%d", i)),
+			http.StatusTooManyRequests)
 	}
 }
 
@@ -136,4 +138,60 @@ func TestVersionIsForEverybody(t *testing.T) {
 	if op.Extensions["x-required-scope"] != "none" || op.Security == nil || len(*op.Security) != 0 {
 		t.Errorf("the contract: %v %v", op.Extensions, op.Security)
 	}
+}
+
+func TestRateLimit(t *testing.T) {
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 5 })
+	_, one := s.key("one", access.ScopeRead, nil)
+	_, two := s.key("two", access.ScopeRead, nil)
+	for i := range 5 {
+		got := s.do("GET", "/jobs", "", bearer(one)...)
+		if want := fmt.Sprintf(`"default";r=%d;`, 4-i); got.StatusCode != 200 ||
+			!strings.HasPrefix(
+				got.Header.Get("RateLimit"), want,
+			) || got.Header.Get("RateLimit-Policy") != `"default";q=5;w=60` {
+			t.Errorf(
+				"request %d: %d, %s, %s", i, got.StatusCode, got.Header.Get("RateLimit"),
+				got.Header.Get("RateLimit-Policy"),
+			)
+		}
+	}
+	over := s.do("GET", "/jobs", "", bearer(one)...)
+	decode[api.Problem](t, over, http.StatusTooManyRequests)
+	if after := over.Header.Get("Retry-After"); after == "" || after == "0" {
+		t.Errorf("Retry-After %q", after)
+	}
+	if got := s.do("GET", "/jobs", "", bearer(two)...); got.StatusCode != 200 {
+		t.Errorf("another key: %d", got.StatusCode)
+	}
+	if got := s.do("GET", "/healthz", ""); got.StatusCode != 200 || got.Header.Get("RateLimit") != "" {
+		t.Errorf("a probe: %d, %s", got.StatusCode, got.Header.Get("RateLimit"))
+	}
+}
+
+func TestGuessing(t *testing.T) {
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 }) // which is no limit of guesses
+	_, known := s.key("known", access.ScopeRead, nil)
+	_, key := s.key("ops", access.ScopeRead, nil)
+	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
+		t.Fatalf("a good key: %d", got.StatusCode)
+	}
+	statuses := map[int]int{}
+	for i := range 40 {
+		statuses[s.do("GET", "/jobs", "", bearer(fmt.Sprintf("pex_guess%d", i))...).StatusCode]++
+	}
+	if statuses[401] < 30 || statuses[401] > 32 || statuses[429] < 8 {
+		t.Errorf("answers to guesses: %v", statuses)
+	}
+	// A right guess is answered as a wrong one is: whoever guesses learns nothing.
+	decode[api.Problem](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), http.StatusTooManyRequests)
+	got := s.do("GET", "/jobs", "", bearer(key)...)
+	decode[api.Problem](t, got, http.StatusTooManyRequests)
+	if got.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
+		t.Errorf("a key that counted lately, from the same address: %d", got.StatusCode)
+	}
+	decode[api.SessionState](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, known)), 200)
 }

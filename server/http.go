@@ -17,10 +17,10 @@ import (
 
 type headKey struct{}
 
-// isHead says whether a request that is answered like GET is HEAD.
+// isHead reports whether a request that is handled as GET is HEAD.
 func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
 
-// methodOf is the method that the client sent.
+// methodOf returns the method that the client sent.
 func methodOf(r *http.Request) string {
 	if isHead(r.Context()) {
 		return http.MethodHead
@@ -28,8 +28,8 @@ func methodOf(r *http.Request) string {
 	return r.Method
 }
 
-// answerHead answers HEAD as GET, so that whatever answers GET answers HEAD with the same header. net/http still knows
-// that it is HEAD, and drops the body. What would take long to write, or has no end, asks isHead.
+// answerHead handles HEAD as GET, so that every GET route answers HEAD with the same header. net/http knows that the
+// request is HEAD and drops the body. Handlers whose body is slow to write or has no end check isHead.
 func answerHead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -40,7 +40,7 @@ func answerHead(next http.Handler) http.Handler {
 	})
 }
 
-// allowHead adds HEAD to the methods that the router knows of a path.
+// allowHead adds HEAD to the methods that the router allows on a path.
 func allowHead(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if allowed, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
@@ -64,11 +64,11 @@ func withHead(allowed string) string {
 	return strings.Join(append(methods, http.MethodHead), ", ")
 }
 
-// minCompressed is the size from which on compressing is worth it: a smaller answer is one packet either way.
+// minCompressed is the minimum size of an answer that is compressed. A smaller one fits in one packet anyway.
 const minCompressed = 1024
 
-// compress compresses answers as the client weighs the codings. Their ETags are weak, so that one is right for all
-// codings.
+// compress compresses answers with the coding that the client prefers. Their ETags are weak, so that one ETag is valid
+// for all codings.
 func compress(next http.Handler) (http.Handler, error) {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed), gzhttp.ContentTypeFilter(compressible))
 	if err != nil {
@@ -77,13 +77,13 @@ func compress(next http.Handler) (http.Handler, error) {
 	wrapped := wrap(next)
 	encoders := semaphore.NewWeighted(maxEncoders)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/ui/") { // files, which are compressed once and for all
+		if strings.HasPrefix(r.URL.Path, "/ui/") { // files, which were compressed in the build
 			next.ServeHTTP(w, r)
 			return
 		}
-		// The library reads neither several lines nor *, and does not weigh "identity".
+		// The library ignores further header lines and "*", and does not weigh "identity".
 		coding := chooseCoding(r.Header.Values(echo.HeaderAcceptEncoding))
-		if r.ContentLength != 0 { // answers to what has a body are short, and a body may be long in coming
+		if r.ContentLength != 0 { // such answers are short, and the body may arrive slowly
 			coding = ""
 		}
 		ctx := r.Context()
@@ -97,24 +97,25 @@ func compress(next http.Handler) (http.Handler, error) {
 			}
 		}
 		r = r.WithContext(ctx)
-		r.Header.Set(echo.HeaderAcceptEncoding, coding) // in place: a copy of a large header would cost as much again
+		r.Header.Set(echo.HeaderAcceptEncoding, coding) // in place: copying a large header would double its cost
 		wrapped.ServeHTTP(w, r)
 	}), nil
 }
 
-// maxEncoders is how many answers are compressed at once; each takes up to a megabyte. Others are sent as they are.
+// maxEncoders is how many answers are compressed at once; each takes up to a megabyte. Further answers are sent
+// uncompressed.
 const maxEncoders = 32
 
 type encoderKey struct{}
 
-// giveEncoder says that the answer to a request is not compressed after all.
+// giveEncoder frees the encoder of a request whose answer is not compressed after all.
 func giveEncoder(ctx context.Context) {
 	if give, ok := ctx.Value(encoderKey{}).(func()); ok {
 		give()
 	}
 }
 
-// chooseCoding gives the coding that the client likes most: zstd before gzip before none where it likes them the same.
+// chooseCoding returns the coding that the client prefers: zstd before gzip before none if it weighs them equally.
 func chooseCoding(accept []string) string {
 	weights := map[string]float64{}
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
@@ -141,8 +142,8 @@ func chooseCoding(accept []string) string {
 	return best
 }
 
-// weightOf reads the weight among the parameters of an element of Accept or Accept-Encoding: 1 without one, 0 if it
-// cannot be read.
+// weightOf returns the weight in the parameters of an element of Accept or Accept-Encoding: 1 if there is none, 0 if it
+// is invalid.
 func weightOf(params string) float64 {
 	for param := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
@@ -158,7 +159,7 @@ func weightOf(params string) float64 {
 	return 1
 }
 
-// compressible says whether an answer of a media type gets smaller, and has an end.
+// compressible reports whether compression makes an answer of a media type smaller. Event streams are not compressed.
 func compressible(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || media == eventStreamType {
@@ -171,7 +172,7 @@ func compressible(contentType string) bool {
 
 const eventStreamType = "text/event-stream"
 
-// vary tells caches of the operations whose answer depends on Accept.
+// vary sets the Vary header of operations whose answer depends on Accept.
 func vary(op *openapi3.Operation) echo.MiddlewareFunc {
 	several := false
 	if ok := op.Responses.Status(http.StatusOK); ok != nil {
@@ -188,9 +189,9 @@ func vary(op *openapi3.Operation) echo.MiddlewareFunc {
 	}
 }
 
-// prefersStream says whether a client weighs server-sent events above JSON. It must name them: they have no end, and
-// whoever takes anything is not ready for that. Of what weighs the same, what is named goes before what a wildcard
-// means, and then the first.
+// prefersStream reports whether a client prefers server-sent events to JSON. It must name them, because a client that
+// accepts anything does not expect an answer without end. Of types with equal weight, a named one goes before a
+// wildcard, and then the first one.
 func prefersStream(accept string) bool {
 	type choice struct {
 		weight   float64

@@ -10,7 +10,9 @@ import (
 
 func (h *handlers) ListJobs(_ context.Context, _ api.ListJobsRequestObject) (api.ListJobsResponseObject, error) {
 	defs := h.cfg.Engine.Definitions()
-	return api.ListJobs200JSONResponse{Items: each(defs.Jobs(), func(j *orchestrator.Job) api.Job { return apiJob(defs, j) })}, nil
+	return api.ListJobs200JSONResponse{
+		Items: each(defs.Jobs(), func(j *orchestrator.Job) api.Job { return apiJob(defs, j) }),
+	}, nil
 }
 
 func (h *handlers) GetJob(_ context.Context, req api.GetJobRequestObject) (api.GetJobResponseObject, error) {

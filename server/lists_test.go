@@ -43,7 +43,9 @@ func TestRunsByStatus(t *testing.T) {
 			t.Errorf("%s: %v, want %q", query, got, want)
 		}
 	}
-	for _, query := range []string{"status=", "status=failed", "status=failure,", "status=--success", "status=-", "status=success&status=nope"} {
+	for _, query := range []string{
+		"status=", "status=failed", "status=failure,", "status=--success", "status=-", "status=success&status=nope",
+	} {
 		p := decode[api.Problem](t, s.do("GET", "/runs?"+query, ""), 422)
 		if len(p.Errors) != 1 || p.Errors[0].Pointer != "/query/status" {
 			t.Errorf("%s: %+v", query, p)
@@ -63,7 +65,8 @@ func TestTotals(t *testing.T) {
 	s.saveBills(2, changed)
 	s.savePolitician("ada-byron", 7)
 	s.savePolitician("ada-byron-1", 9)
-	backfill := decode[api.Backfill](t, s.do("POST", "/backfills", `{"assets": ["parted"], "concurrency": 3}`), 202).ID.String()
+	backfill := decode[api.Backfill](t, s.do("POST", "/backfills", `{"assets": ["parted"], "concurrency": 3}`), 202).
+		ID.String()
 	var last string
 	for range 3 {
 		last = s.start("/jobs/echo_job/runs", "").ID.String()
@@ -71,10 +74,16 @@ func TestTotals(t *testing.T) {
 		decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200)
 		s.ended(s.start("/schedules/nightly/run", "").ID.String())
 	}
-	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'k' || i, gen_random_uuid(), now() FROM generate_series(1, 4) AS i`)
-	s.exec(`INSERT INTO alerts (id, cause, severity, title, detail, data, occurrences, opened_at, last_at, tell_at) SELECT gen_random_uuid(), 'c' || i, 'warn', 't', 'd', '{}', 1, now(), now(), '2999-01-01' FROM generate_series(1, 3) AS i`)
-	s.exec(`INSERT INTO deliveries (id, alert_id, channel, kind, status, attempts, created_at) SELECT gen_random_uuid(), (SELECT id FROM alerts LIMIT 1), 'ops', 'firing', 'delivered', 1, now() FROM generate_series(1, 3) AS i`)
-	s.exec(`INSERT INTO fetch_logs (id, asset, source, status, records_attempted, records_succeeded, records_failed, duration_seconds, params, errors, created_at) SELECT gen_random_uuid(), 'a', 's', 'success', 1, 1, 0, 1, '{}', '[]', now() FROM generate_series(1, 3) AS i`)
+	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'k' || i, gen_random_uuid(), now()
+		FROM generate_series(1, 4) AS i`)
+	s.exec(`INSERT INTO alerts (id, cause, severity, title, detail, data, occurrences, opened_at, last_at, tell_at)
+		SELECT gen_random_uuid(), 'c' || i, 'warn', 't', 'd', '{}', 1, now(), now(), '2999-01-01'
+		FROM generate_series(1, 3) AS i`)
+	s.exec(`INSERT INTO deliveries (id, alert_id, channel, kind, status, attempts, created_at) SELECT gen_random_uuid(),
+		(SELECT id FROM alerts LIMIT 1), 'ops', 'firing', 'delivered', 1, now() FROM generate_series(1, 3) AS i`)
+	s.exec(`INSERT INTO fetch_logs (id, asset, source, status, records_attempted, records_succeeded, records_failed,
+		duration_seconds, params, errors, created_at)
+		SELECT gen_random_uuid(), 'a', 's', 'success', 1, 1, 0, 1, '{}', '[]', now() FROM generate_series(1, 3) AS i`)
 	s.until("the backfill has ended", func() bool {
 		return decode[api.Backfill](t, s.do("GET", "/backfills/"+backfill, ""), 200).EndedAt != nil
 	})
@@ -160,15 +169,20 @@ func TestTotals(t *testing.T) {
 func TestTotalCapped(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'k' || i, gen_random_uuid(), now() FROM generate_series(1, 10000) AS i`)
-	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1", ""), 200); *l.Total != 10_000 || *l.TotalCapped {
+	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'k' || i, gen_random_uuid(), now()
+		FROM generate_series(1, 10000) AS i`)
+	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1", ""),
+		200); *l.Total != 10_000 || *l.TotalCapped {
 		t.Errorf("%d, %t", *l.Total, *l.TotalCapped)
 	}
-	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'm' || i, gen_random_uuid(), now() FROM generate_series(1, 500) AS i`)
-	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1", ""), 200); *l.Total != 10_000 || !*l.TotalCapped {
+	s.exec(`INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'poll', 'm' || i, gen_random_uuid(), now()
+		FROM generate_series(1, 500) AS i`)
+	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1", ""),
+		200); *l.Total != 10_000 || !*l.TotalCapped {
 		t.Errorf("%d, %t", *l.Total, *l.TotalCapped)
 	}
-	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1&prefix=m", ""), 200); *l.Total != 500 || *l.TotalCapped {
+	if l := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys?count=true&limit=1&prefix=m", ""),
+		200); *l.Total != 500 || *l.TotalCapped {
 		t.Errorf("%d, %t", *l.Total, *l.TotalCapped)
 	}
 	decode[api.Problem](t, s.do("GET", "/runs?count=maybe", ""), 422)
@@ -180,11 +194,13 @@ func TestRunKeys(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	first := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200)
-	if again := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(again.RunIds) != 0 || len(again.RepeatedKeys) != 1 {
+	if again := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(again.RunIds) != 0 ||
+		len(again.RepeatedKeys) != 1 {
 		t.Fatalf("%+v", again)
 	}
 	list := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys", ""), 200)
-	if len(list.Items) != 1 || list.Items[0].Key != "1" || list.Items[0].RunID != first.RunIds[0] || list.NextCursor != nil {
+	if len(list.Items) != 1 || list.Items[0].Key != "1" || list.Items[0].RunID != first.RunIds[0] ||
+		list.NextCursor != nil {
 		t.Fatalf("%+v", list)
 	}
 	forget := func(sensor, key string) answer {
@@ -193,22 +209,32 @@ func TestRunKeys(t *testing.T) {
 	if k := decode[api.RunKey](t, forget("poll", "1"), 200); k.Key != "1" || k.RunID != first.RunIds[0] {
 		t.Errorf("%+v", k)
 	}
-	for _, a := range []answer{forget("poll", "1"), forget("nope", "1"), forget("hook", "1"), s.do("GET", "/sensors/nope/run-keys", "")} {
+	for _, a := range []answer{
+		forget("poll", "1"), forget("nope", "1"), forget("hook", "1"), s.do("GET", "/sensors/nope/run-keys", ""),
+	} {
 		decode[api.Problem](t, a, 404)
 	}
-	for _, a := range []answer{forget("poll", ""), s.do("DELETE", "/sensors/poll/run-keys", ""), s.do("GET", "/sensors/poll/run-keys?prefix=", "")} {
+	for _, a := range []answer{
+		forget("poll", ""), s.do("DELETE", "/sensors/poll/run-keys", ""), s.do("GET", "/sensors/poll/run-keys?prefix=", ""),
+	} {
 		decode[api.Problem](t, a, 422)
 	}
-	for _, a := range []answer{forget("poll", "a\x00"), s.do("GET", "/sensors/poll/run-keys?cursor=eyJsIjoicnVucyJ9", "")} {
+	for _, a := range []answer{
+		forget("poll", "a\x00"), s.do("GET", "/sensors/poll/run-keys?cursor=eyJsIjoicnVucyJ9", ""),
+	} {
 		decode[api.Problem](t, a, 400)
 	}
-	if third := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(third.RunIds) != 1 || third.RunIds[0] == first.RunIds[0] {
+	if third := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(third.RunIds) != 1 ||
+		third.RunIds[0] == first.RunIds[0] {
 		t.Errorf("%+v", third)
 	}
 	// Keys are any text, of which many are of the same moment.
-	odd := []string{"44-1/C-11", "a b", "a%b", "a_b", `a\b`, "https://example.org/?x=1&y=2#z", "é", "..", "A", "a", "aa", "+"}
+	odd := []string{
+		"44-1/C-11", "a b", "a%b", "a_b", `a\b`, "https://example.org/?x=1&y=2#z", "é", "..", "A", "a", "aa", "+",
+	}
 	for _, key := range odd {
-		if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES ('hook', $1, $2, '2026-01-01'), ('deaf', $1, $2, '2026-01-01')`, key, uuid.New()); err != nil {
+		if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO run_keys (sensor, key, run_id, created_at)
+			VALUES ('hook', $1, $2, '2026-01-01'), ('deaf', $1, $2, '2026-01-01')`, key, uuid.New()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -250,7 +276,9 @@ func TestRunKeys(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 	audit := decode[api.AuditLog](t, s.do("GET", "/audit-log?operation=forgetSensorRunKey&count=true", ""), 200)
-	if *audit.Total != len(odd)+1+5 || audit.Items[0].Status != 200 || audit.Items[0].Path != "/sensors/hook/run-keys?key=%2B" { // and what was refused
+	// And what was refused.
+	if *audit.Total != len(odd)+1+5 || audit.Items[0].Status != 200 ||
+		audit.Items[0].Path != "/sensors/hook/run-keys?key=%2B" {
 		t.Errorf("%d, %+v", *audit.Total, audit.Items[0])
 	}
 }
@@ -260,7 +288,9 @@ func TestBillFilters(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBills(1, someBills...)
-	s.saveBills(2, bill{"44-1", "C-119", "An Act about 11 things", "", "", "2022-03-01", "Royal assent received", 7, "", ""})
+	s.saveBills(
+		2, bill{"44-1", "C-119", "An Act about 11 things", "", "", "2022-03-01", "Royal assent received", 7, "", ""},
+	)
 	s.savePolitician("ada-byron", 7)
 	s.settled()
 	for query, want := range map[string]string{
@@ -322,14 +352,21 @@ func TestBillFilters(t *testing.T) {
 	}
 	// A cursor is of its order, and those of before go on to be read.
 	list := decode[api.BillList](t, s.do("GET", "/bills?limit=1&sort=updated", ""), 200)
-	for query, status := range map[string]int{"sort=latest_activity": 400, "": 400, "sort=updated&order=asc": 400, "sort=name": 422, "order=down": 422} {
+	for query, status := range map[string]int{
+		"sort=latest_activity":   400,
+		"":                       400,
+		"sort=updated&order=asc": 400,
+		"sort=name":              422,
+		"order=down":             422,
+	} {
 		p := decode[api.Problem](t, s.do("GET", "/bills?"+query+"&cursor="+*list.NextCursor, ""), status)
 		if len(p.Errors) == 0 {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}
 	list = decode[api.BillList](t, s.do("GET", "/bills?limit=1&sort=introduced", ""), 200)
-	if next := decode[api.BillList](t, s.do("GET", fmt.Sprintf("/bills?limit=1&cursor=%s", *list.NextCursor), ""), 200); next.Items[0].ID != "44-1/C-12" {
+	if next := decode[api.BillList](t, s.do("GET", fmt.Sprintf("/bills?limit=1&cursor=%s", *list.NextCursor), ""),
+		200); next.Items[0].ID != "44-1/C-12" {
 		t.Errorf("%s", next.Items[0].ID)
 	}
 }

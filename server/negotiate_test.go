@@ -48,7 +48,8 @@ func TestMatches(t *testing.T) {
 	t.Parallel()
 	const tag = `W/"abc"`
 	for header, want := range map[string]bool{
-		tag: true, `"abc"`: true, `abc`: true, `*`: true, ` "x" ,  W/"abc"`: true, `"x","abc"`: true, `W/"x",W/"abc"`: true, `"a,b", "abc"`: true, `"x" "abc"`: true, ",,,": false,
+		tag: true, `"abc"`: true, `abc`: true, `*`: true, ` "x" ,  W/"abc"`: true, `"x","abc"`: true,
+		`W/"x",W/"abc"`: true, `"a,b", "abc"`: true, `"x" "abc"`: true, ",,,": false,
 		"": false, `"ab"`: false, `"abcd"`: false, `"x, abc, y"`: false, `"*"`: false, `"abc`: true, `"x, "`: false, `w/"abc"`: false,
 	} {
 		if got := matches(&header, tag); got != want {

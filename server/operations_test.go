@@ -59,7 +59,10 @@ func (s *site) operations() []operation {
 				value, ok := values[p.Value.Name]
 				if !ok {
 					if value = fmt.Sprint(p.Value.Example); p.Value.Example == nil {
-						s.t.Errorf("%s %s: no value for the path parameter %s: add one to this test", method, path, p.Value.Name)
+						s.t.Errorf(
+							"%s %s: no value for the path parameter %s: add one to this test", method, path,
+							p.Value.Name,
+						)
 					}
 				}
 				o.path = strings.ReplaceAll(o.path, "{"+p.Value.Name+"}", value)
@@ -84,7 +87,7 @@ var getStatuses = map[string]int{
 // streams never end; endless is what GET answers with them alone.
 var endless = map[string]bool{"streamEvents": true}
 
-// plain sends a request as it is: no coding is asked for or undone silently.
+// plain sends a request as it is, without transparent compression.
 func (s *site) plain(method, path, body string, header http.Header) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -140,7 +143,10 @@ func (a answer) unpacked(t testing.TB) []byte {
 func refused(t *testing.T, a answer, status int, pointer string) {
 	t.Helper()
 	if a.StatusCode != status || a.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("%s %s: %d %s, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, a.Header.Get("Content-Type"), status, a.body)
+		t.Errorf(
+			"%s %s: %d %s, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, a.Header.Get("Content-Type"),
+			status, a.body,
+		)
 		return
 	}
 	p := decode[api.Problem](t, a, status)
@@ -187,7 +193,10 @@ func TestOperationsAnswerHead(t *testing.T) {
 			if get.StatusCode != want {
 				t.Errorf("%s: %d, want %d: %.300s", op, get.StatusCode, want, get.body)
 			}
-			for _, name := range []string{"Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "Content-Disposition", "Link", "Location", "Content-Security-Policy"} {
+			for _, name := range []string{
+				"Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "Content-Disposition", "Link",
+				"Location", "Content-Security-Policy",
+			} {
 				if name == "Content-Encoding" && op.OperationID == "getExport" {
 					continue // which is not made for HEAD, so its size is not known
 				}
@@ -235,8 +244,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, op := range s.operations() {
-		for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} { // 503: the server is full, or its database away
-			if op.Responses.Status(status) == nil && (status == http.StatusBadRequest || op.OperationID != "getHealth") {
+		// 503: the server is full, or its database away.
+		for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} {
+			if op.Responses.Status(status) == nil &&
+				(status == http.StatusBadRequest || op.OperationID != "getHealth") {
 				t.Errorf("%s: the contract does not say that it can answer %d", op, status)
 			}
 		}
@@ -278,7 +289,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 				case schema.Format == "uuid":
 					bad = []string{"xyz", "0197841c-2a00-7aaa-8000-00000000000", ""}
 				case schema.Format == "date-time":
-					bad = []string{"yesterday", "2026-06-30", "2026-06-30T23:59:60Z", "2026-02-30T00:00:00Z", "2026-06-30T10:00:00", "2026-06-30T10:00:00+02:00", "2026-06-30T25:00:00Z", ""}
+					bad = []string{
+						"yesterday", "2026-06-30", "2026-06-30T23:59:60Z", "2026-02-30T00:00:00Z",
+						"2026-06-30T10:00:00", "2026-06-30T10:00:00+02:00", "2026-06-30T25:00:00Z", "",
+					}
 				case schema.Format == "date":
 					bad = []string{"yesterday", "2026-02-30", "2026-6-1"}
 				case schema.Type.Is("integer"):
@@ -306,7 +320,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 						if len(value) > 100 {
 							value = value[:90]
 						}
-						if value = strings.ReplaceAll(value, "+", " "); f.Pointer == pointer && (!strings.Contains(f.Detail, strings.ReplaceAll(value, `\`, `\\`)) || strings.Contains(f.Detail, "[0-9]") || strings.Contains(f.Detail, `\s`)) {
+						if value = strings.ReplaceAll(value, "+", " "); f.Pointer == pointer &&
+							(!strings.Contains(
+								f.Detail, strings.ReplaceAll(value, `\`, `\\`),
+							) || strings.Contains(f.Detail, "[0-9]") || strings.Contains(f.Detail, `\s`)) {
 							t.Errorf("%s: %s=%s: %s", op, p.Name, value, f.Detail)
 						}
 					}
@@ -333,7 +350,10 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 			return s.plain(op.method, op.path, body, http.Header{"Content-Type": {contentType}})
 		}
 		// {"": 1} is refused, after it has been read: so nothing is done by it.
-		for _, contentType := range []string{"application/json", "Application/JSON", "APPLICATION/JSON; Charset=UTF-8", `application/json;charset="utf-8"; x=y`, "application/json ;", "application/json; charset"} {
+		for _, contentType := range []string{
+			"application/json", "Application/JSON", "APPLICATION/JSON; Charset=UTF-8", `application/json;charset="utf-8"; x=y`,
+			"application/json ;", "application/json; charset",
+		} {
 			for _, mark := range []string{"", "\uFEFF"} {
 				a := send(contentType, mark+`{"": 1}`)
 				if op.OperationID == "receiveWebhook" { // takes anything, if it is signed
@@ -343,7 +363,9 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 				}
 			}
 		}
-		for _, contentType := range []string{"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json"} {
+		for _, contentType := range []string{
+			"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json",
+		} {
 			decode[api.Problem](t, send(contentType, `{}`), 415)
 		}
 		for body, pointer := range map[string]string{
@@ -363,7 +385,7 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 	}
 }
 
-// TestOperationsRevalidate asks again for all that has an ETag.
+// TestOperationsRevalidate requests everything with an ETag a second time.
 func TestOperationsRevalidate(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -385,24 +407,38 @@ func TestOperationsRevalidate(t *testing.T) {
 		} {
 			for _, method := range []string{"GET", "HEAD"} {
 				for _, coding := range []string{"", "gzip", "zstd"} {
-					got := s.plain(method, op.path, "", http.Header{"If-None-Match": lines, "Accept-Encoding": {coding}})
+					got := s.plain(
+						method, op.path, "", http.Header{"If-None-Match": lines, "Accept-Encoding": {coding}},
+					)
 					if got.StatusCode != 304 || len(got.body) > 0 {
-						t.Errorf("%s %s with %s, %q: %d %.200s", method, op.path, name, coding, got.StatusCode, got.body)
+						t.Errorf(
+							"%s %s with %s, %q: %d %.200s", method, op.path, name, coding, got.StatusCode, got.body,
+						)
 					}
 					for _, header := range []string{"ETag", "Cache-Control", "Vary", "Last-Modified"} {
 						if !slices.Equal(got.Header.Values(header), a.Header.Values(header)) {
-							t.Errorf("%s: %s is %q, and %q with 304", op, header, a.Header.Values(header), got.Header.Values(header))
+							t.Errorf(
+								"%s: %s is %q, and %q with 304", op, header, a.Header.Values(header),
+								got.Header.Values(header),
+							)
 						}
 					}
 				}
 			}
 		}
-		for name, lines := range map[string][]string{"another": {`"x"`}, "part": {tag[:len(tag)-3] + `"`}, "in one": {`"x, ` + strings.Trim(tag, `W/"`) + ` y"`}, "none": {""}} {
-			if got := s.plain("GET", op.path, "", http.Header{"If-None-Match": lines}); got.StatusCode != 200 || !bytes.Equal(got.body, a.body) {
+		for name, lines := range map[string][]string{
+			"another": {`"x"`},
+			"part":    {tag[:len(tag)-3] + `"`},
+			"in one":  {`"x, ` + strings.Trim(tag, `W/"`) + ` y"`},
+			"none":    {""},
+		} {
+			if got := s.plain("GET", op.path, "", http.Header{"If-None-Match": lines}); got.StatusCode != 200 ||
+				!bytes.Equal(got.body, a.body) {
 				t.Errorf("%s with %s: %d %.200s", op, name, got.StatusCode, got.body)
 			}
 		}
-		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"zstd"}}); got.Header.Get("ETag") != tag || !strings.HasPrefix(tag, "W/") {
+		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"zstd"}}); got.Header.Get("ETag") != tag ||
+			!strings.HasPrefix(tag, "W/") {
 			t.Errorf("%s: ETag %q, and %q compressed", op, tag, got.Header.Get("ETag"))
 		}
 	}
@@ -428,7 +464,10 @@ func TestOperationsCompress(t *testing.T) {
 		if !slices.Contains(whole.Header.Values("Vary"), "Accept-Encoding") {
 			t.Errorf("%s: Vary %q", op, whole.Header.Values("Vary"))
 		}
-		changes := slices.Contains([]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns"}, op.OperationID)
+		changes := slices.Contains(
+			[]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns"},
+			op.OperationID,
+		)
 		for _, coding := range []string{"gzip", "zstd"} {
 			a := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {coding}})
 			want := coding
@@ -449,7 +488,8 @@ func TestOperationsCompress(t *testing.T) {
 				t.Errorf("%s: %.100s", op, unpacked)
 			}
 		}
-		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"gzip;q=0, zstd;q=0, identity"}}); got.Header.Get("Content-Encoding") != "" {
+		if got := s.plain("GET", op.path, "",
+			http.Header{"Accept-Encoding": {"gzip;q=0, zstd;q=0, identity"}}); got.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s is compressed for a client that does not want it", op)
 		}
 	}

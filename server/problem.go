@@ -16,31 +16,35 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// problem is an error as the client is told it.
+// problem is an error in the form in which the client gets it.
 type problem struct {
 	status int
-	kind   string // the end of the type
+	kind   string // the last part of the type
 	detail string
 	fields []api.FieldError
 }
 
 func (p *problem) Error() string { return p.detail }
 
-// invalid makes the problem for fields at fault.
+// invalid returns the problem for invalid fields.
 func invalid(fields ...api.FieldError) *problem { return invalidOf(len(fields), fields) }
 
-// invalidOf makes it for more faults than were kept.
+// invalidOf returns the problem for total invalid fields, of which fields are the first ones.
 func invalidOf(total int, fields []api.FieldError) *problem {
 	noun := "fields are"
 	if total == 1 {
 		noun = "field is"
 	}
 	fields = boundFields(fields)
-	return &problem{status: http.StatusUnprocessableEntity, kind: "invalid", detail: fmt.Sprintf("%s %s invalid: %s", thousands(total), noun, describeFields(fields, total)), fields: fields}
+	return &problem{
+		status: http.StatusUnprocessableEntity, kind: "invalid",
+		detail: fmt.Sprintf("%s %s invalid: %s", thousands(total), noun, describeFields(fields, total)), fields: fields,
+	}
 }
 
 func invalidField(pointer, format string, args ...any) *problem {
@@ -56,12 +60,12 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func stack() string { return string(debug.Stack()) }
 
-// problemOf is the one place where errors become answers. What it does not know is an internal error, of which the
-// client learns nothing but a number to find it by.
+// problemOf maps errors to answers; it is the only function that does. An error that it does not know is an internal
+// error, of which the client learns only the request id.
 func problemOf(err error, requestID string) *problem {
 	var (
 		p       *problem
-		config  *orchestrator.ConfigError
+		config  *runconfig.InvalidError
 		request *orchestrator.RequestError
 		httpErr *echo.HTTPError
 		limit   *access.LimitError
@@ -77,20 +81,24 @@ func problemOf(err error, requestID string) *problem {
 		}
 		return invalid(fields...)
 	case errors.As(err, &request):
-		return invalid(each(request.Fields, func(f orchestrator.FieldError) api.FieldError {
+		return invalid(each(request.Fields, func(f runconfig.FieldError) api.FieldError {
 			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
 		})...)
 	case errors.As(err, &limit):
 		return &problem{status: http.StatusTooManyRequests, kind: "too_many_requests", detail: limit.Error()}
 	case errors.As(err, &audit):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "this cannot be recorded in the audit log just now, so nothing was done; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "this cannot be recorded in the audit log just now, so nothing was done; try again",
+		}
 	case errors.Is(err, access.ErrForbidden):
 		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: err.Error()}
 	case errors.Is(err, access.ErrProvider):
 		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: err.Error()}
 	case errors.Is(err, access.ErrNoSession):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
-	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
+	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound),
+		errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):
 		return &problem{status: http.StatusConflict, kind: "idempotency_key_reused", detail: err.Error()}
@@ -99,14 +107,23 @@ func problemOf(err error, requestID string) *problem {
 	case errors.As(err, &httpErr):
 		return problemOfHTTP(httpErr)
 	case errors.Is(err, context.DeadlineExceeded):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database took too long to answer; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "the database took too long to answer; try again",
+		}
 	case db.Unavailable(err):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database cannot be used just now; nothing was done; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "the database cannot be used just now; nothing was done; try again",
+		}
 	}
-	return &problem{status: http.StatusInternalServerError, kind: "internal", detail: "something went wrong; the server's log has it under request id " + requestID}
+	return &problem{
+		status: http.StatusInternalServerError, kind: "internal",
+		detail: "something went wrong; the server's log has it under request id " + requestID,
+	}
 }
 
-// problemOfHTTP translates the errors that Echo itself makes.
+// problemOfHTTP maps the errors that Echo makes.
 func problemOfHTTP(e *echo.HTTPError) *problem {
 	detail := fmt.Sprint(e.Message)
 	kind := strings.ToLower(strings.ReplaceAll(http.StatusText(e.Code), " ", "_"))
@@ -129,7 +146,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p := problemOf(err, id)
 	r := c.Request()
 	gone := r.Context().Err() != nil
-	var meant *problem // a refusal of ours, of which strangers can have any number
+	var meant *problem // a deliberate refusal, which clients can cause any number of times and is not logged
 	if p.status >= 500 && !gone && !errors.As(err, &meant) {
 		attrs := []any{"method", knownMethod(r), "path", clip(r.URL.Path, 500), "request_id", id, "error", err}
 		var pe *panicError
@@ -139,7 +156,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 		s.cfg.Logger.Error("request failed", attrs...)
 	}
 	if c.Response().Committed {
-		return // an answer had begun; there is no way to take it back
+		return // the answer has begun and cannot be replaced
 	}
 	var limit *access.LimitError
 	if errors.As(err, &limit) {
@@ -157,7 +174,8 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // people read it
 	err := enc.Encode(api.Problem{
-		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
+		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status,
+		Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
 	})
 	if err != nil { // strings and numbers only
 		body = *bytes.NewBufferString("{}")

@@ -36,7 +36,7 @@ type provider struct {
 	again    bool                // and an identity token with a refreshed one
 	userInfo bool                // has the endpoint
 	status   int                 // answer everything with it
-	asked    map[string]int
+	hits     map[string]int
 	claims   func(map[string]any)             // changes identity tokens
 	sign     func(header, payload any) string // instead of the right way
 	sub      string                           // what userinfo says instead
@@ -50,14 +50,20 @@ func newProvider(t testing.TB) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{t: t, key: key, roles: map[string][]string{}, nonces: map[string]string{}, people: map[string]string{}, asked: map[string]int{}, refresh: true, again: true, userInfo: true}
+	p := &provider{
+		t: t, key: key, roles: map[string][]string{}, nonces: map[string]string{}, people: map[string]string{},
+		hits: map[string]int{}, refresh: true, again: true, userInfo: true,
+	}
 	p.Server = httptest.NewServer(p)
 	t.Cleanup(p.Close)
 	return p
 }
 
 func (p *provider) config() *access.OIDCConfig {
-	return &access.OIDCConfig{Issuer: p.URL, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: "http://explorer.example/session/oidc/callback"}
+	return &access.OIDCConfig{
+		Issuer: p.URL, ClientID: clientID, ClientSecret: clientSecret,
+		RedirectURL: "http://explorer.example/session/oidc/callback",
+	}
 }
 
 // set changes the provider.
@@ -84,7 +90,10 @@ func (p *provider) signed(header, payload any) string {
 
 func (p *provider) idToken(person, nonce string) string {
 	now := time.Now()
-	claims := map[string]any{"iss": p.URL, "sub": person, "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(), "email": person + "@example.org", "roles": p.roles[person]}
+	claims := map[string]any{
+		"iss": p.URL, "sub": person, "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
+		"email": person + "@example.org", "roles": p.roles[person],
+	}
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -98,10 +107,11 @@ func (p *provider) idToken(person, nonce string) string {
 	return p.signed(header, claims)
 }
 
+// ServeHTTP implements http.Handler. It is long, because it has a case for each of the provider's addresses.
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked[r.URL.Path]++
+	p.hits[r.URL.Path]++
 	answer := func(status int, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -132,7 +142,10 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/authorize":
 		q, code := r.URL.Query(), rand.Text()
 		p.nonces[code], p.people[code] = q.Get("nonce"), p.person
-		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+		http.Redirect(
+			w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(),
+			http.StatusFound,
+		)
 	case "/token":
 		_ = r.ParseForm()
 		by, first := r.Form.Get("refresh_token"), r.Form.Get("grant_type") == "authorization_code"
@@ -197,7 +210,7 @@ func (p *provider) enter(s *site, person string) *browser {
 	return b
 }
 
-// TestIdentityTokens has the provider give tokens that are not what they should be.
+// TestIdentityTokens makes the provider issue invalid tokens.
 func TestIdentityTokens(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -257,7 +270,7 @@ func TestIdentityTokens(t *testing.T) {
 	}
 }
 
-// TestProviderThatIsAway counts what a provider that does not answer is asked: a server asks once and rests.
+// TestProviderThatIsAway counts the requests to a provider that does not answer: a server sends one and pauses.
 func TestProviderThatIsAway(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -271,7 +284,7 @@ func TestProviderThatIsAway(t *testing.T) {
 			t.Errorf("Retry-After %q", after)
 		}
 	}
-	if n := p.asked["/.well-known/openid-configuration"]; n != 1 {
+	if n := p.hits["/.well-known/openid-configuration"]; n != 1 {
 		t.Errorf("the provider was asked %d times", n)
 	}
 
@@ -293,8 +306,8 @@ func TestProviderThatIsAway(t *testing.T) {
 		}
 		got := b.do("GET", u.RequestURI(), "")
 		decode[api.Problem](t, got, http.StatusServiceUnavailable)
-		if got.Header.Get("Retry-After") == "" || p.asked[path] != 1 {
-			t.Errorf("%s: Retry-After %q, asked %d times", path, got.Header.Get("Retry-After"), p.asked[path])
+		if got.Header.Get("Retry-After") == "" || p.hits[path] != 1 {
+			t.Errorf("%s: Retry-After %q, asked %d times", path, got.Header.Get("Retry-After"), p.hits[path])
 		}
 		decode[api.Problem](t, s.browser().do("GET", "/session/oidc", ""), http.StatusServiceUnavailable)
 	}
@@ -306,12 +319,15 @@ func TestSignInsThatBeganCostNothing(t *testing.T) {
 	p := newProvider(t)
 	s := guarded(t, func(c *access.Config) { c.OIDC = p.config() })
 	for i := range 20 {
-		got := s.do("GET", "/session/oidc?return_to=/ui/runs", "", "Cookie", fmt.Sprintf("explorer_session=stranger%d", i))
+		got := s.do(
+			"GET", "/session/oidc?return_to=/ui/runs", "", "Cookie", fmt.Sprintf("explorer_session=stranger%d", i),
+		)
 		if got.StatusCode != http.StatusFound {
 			t.Fatalf("begin: %d %s", got.StatusCode, got.body)
 		}
 		for _, c := range got.Cookies() {
-			if c.Name != "explorer_sign_in" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 || len(c.Value) > 1000 {
+			if c.Name != "explorer_sign_in" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 ||
+				len(c.Value) > 1000 {
 				t.Errorf("cookie %+v", c)
 			}
 		}
@@ -322,6 +338,7 @@ func TestSignInsThatBeganCostNothing(t *testing.T) {
 	}
 	// A cookie that was not given here is none.
 	for _, value := range []string{"x", "eyJzIjoiYSJ9", ""} {
-		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state=a", "", "Cookie", "explorer_sign_in="+value), http.StatusUnauthorized)
+		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state=a", "", "Cookie", "explorer_sign_in="+value),
+			http.StatusUnauthorized)
 	}
 }

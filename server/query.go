@@ -18,7 +18,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// unreadable makes the problem for a request that cannot be read, and so says nothing at all about what is wanted.
+// unreadable returns the problem for a request that cannot be parsed.
 func unreadable(what string, fields ...api.FieldError) *problem {
 	total := len(fields)
 	fields = boundFields(fields)
@@ -28,8 +28,8 @@ func unreadable(what string, fields ...api.FieldError) *problem {
 	}
 }
 
-// readableQuery refuses queries that cannot be read to their end. Go's parser drops what it cannot read, and a filter
-// that is dropped silently lists everything. Pages read their own queries, in the browser.
+// readableQuery refuses queries that cannot be parsed to their end. Go's parser drops the parts that it cannot parse,
+// and a dropped filter would silently list everything. The pages of the UIs parse their own queries in the browser.
 func readableQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
@@ -45,7 +45,7 @@ func readableQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// queryFaults finds what cannot be read in a query.
+// queryFaults returns the parts of a query that cannot be parsed.
 func queryFaults(raw string) []api.FieldError {
 	var faults []api.FieldError
 	for part := range strings.SplitSeq(raw, "&") {
@@ -61,7 +61,12 @@ func queryFaults(raw string) []api.FieldError {
 			faults = append(faults, api.FieldError{Pointer: queryPointer(at), Detail: err.Error()})
 		}
 		if strings.Contains(part, ";") {
-			fault(fmt.Errorf("%s has a semicolon, which separates nothing: want & between parameters, and %%3B in a value", quoted(part)))
+			fault(
+				fmt.Errorf(
+					"%s has a semicolon, which separates nothing: want & between parameters, and %%3B in a value",
+					quoted(part),
+				),
+			)
 			continue
 		}
 		for _, text := range []string{name, value} {
@@ -69,7 +74,10 @@ func queryFaults(raw string) []api.FieldError {
 			var escape url.EscapeError
 			switch {
 			case errors.As(err, &escape):
-				err = fmt.Errorf("%s has %s, which stands for no character: want %%25 for a percent sign", quoted(text), quoted(string(escape)))
+				err = fmt.Errorf(
+					"%s has %s, which stands for no character: want %%25 for a percent sign", quoted(text),
+					quoted(string(escape)),
+				)
 			case err == nil:
 				err = storable(decoded)
 			}
@@ -114,7 +122,7 @@ func repeatable(p *openapi3.Parameter) bool {
 	return err == nil && p.Schema.Value.Type.Is(openapi3.TypeArray) && how.Explode
 }
 
-// checkOnce refuses parameters that are given more than once and have one value: which of them counts would be a guess.
+// checkOnce refuses repeated parameters that take a single value: choosing one of the values would be a guess.
 func checkOnce(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -139,7 +147,10 @@ func checkOnce(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 				}
 				if len(values) > 1 {
 					shown := strings.Join(each(values[:min(len(values), 3)], quoted), ", ")
-					faults = append(faults, api.FieldError{Pointer: "/" + key, Detail: fmt.Sprintf("is given %d times (%s): want it once", len(values), shown)})
+					faults = append(faults, api.FieldError{
+						Pointer: "/" + key,
+						Detail:  fmt.Sprintf("is given %d times (%s): want it once", len(values), shown),
+					})
 				}
 			}
 			if len(faults) > 0 {
@@ -150,8 +161,8 @@ func checkOnce(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 	}
 }
 
-// checkFormats refuses parameters that have the form that the contract wants, and still name nothing: a time at second
-// 60, an id of too few digits.
+// checkFormats refuses parameters that match the contract's pattern but are not valid values of their format: a time at
+// second 60, or an id with too few digits.
 func checkFormats(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -192,7 +203,7 @@ func valuesOf(c echo.Context, p *openapi3.Parameter) []string {
 	return nil
 }
 
-// checkFormat says what is wrong with a value of a format, and what was wanted; nothing if it is right.
+// checkFormat returns what is wrong with a value of a format, and which values are accepted; empty if it is valid.
 func checkFormat(format, value string) string {
 	switch format {
 	case "date-time":
@@ -211,7 +222,7 @@ func checkFormat(format, value string) string {
 	return ""
 }
 
-// timeHint says what a text lacks to be a time.
+// timeHint describes what is wrong with a time.
 func timeHint(value string) string {
 	const example = "2026-06-18T12:00:00Z"
 	is := func(layout, s string) bool { _, err := time.Parse(layout, s); return err == nil }
@@ -219,16 +230,25 @@ func timeHint(value string) string {
 	letters := strings.Replace(strings.ToUpper(value), " ", "T", 1)
 	switch {
 	case plus != value && is(time.RFC3339, plus):
-		return fmt.Sprintf("%s has a space before its offset, because + is a space in a query: want %%2B for it, or a time in UTC such as %s", quoted(value), example)
+		return fmt.Sprintf(
+			"%s has a space before its offset, because + is a space in a query: want %%2B for it, "+
+				"or a time in UTC such as %s",
+			quoted(value), example,
+		)
 	case is(time.DateOnly, value):
 		return fmt.Sprintf("%s is a day: want a time, such as %sT00:00:00Z", quoted(value), value)
 	case is("2006-01-02T15:04:05", letters), is("2006-01-02T15:04", letters):
-		return fmt.Sprintf("%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 (in a query, %%2B stands for +)", quoted(value))
+		return fmt.Sprintf(
+			"%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 "+
+				"(in a query, %%2B stands for +)",
+			quoted(value),
+		)
 	case is(time.RFC3339, letters):
 		return fmt.Sprintf("%s is not a time as RFC 3339 writes it: want %s", quoted(value), letters)
 	}
 	var parse *time.ParseError
-	if _, err := time.Parse(time.RFC3339, value); errors.As(err, &parse) && strings.Contains(parse.Message, "out of range") {
+	if _, err := time.Parse(time.RFC3339, value); errors.As(err, &parse) &&
+		strings.Contains(parse.Message, "out of range") {
 		return fmt.Sprintf("%s is not a time%s: want one such as %s", quoted(value), parse.Message, example)
 	}
 	return fmt.Sprintf("%s is not a time: want RFC 3339 with a time zone, such as %s", quoted(value), example)

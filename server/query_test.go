@@ -38,8 +38,16 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 	} {
 		refused(t, s.do("GET", path, ""), 400, pointer)
 	}
-	// What can be read is: an escaped semicolon, empty parts, a plus, letters as they are. Pages read their queries themselves.
-	for path, status := range map[string]int{"/bills?q=a%3Bb": 200, "/bills?&q=a&": 200, "/bills?q=a+b": 200, "/bills?q=été": 200, "/ui/?q=a;b": 200, "/docs/?a=%": 200} {
+	// What can be read is: an escaped semicolon, empty parts, a plus, letters as they are. Pages read their queries
+	// themselves.
+	for path, status := range map[string]int{
+		"/bills?q=a%3Bb": 200,
+		"/bills?&q=a&":   200,
+		"/bills?q=a+b":   200,
+		"/bills?q=été":   200,
+		"/ui/?q=a;b":     200,
+		"/docs/?a=%":     200,
+	} {
 		if got := s.do("GET", path, ""); got.StatusCode != status {
 			t.Errorf("%s: %d, want %d: %.200s", path, got.StatusCode, status, got.body)
 		}
@@ -88,7 +96,8 @@ func TestTimesThatAreNone(t *testing.T) {
 			name := at[strings.Index(at, "?")+1 : len(at)-1]
 			a := s.do("GET", at+strings.ReplaceAll(value, " ", "%20"), "")
 			refused(t, a, a.StatusCode, "/query/"+name)
-			if a.StatusCode/100 != 4 || !strings.Contains(string(a.body), want) || strings.Contains(string(a.body), "[0-9]") {
+			if a.StatusCode/100 != 4 || !strings.Contains(string(a.body), want) ||
+				strings.Contains(string(a.body), "[0-9]") {
 				t.Errorf("%s%s: %d %s, want %q", at, value, a.StatusCode, a.body, want)
 			}
 		}
@@ -97,7 +106,8 @@ func TestTimesThatAreNone(t *testing.T) {
 	if refused(t, a, 422, "/expires_at"); !strings.Contains(string(a.body), "has no time zone") {
 		t.Errorf("%s", a.body)
 	}
-	if got := s.do("GET", "/bills?updated_since="+url.QueryEscape("2026-06-30T10:00:00.5+02:00"), ""); got.StatusCode != 200 {
+	if got := s.do("GET", "/bills?updated_since="+url.QueryEscape("2026-06-30T10:00:00.5+02:00"),
+		""); got.StatusCode != 200 {
 		t.Errorf("a good time: %d %s", got.StatusCode, got.body)
 	}
 }
@@ -128,18 +138,27 @@ func TestCursorsOfNoList(t *testing.T) {
 	const c11 = `{"Parliament":44,"Session":1,"Prefix":"C","Digits":11,"Suffix":""}`
 	texts := []string{
 		"", "{}", "null", "[]", `"x"`, `{"l":"bills"}`, `{"l":"bills","k":null}`, `{"l":"nothing","k":1}`, "{\"l\":\"\xff\",\"k\":1}",
-		bill(`"2022-02-02\u0000"`, c11), bill(`"2022-02-31"`, c11), bill(`"99999-01-01"`, c11), bill(`"x"`, c11), bill("1", c11), "{" + bill(`""`, c11),
-		bill(`""`, strings.Replace(c11, `"C"`, `"C\u0000"`, 1)), bill(`""`, strings.Replace(c11, `"C"`, "\"\xff\"", 1)), bill(`""`, strings.Replace(c11, "11", "99999999999", 1)),
-		bill(`""`, strings.Replace(c11, "44", "-1", 1)), bill(`""`, strings.Replace(c11, "11", "1e300", 1)), bill(`""`, "{}"), bill(`""`, c11) + " ", bill(`""`, c11[:len(c11)-1]+`,"x":1}`),
+		bill(`"2022-02-02\u0000"`, c11), bill(`"2022-02-31"`, c11), bill(`"99999-01-01"`, c11), bill(`"x"`, c11),
+		bill("1", c11), "{" + bill(`""`, c11),
+		bill(`""`, strings.Replace(c11, `"C"`, `"C\u0000"`, 1)), bill(`""`, strings.Replace(c11, `"C"`, "\"\xff\"", 1)),
+		bill(`""`, strings.Replace(c11, "11", "99999999999", 1)),
+		bill(`""`, strings.Replace(c11, "44", "-1", 1)), bill(`""`, strings.Replace(c11, "11", "1e300", 1)),
+		bill(`""`, "{}"), bill(`""`, c11) + " ", bill(`""`, c11[:len(c11)-1]+`,"x":1}`),
 		`{"l":"changes","k":{"x":1,"b":"a\u0000","v":1}}`, `{"l":"changes","k":{"x":18446744073709551615,"b":"","v":1}}`, `{"l":"changes","k":{"x":-1,"b":"","v":1}}`,
 		`{"l":"changes","k":{"x":1,"b":"","v":99999999999}}`, `{"l":"changes","k":{"x":1,"b":"","v":1,"s":"x"}}`, `{"l":"changes","k":{"x":1,"b":"","v":1,"s":"99999-01-01T00:00:00Z"}}`,
 		`{"l":"politicians","k":{"k":"\u0000","s":""}}`, `{"l":"politicians","k":{"k":"","s":"a\u0000"}}`, "{\"l\":\"politicians\",\"k\":{\"k\":\"\xff\",\"s\":\"\"}}", `{"l":"politicians","k":{"r":99999999999,"k":"","s":""}}`,
 		`{"l":"runs","k":"0197841c-2a00-7aaa-8000-00000000000"}`, `{"l":"runs","k":"\u0000"}`, `{"l":"runs","k":{}}`, `{"l":"audit","k":99999999999999999999}`, `{"l":"audit","k":1.5}`, `{"l":"alerts","k":[]}`,
 		`{"L":"runs","K":"0197841c-2a00-7aaa-8000-000000000001"}`, `{"l":"runs","l":"runs","k":"0197841c-2a00-7aaa-8000-000000000001"}`,
 	}
-	cursors := []string{"zzz", "%00", "%ff", "====", strings.Repeat("A", 400), given["/bills"] + "=", "%20" + given["/bills"], given["/bills"] + "%0A"}
+	cursors := []string{
+		"zzz", "%00", "%ff", "====", strings.Repeat("A", 400), given["/bills"] + "=", "%20" + given["/bills"],
+		given["/bills"] + "%0A",
+	}
 	for _, text := range texts {
-		cursors = append(cursors, base64.RawURLEncoding.EncodeToString([]byte(text)), base64.StdEncoding.EncodeToString([]byte(text)))
+		cursors = append(
+			cursors, base64.RawURLEncoding.EncodeToString([]byte(text)),
+			base64.StdEncoding.EncodeToString([]byte(text)),
+		)
 	}
 	for _, c := range given {
 		cursors = append(cursors, c[:len(c)-1], c[:len(c)/2], c[1:], c)
@@ -190,19 +209,26 @@ func TestHostsOfThisMachine(t *testing.T) {
 func TestPagesOfOtherSites(t *testing.T) {
 	t.Parallel()
 	s := setup(t, func(c *server.Config) { c.CORSOrigins = []string{"https://front.example"} })
-	preflight := s.plain("OPTIONS", "/bills", "", http.Header{"Origin": {"https://front.example"}, "Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {"if-modified-since"}})
+	preflight := s.plain("OPTIONS", "/bills", "", http.Header{"Origin": {"https://front.example"},
+		"Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {"if-modified-since"}})
 	allowed := strings.Split(preflight.Header.Get("Access-Control-Allow-Headers"), ",")
-	for _, want := range []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Modified-Since", "Last-Event-ID"} {
+	for _, want := range []string{
+		"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Modified-Since", "Last-Event-ID",
+	} {
 		if !slices.Contains(allowed, want) {
 			t.Errorf("a page may not send %s: %q", want, allowed)
 		}
 	}
-	if methods := preflight.Header.Get("Access-Control-Allow-Methods"); preflight.StatusCode != 204 || !strings.Contains(methods, "HEAD") || preflight.Header.Get("Allow") != methods {
+	if methods := preflight.Header.Get("Access-Control-Allow-Methods"); preflight.StatusCode != 204 ||
+		!strings.Contains(methods, "HEAD") || preflight.Header.Get("Allow") != methods {
 		t.Errorf("preflight: %d, %v", preflight.StatusCode, preflight.Header)
 	}
 	a := s.plain("GET", "/bills", "", http.Header{"Origin": {"https://front.example"}})
 	exposed := strings.Split(a.Header.Get("Access-Control-Expose-Headers"), ",")
-	for _, want := range []string{"Content-Disposition", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed", "X-Request-Id"} {
+	for _, want := range []string{
+		"Content-Disposition", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed",
+		"X-Request-Id",
+	} {
 		if !slices.Contains(exposed, want) {
 			t.Errorf("a page does not see %s: %q", want, exposed)
 		}
@@ -213,7 +239,10 @@ func TestKeysOfTags(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	long := strings.Repeat("k", 101)
-	for key, ok := range map[string]bool{"reason": true, "dagster/schedule_name": true, "two words": true, "été": true, long[1:]: true, "a=b": true, "": false, ":": false, "a:b": false, " ": false, " a": false, "a ": false, "a\tb": false, "a\n": false, long: false} {
+	for key, ok := range map[string]bool{
+		"reason": true, "dagster/schedule_name": true, "two words": true, "été": true, long[1:]: true, "a=b": true, "": false,
+		":": false, "a:b": false, " ": false, " a": false, "a ": false, "a\tb": false, "a\n": false, long: false,
+	} {
 		tags := string(mustJSON(t, map[string]string{key: "line one\nline: two"}))
 		pointer := "/tags/" + strings.ReplaceAll(key, "/", "~1")
 		for path, body := range map[string]string{

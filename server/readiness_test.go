@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestWriteProbe has the database take no writes for a while: it is noticed, not asked more often than it may be, and over
-// by itself. Nothing is left of what was written.
+// TestWriteProbe has the database take no writes for a while: it is noticed, not asked more often than it may be, and
+// over by itself. Nothing is left of what was written.
 func TestWriteProbe(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -25,7 +25,9 @@ func TestWriteProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Release()
-		for _, sql := range []string{"SET transaction_read_only = off", "ALTER DATABASE " + name + " SET default_transaction_read_only = " + readOnly} {
+		for _, sql := range []string{
+			"SET transaction_read_only = off", "ALTER DATABASE " + name + " SET default_transaction_read_only = " + readOnly,
+		} {
 			if _, err := c.Exec(t.Context(), "BEGIN READ WRITE; "+sql+"; COMMIT"); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +55,8 @@ func TestWriteProbe(t *testing.T) {
 		t.Errorf("readiness: %+v", r)
 	}
 	var rows, size int
-	if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM writability), pg_relation_size('writability')").Scan(&rows, &size); err != nil || rows != 0 || size != 0 {
+	if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM writability), pg_relation_size('writability')").
+		Scan(&rows, &size); err != nil || rows != 0 || size != 0 {
 		t.Errorf("%d rows, %d bytes are left: %v", rows, size, err)
 	}
 }

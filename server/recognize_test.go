@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
@@ -34,8 +33,9 @@ func TestWhoIsRecognized(t *testing.T) {
 		return strings.TrimPrefix(b.cookie(), access.CookieName+"=")
 	}
 	signedIn, late, ofRevoked := session(good), session(good), session(revoked)
-	s.exec("UPDATE sessions SET expiry = now() - interval '1 second' WHERE id = (SELECT max(id::text)::uuid FROM sessions WHERE name = 'ops')")
-	if _, err := access.RevokeKey(t.Context(), db.New(s.db.Pool), id); err != nil {
+	s.exec(`UPDATE sessions SET expiry = now() - interval '1 second'
+		WHERE id = (SELECT max(id::text)::uuid FROM sessions WHERE name = 'ops')`)
+	if _, err := access.RevokeKey(t.Context(), s.db.Pool, id); err != nil {
 		t.Fatal(err)
 	}
 	control, err := access.New(access.Config{Required: true, DB: s.db, Logger: slog.New(slog.DiscardHandler)})

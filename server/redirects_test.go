@@ -48,7 +48,10 @@ func TestSignInsReturnHere(t *testing.T) {
 	b := s.browser()
 	begun := 0
 	for _, path := range leadingElsewhere(t) {
-		for _, query := range []string{url.QueryEscape(path), strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "#", "%23").Replace(path)} {
+		for _, query := range []string{
+			url.QueryEscape(path),
+			strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "#", "%23").Replace(path),
+		} {
 			target := s.url + "/session/oidc?return_to=" + query
 			if _, err := url.Parse(target); err != nil {
 				continue
@@ -66,7 +69,8 @@ func TestSignInsReturnHere(t *testing.T) {
 				t.Fatal(err)
 			}
 			to := b.do("GET", at.RequestURI(), "").Header.Get("Location")
-			if decoded, err := url.QueryUnescape(query); to != access.HomePath && (err != nil || access.SamePath(decoded) != to) {
+			if decoded, err := url.QueryUnescape(query); to != access.HomePath &&
+				(err != nil || access.SamePath(decoded) != to) {
 				t.Errorf("%.60q leads to %q", path, to)
 			}
 		}
@@ -97,7 +101,8 @@ func TestRedirectsStayHere(t *testing.T) {
 	defer func() { conn.Close() }()
 	r := bufio.NewReader(conn)
 	for _, target := range targets {
-		if !strings.HasPrefix(target, "/") || len(target) > 3000 || strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		if !strings.HasPrefix(target, "/") || len(target) > 3000 ||
+			strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 			continue
 		}
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\n\r\n", target, host)
@@ -124,7 +129,8 @@ func TestRedirectsStayHere(t *testing.T) {
 				continue
 			}
 		}
-		to, err := base.Parse(strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(location)) // as browsers do
+		// As browsers do.
+		to, err := base.Parse(strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(location))
 		if err != nil || to.Host != host || strings.HasPrefix(to.Path, "//") {
 			t.Errorf("%s leads to %q", target, location)
 		}

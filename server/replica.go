@@ -13,16 +13,18 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// replicaExtension says of an operation in the contract which of its requests may be answered from a read replica.
+// replicaExtension is the extension of the contract that states which requests of an operation a read replica may
+// answer.
 const replicaExtension = "x-read-replica"
 
-// What replicaExtension may be.
+// The values of replicaExtension.
 const (
-	replicaAlways     = "always"
-	replicaLaterPages = "later_pages" // of lists that begin with the newest: what is on them is older than what was shown
+	replicaAlways = "always"
+	// For lists that are newest first: later pages hold older items only.
+	replicaLaterPages = "later_pages"
 )
 
-// replicaOperations gives what the contract says of each operation, by its name in the generated code.
+// replicaOperations returns the values of replicaExtension by the operation's name in the generated code.
 func replicaOperations() (map[string]string, error) {
 	spec, err := contract()
 	if err != nil {
@@ -37,7 +39,10 @@ func replicaOperations() (map[string]string, error) {
 			}
 			kind, _ := given.(string)
 			if method != http.MethodGet || kind != replicaAlways && kind != replicaLaterPages {
-				return nil, fmt.Errorf("%s %s: %s is %v: want %s or %s, of a GET", method, path, replicaExtension, given, replicaAlways, replicaLaterPages)
+				return nil, fmt.Errorf(
+					"%s %s: %s is %v: want %s or %s, of a GET", method, path, replicaExtension, given, replicaAlways,
+					replicaLaterPages,
+				)
 			}
 			operations[strings.ToUpper(op.OperationID[:1])+op.OperationID[1:]] = kind
 		}
@@ -45,8 +50,8 @@ func replicaOperations() (map[string]string, error) {
 	return operations, nil
 }
 
-// mayLag has requests read from the replica where the contract allows it. It is innermost, so that who asks, how often and
-// what is recorded of it never lag.
+// mayLag lets the replica answer requests where the contract allows it. It is the innermost middleware, so that
+// authentication, rate limits and the audit log never read from the replica.
 func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 	return func(f api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
 		kind := operations[operation]
@@ -70,17 +75,18 @@ func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 	}
 }
 
-// wantsFresh says whether a request is not to be answered with anything that was kept for it.
+// wantsFresh reports whether a request asks caches not to answer it.
 func wantsFresh(r *http.Request) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values(echo.HeaderCacheControl), ","), ",") {
-		if part = strings.ToLower(strings.TrimSpace(part)); part == "no-cache" || part == "no-store" || part == "max-age=0" {
+		if part = strings.ToLower(strings.TrimSpace(part)); part == "no-cache" || part == "no-store" ||
+			part == "max-age=0" {
 			return true
 		}
 	}
 	return false
 }
 
-// apiReplica shows a replica; nil without one.
+// apiReplica converts the state of a replica; nil if there is none.
 func apiReplica(r *db.Replica) *api.ReadReplica {
 	if r == nil {
 		return nil
@@ -96,35 +102,54 @@ func apiReplica(r *db.Replica) *api.ReadReplica {
 	return out
 }
 
-// replicaCheck is the replica among the checks of readiness. The server does its work without one.
+// replicaCheck returns the readiness check of the replica. The server is ready without it.
 func replicaCheck(r *db.Replica) api.Check {
 	s := r.Status()
-	c := api.Check{Name: "read replica", Ok: s.State == db.ReplicaUsed, Detail: "is " + s.State + ": the primary answers"}
+	c := api.Check{
+		Name: "read replica", Ok: s.State == db.ReplicaUsed, Detail: "is " + s.State + ": the primary answers",
+	}
 	if c.Ok && s.Lag != nil {
 		c.Detail = fmt.Sprintf("is used; lags %s at the most", s.Lag.Round(10*time.Millisecond))
 	}
 	return c
 }
 
-// replicaMetrics are of the replica; without one they are not there.
+// replicaMetrics returns the metrics of the replica; none if there is no replica.
 func replicaMetrics(r *db.Replica) []prometheus.Collector {
 	if r == nil {
 		return nil
 	}
 	return []prometheus.Collector{
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "explorer_db_replica_used", Help: "1 if the read replica is used, 0 if the primary answers everything."}, func() float64 {
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "explorer_db_replica_used",
+			Help: "1 if the read replica is used, 0 if the primary answers all reads.",
+		}, func() float64 {
 			if r.Status().State == db.ReplicaUsed {
 				return 1
 			}
 			return 0
 		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "explorer_db_replica_lag_seconds", Help: "How old what the read replica gives is at the most; -1: not known."}, func() float64 {
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "explorer_db_replica_lag_seconds",
+			Help: "Maximum age of data from the read replica; -1: not known.",
+		}, func() float64 {
 			if lag := r.Status().Lag; lag != nil {
 				return lag.Seconds()
 			}
 			return -1
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_replica_reads_total", Help: "Statements that the read replica answered."}, func() float64 { return float64(r.Status().Reads) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_replica_fallbacks_total", Help: "Statements that the read replica might have answered and the primary did."}, func() float64 { return float64(r.Status().Fallbacks) }),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name: "explorer_db_replica_reads_total", Help: "Statements that the read replica answered.",
+			},
+			func() float64 { return float64(r.Status().Reads) },
+		),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name: "explorer_db_replica_fallbacks_total",
+				Help: "Statements that the primary answered in place of the read replica.",
+			},
+			func() float64 { return float64(r.Status().Fallbacks) },
+		),
 	}
 }

@@ -43,12 +43,14 @@ func TestSessionsThatEndAreRecorded(t *testing.T) {
 			}
 			left := func() (n int) {
 				t.Helper()
-				if err := s.db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions WHERE subject = 'ada'").Scan(&n); err != nil {
+				if err := s.db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions WHERE subject = 'ada'").
+					Scan(&n); err != nil {
 					t.Fatal(err)
 				}
 				return n
 			}
-			s.exec("ALTER TABLE audit_log ADD CONSTRAINT never CHECK (operation NOT IN ('rolesLost', 'completeSignIn')) NOT VALID")
+			s.exec(`ALTER TABLE audit_log ADD CONSTRAINT never
+				CHECK (operation NOT IN ('rolesLost', 'completeSignIn')) NOT VALID`)
 			decode[api.Problem](t, lose(), http.StatusServiceUnavailable)
 			if n := left(); n != 1 {
 				t.Errorf("%d sessions are left without an entry", n)
@@ -66,7 +68,8 @@ func TestSessionsThatEndAreRecorded(t *testing.T) {
 				if e.Operation == "before" || e.Operation == "beginSignIn" {
 					continue
 				}
-				if e.Actor != "oidc ada at "+p.URL || e.Subject != "ada" || e.Issuer != p.URL || e.ClaimedName != "ada@example.org" {
+				if e.Actor != "oidc ada at "+p.URL || e.Subject != "ada" || e.Issuer != p.URL ||
+					e.ClaimedName != "ada@example.org" {
 					t.Errorf("%+v", e)
 				}
 				told = append(told, fmt.Sprintf("%s %d %s", e.Operation, e.Status, e.Path))

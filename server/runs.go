@@ -16,14 +16,18 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
+func (h *handlers) MaterializeAsset(
+	ctx context.Context, req api.MaterializeAssetRequestObject,
+) (api.MaterializeAssetResponseObject, error) {
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Assets = []string{req.Asset}
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.MaterializeAsset202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
-func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
+func (h *handlers) StartJobRun(
+	ctx context.Context, req api.StartJobRunRequestObject,
+) (api.StartJobRunResponseObject, error) {
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Job = req.Job
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -35,7 +39,13 @@ func (h *handlers) StartRun(ctx context.Context, req api.StartRunRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	r := runRequest(ctx, req.Params.IdempotencyKey, &api.StartRunRequest{Config: req.JSONBody.Config, Partition: req.JSONBody.Partition, Tags: req.JSONBody.Tags, Priority: req.JSONBody.Priority})
+	r := runRequest(
+		ctx, req.Params.IdempotencyKey,
+		&api.StartRunRequest{
+			Config: req.JSONBody.Config, Partition: req.JSONBody.Partition, Tags: req.JSONBody.Tags,
+			Priority: req.JSONBody.Priority,
+		},
+	)
 	r.Assets = assets
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.StartRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
@@ -86,8 +96,10 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 	}
 	r := apiRun(*run)
 	detail := api.RunDetail{
-		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger, Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
-		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error, ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger,
+		Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error,
+		ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
 		Priority: r.Priority, BackfillID: r.BackfillID, CheckResults: each(results, apiCheckResult),
 		Queue: each(places, func(p orchestrator.QueuePlace) api.QueuePlace {
 			return api.QueuePlace{Asset: p.Asset, Position: p.Position, WaitsFor: orEmpty(p.WaitsFor)}
@@ -103,16 +115,19 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 
 func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("runs", p.Cursor)
+	before, err := decodeCursor[uuid.UUID]("runs", p.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	f := orchestrator.RunFilter{Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
+	f := orchestrator.RunFilter{
+		Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter),
+		CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1,
+	}
 	if f.Statuses, err = statusesOf(p.Status); err != nil {
 		return nil, err
 	}
 	if len(f.Statuses) == 1 {
-		f.Status, f.Statuses = f.Statuses[0], nil // for the index
+		f.Status, f.Statuses = f.Statuses[0], nil // a single status uses the index
 	}
 	for i, tag := range deref(p.Tag) {
 		if f.Tags == nil {
@@ -120,7 +135,10 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		}
 		key, value, _ := strings.Cut(tag, ":")
 		if other, given := f.Tags[key]; given && other != value {
-			return nil, invalidField(fmt.Sprintf("/query/tag/%d", i), "the key %q is asked for twice, and a run has one value of it: want it once", key)
+			return nil, invalidField(
+				fmt.Sprintf("/query/tag/%d", i),
+				"the key %q is asked for twice, and a run has one value of it: want it once", key,
+			)
 		}
 		f.Tags[key] = value
 	}
@@ -136,37 +154,46 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		return nil, err
 	}
 	runs, next := page("runs", runs, limit, func(r orchestrator.Run) uuid.UUID { return r.ID })
-	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListRuns200JSONResponse{
+		Items: each(runs, apiRun), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-// statusesOf reads "failure,canceled" and "-success": the statuses named, or without any all, less those left out.
+// statusesOf parses "failure,canceled" and "-success": the named statuses, or all if none is named, without those that
+// have a hyphen.
 func statusesOf(given *api.RunStatus) ([]string, error) {
 	if given == nil {
 		return nil, nil
 	}
-	all := []string{orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceling, orchestrator.StatusCanceled}
-	named, without := map[string]bool{}, map[string]bool{}
+	all := []string{
+		orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure,
+		orchestrator.StatusCanceling, orchestrator.StatusCanceled,
+	}
+	included, excluded := map[string]bool{}, map[string]bool{}
 	for part := range strings.SplitSeq(string(*given), ",") {
 		s, out := strings.CutPrefix(strings.TrimSpace(part), "-")
 		if !slices.Contains(all, s) {
-			return nil, invalidField("/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out", part, strings.Join(all, ", "))
+			return nil, invalidField(
+				"/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out",
+				part, strings.Join(all, ", "),
+			)
 		}
 		if out {
-			without[s] = true
+			excluded[s] = true
 		} else {
-			named[s] = true
+			included[s] = true
 		}
 	}
-	statuses := []string{} // none is none, not any
+	statuses := []string{} // an empty list matches nothing; nil would match any status
 	for _, s := range all {
-		if (len(named) == 0 || named[s]) && !without[s] {
+		if (len(included) == 0 || included[s]) && !excluded[s] {
 			statuses = append(statuses, s)
 		}
 	}
 	return statuses, nil
 }
 
-// runRequest is what all ways to start a run have in common.
+// runRequest returns the part that all requests to start a run have in common.
 func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRunRequest) orchestrator.RunRequest {
 	info := infoOf(ctx)
 	r := orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: deref(key)}
@@ -177,29 +204,31 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 		r.Trigger.Name = db.Printable(info.identity.Label(), maxActor)
 	}
 	if body != nil {
-		r.Config, r.Partition, r.Tags, r.Priority = body.Config, deref(body.Partition), deref(body.Tags), deref(body.Priority)
+		r.Config, r.Partition = body.Config, deref(body.Partition)
+		r.Tags, r.Priority = deref(body.Tags), deref(body.Priority)
 	}
 	r.Fingerprint = fingerprint(ctx, key)
 	return r
 }
 
-// fingerprint tells requests with an idempotency key apart: by operation and body, whatever its white space.
+// fingerprint distinguishes requests with the same idempotency key, by operation and body. White space in the body does
+// not matter.
 func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
 	if key == nil {
 		return nil
 	}
 	info := infoOf(ctx)
 	var value any
-	_ = json.Unmarshal(info.body, &value) // checked before; none is null
+	_ = json.Unmarshal(info.body, &value) // the body was validated before; an empty one is null
 	sum := sha256.Sum256(append([]byte(info.operation+"\n"), mustJSON(value)...))
 	return sum[:]
 }
 
-// cliUserAgent begins the User-Agent of our own commands, which say behind it who runs them: "explorer-cli/1
-// (alice@host)". Anybody can send it: it is a claim.
+// cliUserAgent is the prefix of the User-Agent of the program's own commands. After it they name the user:
+// "explorer-cli/1 (alice@host)". Anybody can send it, so it is a claim.
 const cliUserAgent = "explorer-cli/"
 
-// actor says who sent a request: what is proven, and what is claimed as such.
+// actor returns the sender of a request: what is proven, and the claim, marked as such.
 func actor(ctx context.Context) string {
 	info := infoOf(ctx)
 	if info.identity != nil {
@@ -212,14 +241,16 @@ func actor(ctx context.Context) string {
 	return who
 }
 
-// maxActor and maxClaim are the most characters of an actor and of what it says of itself.
+// maxActor and maxClaim are the maximum lengths, in characters, of an actor and of its claim.
 const maxActor, maxClaim = 500, 200
 
 func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.RunAcceptedJSONResponse, error) {
 	if err != nil {
 		return api.RunAcceptedJSONResponse{}, err
 	}
-	accepted := api.RunAcceptedJSONResponse{Body: apiRun(*run), Headers: api.RunAcceptedResponseHeaders{Location: ptr("/runs/" + run.ID.String())}}
+	accepted := api.RunAcceptedJSONResponse{
+		Body: apiRun(*run), Headers: api.RunAcceptedResponseHeaders{Location: ptr("/runs/" + run.ID.String())},
+	}
 	if replayed {
 		accepted.Headers.IdempotencyReplayed = ptr(true)
 	}
@@ -234,15 +265,18 @@ func apiRun(r orchestrator.Run) api.Run {
 		tags[k] = v
 	}
 	return api.Run{
-		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status), Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
-		Config: r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: apiError(r.Error),
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status),
+		Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
+		Config:  r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt,
+		CanceledBy: r.CanceledBy, Error: apiError(r.Error),
 		ParentRunID: r.ParentRunID, Priority: r.Priority, BackfillID: r.BackfillID, Steps: each(r.Steps, apiStep),
 	}
 }
 
 func apiStep(s orchestrator.RunStep) api.Step {
 	return api.Step{
-		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt, StartedAt: s.StartedAt, EndedAt: s.EndedAt,
+		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt,
+		StartedAt: s.StartedAt, EndedAt: s.EndedAt,
 		NextAttemptAt: s.NextAttemptAt, Error: apiError(s.Error), BlockedBy: s.BlockedBy,
 	}
 }

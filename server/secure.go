@@ -5,20 +5,22 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 )
 
-// Content security policies. What the API answers is no page at all; the pages load only what is in the binary. River
-// UI and Swagger UI begin with a script inside their page; styles are made by scripts everywhere.
+// Content security policies. Answers of the API are not pages and load nothing; pages load only files of the binary.
+// River UI and Swagger UI start with an inline script. Scripts create styles in all pages.
 const (
-	policyAPI     = "default-src 'none'; frame-ancestors 'none'"
-	policyCommon  = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors 'none'"
+	policyAPI    = "default-src 'none'; frame-ancestors 'none'"
+	policyCommon = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
+		"base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors 'none'"
 	policyUI      = policyCommon
 	policyDocs    = policyCommon + "; script-src 'self' 'unsafe-inline'"
 	policyRiverUI = policyCommon + "; script-src 'self' 'unsafe-inline'"
 )
 
-// secure sets the headers that tell browsers what an answer is not to be used for.
+// secure sets the headers that restrict how browsers use an answer.
 func secure(policy string) echo.MiddlewareFunc {
 	set := middleware.SecureWithConfig(middleware.SecureConfig{
-		ContentTypeNosniff: "nosniff", XFrameOptions: "DENY", HSTSMaxAge: 31536000, HSTSExcludeSubdomains: true, ContentSecurityPolicy: policy, ReferrerPolicy: "same-origin",
+		ContentTypeNosniff: "nosniff", XFrameOptions: "DENY", HSTSMaxAge: 31536000, HSTSExcludeSubdomains: true,
+		ContentSecurityPolicy: policy, ReferrerPolicy: "same-origin",
 	})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		next = set(next)

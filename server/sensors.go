@@ -11,7 +11,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-func (h *handlers) ListSensors(ctx context.Context, _ api.ListSensorsRequestObject) (api.ListSensorsResponseObject, error) {
+func (h *handlers) ListSensors(
+	ctx context.Context, _ api.ListSensorsRequestObject,
+) (api.ListSensorsResponseObject, error) {
 	all, err := h.cfg.Engine.Sensors(ctx)
 	if err != nil {
 		return nil, err
@@ -24,17 +26,23 @@ func (h *handlers) GetSensor(ctx context.Context, req api.GetSensorRequestObject
 	return api.GetSensor200JSONResponse{SensorStateJSONResponse: s}, err
 }
 
-func (h *handlers) StartSensor(ctx context.Context, req api.StartSensorRequestObject) (api.StartSensorResponseObject, error) {
+func (h *handlers) StartSensor(
+	ctx context.Context, req api.StartSensorRequestObject,
+) (api.StartSensorResponseObject, error) {
 	s, err := sensorState(h.cfg.Engine.SetSensor(ctx, req.Sensor, true))
 	return api.StartSensor200JSONResponse{SensorStateJSONResponse: s}, err
 }
 
-func (h *handlers) StopSensor(ctx context.Context, req api.StopSensorRequestObject) (api.StopSensorResponseObject, error) {
+func (h *handlers) StopSensor(
+	ctx context.Context, req api.StopSensorRequestObject,
+) (api.StopSensorResponseObject, error) {
 	s, err := sensorState(h.cfg.Engine.SetSensor(ctx, req.Sensor, false))
 	return api.StopSensor200JSONResponse{SensorStateJSONResponse: s}, err
 }
 
-func (h *handlers) EvaluateSensor(ctx context.Context, req api.EvaluateSensorRequestObject) (api.EvaluateSensorResponseObject, error) {
+func (h *handlers) EvaluateSensor(
+	ctx context.Context, req api.EvaluateSensorRequestObject,
+) (api.EvaluateSensorResponseObject, error) {
 	t, err := h.cfg.Engine.EvaluateSensor(ctx, req.Sensor)
 	if err != nil {
 		return nil, err
@@ -42,7 +50,9 @@ func (h *handlers) EvaluateSensor(ctx context.Context, req api.EvaluateSensorReq
 	return api.EvaluateSensor200JSONResponse(apiSensorTick(*t)), nil
 }
 
-func (h *handlers) GetSensorCursor(ctx context.Context, req api.GetSensorCursorRequestObject) (api.GetSensorCursorResponseObject, error) {
+func (h *handlers) GetSensorCursor(
+	ctx context.Context, req api.GetSensorCursorRequestObject,
+) (api.GetSensorCursorResponseObject, error) {
 	s, err := h.cfg.Engine.Sensor(ctx, req.Sensor)
 	if err != nil {
 		return nil, err
@@ -50,14 +60,18 @@ func (h *handlers) GetSensorCursor(ctx context.Context, req api.GetSensorCursorR
 	return api.GetSensorCursor200JSONResponse{Cursor: s.Cursor}, nil
 }
 
-func (h *handlers) SetSensorCursor(ctx context.Context, req api.SetSensorCursorRequestObject) (api.SetSensorCursorResponseObject, error) {
+func (h *handlers) SetSensorCursor(
+	ctx context.Context, req api.SetSensorCursorRequestObject,
+) (api.SetSensorCursorResponseObject, error) {
 	s, err := sensorState(h.cfg.Engine.SetSensorCursor(ctx, req.Sensor, req.Body.Cursor))
 	return api.SetSensorCursor200JSONResponse{SensorStateJSONResponse: s}, err
 }
 
-func (h *handlers) ListSensorTicks(ctx context.Context, req api.ListSensorTicksRequestObject) (api.ListSensorTicksResponseObject, error) {
+func (h *handlers) ListSensorTicks(
+	ctx context.Context, req api.ListSensorTicksRequestObject,
+) (api.ListSensorTicksResponseObject, error) {
 	list, limit := "ticks of sensor "+req.Sensor, limitOf(req.Params.Limit)
-	before, err := after[int64](list, req.Params.Cursor)
+	before, err := decodeCursor[int64](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -72,18 +86,22 @@ func (h *handlers) ListSensorTicks(ctx context.Context, req api.ListSensorTicksR
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSensorTicks200JSONResponse{Items: each(ticks, apiSensorTick), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListSensorTicks200JSONResponse{
+		Items: each(ticks, apiSensorTick), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-// runKeyPlace is the place of a run key in its list.
+// runKeyPlace is the position of a run key in its list.
 type runKeyPlace struct {
 	At  time.Time `json:"a"`
 	Key string    `json:"k"`
 }
 
-func (h *handlers) ListSensorRunKeys(ctx context.Context, req api.ListSensorRunKeysRequestObject) (api.ListSensorRunKeysResponseObject, error) {
+func (h *handlers) ListSensorRunKeys(
+	ctx context.Context, req api.ListSensorRunKeysRequestObject,
+) (api.ListSensorRunKeysResponseObject, error) {
 	list, limit := "run keys of sensor "+req.Sensor, limitOf(req.Params.Limit)
-	place, err := after[runKeyPlace](list, req.Params.Cursor)
+	place, err := decodeCursor[runKeyPlace](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +120,17 @@ func (h *handlers) ListSensorRunKeys(ctx context.Context, req api.ListSensorRunK
 	if err != nil {
 		return nil, err
 	}
-	keys, next := page(list, keys, limit, func(k orchestrator.RunKey) runKeyPlace { return runKeyPlace{At: k.CreatedAt, Key: k.Key} })
-	return api.ListSensorRunKeys200JSONResponse{Items: each(keys, apiRunKey), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	keys, next := page(
+		list, keys, limit, func(k orchestrator.RunKey) runKeyPlace { return runKeyPlace{At: k.CreatedAt, Key: k.Key} },
+	)
+	return api.ListSensorRunKeys200JSONResponse{
+		Items: each(keys, apiRunKey), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) ForgetSensorRunKey(ctx context.Context, req api.ForgetSensorRunKeyRequestObject) (api.ForgetSensorRunKeyResponseObject, error) {
+func (h *handlers) ForgetSensorRunKey(
+	ctx context.Context, req api.ForgetSensorRunKeyRequestObject,
+) (api.ForgetSensorRunKeyResponseObject, error) {
 	k, err := h.cfg.Engine.ForgetRunKey(ctx, req.Sensor, req.Params.Key)
 	if err != nil {
 		return nil, err
@@ -118,8 +142,10 @@ func apiRunKey(k orchestrator.RunKey) api.RunKey {
 	return api.RunKey{Key: k.Key, RunID: k.RunID, CreatedAt: k.CreatedAt}
 }
 
-// ReceiveWebhook believes nobody before the signature is verified.
-func (h *handlers) ReceiveWebhook(ctx context.Context, req api.ReceiveWebhookRequestObject) (api.ReceiveWebhookResponseObject, error) {
+// ReceiveWebhook verifies the signature before it reads anything else of the event.
+func (h *handlers) ReceiveWebhook(
+	ctx context.Context, req api.ReceiveWebhookRequestObject,
+) (api.ReceiveWebhookResponseObject, error) {
 	s, err := h.cfg.Engine.Definitions().Sensor(req.Sensor)
 	if err != nil {
 		return nil, err
@@ -130,15 +156,23 @@ func (h *handlers) ReceiveWebhook(ctx context.Context, req api.ReceiveWebhookReq
 	info := infoOf(ctx)
 	p := req.Params
 	header := http.Header{}
-	for name, value := range map[string]*string{"webhook-id": p.WebhookID, "webhook-timestamp": p.WebhookTimestamp, "webhook-signature": p.WebhookSignature} {
+	for name, value := range map[string]*string{
+		"webhook-id": p.WebhookID, "webhook-timestamp": p.WebhookTimestamp, "webhook-signature": p.WebhookSignature,
+	} {
 		if value == nil {
-			return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: "header " + name + " is missing: want a request signed as Standard Webhooks have it"}
+			return nil, &problem{
+				status: http.StatusUnauthorized, kind: "unauthorized",
+				detail: "header " + name + " is missing: want a request signed as Standard Webhooks have it",
+			}
 		}
 		header.Set(name, *value)
 	}
 	verifiers := h.cfg.WebhookSecrets[req.Sensor]
 	if len(verifiers) == 0 {
-		return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: "no secret is configured for " + req.Sensor + " (WEBHOOK_SECRETS): its events cannot be verified"}
+		return nil, &problem{
+			status: http.StatusUnauthorized, kind: "unauthorized",
+			detail: "no secret is configured for " + req.Sensor + " (WEBHOOK_SECRETS): its events cannot be verified",
+		}
 	}
 	for _, v := range verifiers {
 		if err = v.Verify(info.rawBody, header); err == nil {
@@ -148,7 +182,9 @@ func (h *handlers) ReceiveWebhook(ctx context.Context, req api.ReceiveWebhookReq
 	if err != nil {
 		return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: err.Error()}
 	}
-	repeated, err := h.cfg.Engine.ReceiveWebhook(ctx, req.Sensor, orchestrator.WebhookEvent{ID: *p.WebhookID, ContentType: "application/json", Body: info.body})
+	repeated, err := h.cfg.Engine.ReceiveWebhook(
+		ctx, req.Sensor, orchestrator.WebhookEvent{ID: *p.WebhookID, ContentType: "application/json", Body: info.body},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +200,9 @@ func sensorState(s *orchestrator.SensorState, err error) (api.SensorStateJSONRes
 
 func apiSensor(s orchestrator.SensorState) api.Sensor {
 	out := api.Sensor{
-		Name: s.Name, Description: s.Description, Kind: api.SensorKind(s.Kind()), IntervalSeconds: s.Interval.Seconds(), TimeoutSeconds: s.Timeout.Seconds(),
-		Jobs: orEmpty(s.Jobs), Running: s.Running, ChangedAt: s.ChangedAt, Cursor: s.Cursor, NextAt: s.NextAt,
+		Name: s.Name, Description: s.Description, Kind: api.SensorKind(s.Kind()), IntervalSeconds: s.Interval.Seconds(),
+		TimeoutSeconds: s.Timeout.Seconds(),
+		Jobs:           orEmpty(s.Jobs), Running: s.Running, ChangedAt: s.ChangedAt, Cursor: s.Cursor, NextAt: s.NextAt,
 	}
 	if s.LastTick != nil {
 		out.LastTick = ptr(api.LastSensorTick(apiSensorTick(*s.LastTick)))
@@ -175,7 +212,9 @@ func apiSensor(s orchestrator.SensorState) api.Sensor {
 
 func apiSensorTick(t orchestrator.SensorTick) api.SensorTick {
 	return api.SensorTick{
-		ID: t.ID, Sensor: t.Sensor, Kind: api.SensorTickKind(t.Kind), Status: api.TickStatus(t.Status), RunIds: orEmpty[uuid.UUID](t.RunIDs), RepeatedKeys: orEmpty(t.RepeatedKeys),
-		Message: t.Message, Cursor: t.Cursor, DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations, CreatedAt: t.CreatedAt, LastAt: t.LastAt,
+		ID: t.ID, Sensor: t.Sensor, Kind: api.SensorTickKind(t.Kind), Status: api.TickStatus(t.Status),
+		RunIds: orEmpty[uuid.UUID](t.RunIDs), RepeatedKeys: orEmpty(t.RepeatedKeys),
+		Message: t.Message, Cursor: t.Cursor, DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations,
+		CreatedAt: t.CreatedAt, LastAt: t.LastAt,
 	}
 }

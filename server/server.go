@@ -1,5 +1,12 @@
-// Package server is the HTTP side: it implements the contract in openapi.yaml on top of the engine and the store, and
-// mounts the documentation and River UI beside it.
+// Package server is the HTTP API. It implements the operations of openapi.yaml on top of the engine and the store. It
+// also serves the API documentation, the web UI, River UI and the profiles of net/http/pprof.
+//
+// New makes a Server from a Config, and Server.Serve answers requests. Package access, below this one, authenticates
+// and authorizes them and writes the audit log.
+//
+// Begin with New in server.go and the routes in routes.go. handlers implements the operations; each file is named after
+// the resource it serves, such as runs.go. problem.go maps errors to answers, validate.go checks requests against the
+// contract, and admission.go limits how many requests are answered at once.
 package server
 
 import (
@@ -9,17 +16,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/singleflight"
 	"riverqueue.com/riverui"
@@ -29,55 +31,57 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
-	"github.com/parliament-explorer/parliament-explorer/web"
 )
 
-// Config is everything a server needs; all fields are required but Version and Revision.
+// Config configures a Server. DB, Engine, Store and Logger are required; all other fields are optional.
 type Config struct {
 	DB     *db.DB
 	Engine *orchestrator.Engine
 	Store  *parliament.Store
 	Logger *slog.Logger
-	// WebhookSecrets verify the events posted to webhook sensors, by sensor; any of several may be the one.
+	// WebhookSecrets verify the events posted to webhook sensors, by sensor. An event is valid if one of them matches.
 	WebhookSecrets map[string][]*standardwebhooks.Webhook
-	// Access decides who may do what; nil: everybody everything.
+	// Access authenticates and authorizes requests. If nil, every request has full access.
 	Access *access.Control
-	// Meaning searches by meaning; nil: no embeddings endpoint is configured.
-	Meaning *parliament.Meaning
-	// PublicURL is where browsers and feed readers reach the server; empty: where they asked.
+	// Embedder embeds queries for semantic search. If nil, semantic search is not available.
+	Embedder *parliament.Embedder
+	// PublicURL is the address at which browsers and feed readers reach the server. If empty, links use the address of
+	// the request.
 	PublicURL string
-	// LoopbackOnly refuses requests by any other name than this machine's own.
+	// LoopbackOnly refuses requests whose Host header does not name this machine.
 	LoopbackOnly bool
 	// CORSOrigins are the sites whose pages may use the API, e.g. "https://bills.example.org".
 	CORSOrigins []string
-	// TrustedProxies are those whose X-Forwarded-For tells where a request came from.
+	// TrustedProxies are the proxies whose X-Forwarded-For header is trusted to name the client.
 	TrustedProxies []*net.IPNet
-	// Metrics is what GET /metrics gives; the server adds its own. Nil: those alone.
+	// Metrics is the registry that GET /metrics serves; the server adds its own metrics to it. If nil, the server makes
+	// one.
 	Metrics *prometheus.Registry
-	// Tracer is where the spans of requests go; nil: nowhere.
+	// Tracer receives the spans of requests. If nil, requests are not traced.
 	Tracer trace.TracerProvider
-	// MaxConnections bounds the connections there are at once; default 4000. Half of them may be of clients that have not
-	// shown a key, where keys are required.
+	// MaxConnections is the maximum number of open connections; default 4000. Where keys are required, half of them may
+	// belong to clients that have not shown a key.
 	MaxConnections int
-	// Version and Revision are what GET /version says; default "dev" and empty.
+	// Version and Revision are returned by GET /version; default "dev" and empty.
 	Version, Revision string
 }
 
-// Server answers HTTP. Make one with New.
+// Server serves the HTTP API. Make one with New. Its methods may be called from any goroutine.
 type Server struct {
 	cfg     Config
 	echo    *echo.Echo
 	http    *http.Server
 	riverUI *riverui.Handler
 	metrics *metrics
-	// admission bounds what requests take together, connections what those who send them do.
+	// admission limits the requests in progress, connections the open connections.
 	admission   *admission
 	connections *connections
-	// crossOrigin finds requests that a browser sends for a page of another site.
+	// crossOrigin detects requests that a browser sends for a page of another site.
 	crossOrigin *http.CrossOriginProtection
 }
 
-// New makes a server; Serve starts it.
+// New makes a Server with all its routes. It does not listen: call Serve for that. New fails if a required field of cfg
+// is missing, an origin is malformed or the contract cannot be loaded.
 func New(cfg Config) (*Server, error) {
 	if cfg.DB == nil || cfg.Engine == nil || cfg.Store == nil || cfg.Logger == nil {
 		return nil, errors.New("server: DB, Engine, Store and Logger are required")
@@ -103,118 +107,47 @@ func New(cfg Config) (*Server, error) {
 		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
 	}
 	e := s.echo
-	e.IPExtractor = echo.ExtractIPDirect()
-	if len(cfg.TrustedProxies) > 0 {
-		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-		for _, n := range cfg.TrustedProxies {
-			trust = append(trust, echo.TrustIPRange(n))
-		}
-		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
-	}
+	e.IPExtractor = ipExtractor(cfg.TrustedProxies)
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
-	e.Use(
-		withRequestID,
-		s.observe,
-		s.admission.admit,
-		allowHead,
-		secure(policyAPI),
-		s.recoverPanic,
-		boundTarget,
-	)
-	if len(cfg.CORSOrigins) > 0 {
-		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
-			AllowOrigins: cfg.CORSOrigins, MaxAge: 600,
-			AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-None-Match", echo.HeaderIfModifiedSince, "Last-Event-ID"},
-			ExposeHeaders: []string{
-				"ETag", echo.HeaderLocation, "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", echo.HeaderRetryAfter, echo.HeaderXRequestID,
-				echo.HeaderContentDisposition, "Link", echo.HeaderAllow,
-			},
-		}))
-		if !cfg.Access.Required() { // else it is a key that is sent from there
-			for _, origin := range cfg.CORSOrigins {
-				if err := s.crossOrigin.AddTrustedOrigin(origin); err != nil {
-					return nil, fmt.Errorf("origin %q: want scheme://host", origin)
-				}
-			}
-		}
-	}
-	if cfg.LoopbackOnly {
-		e.Use(loopbackOnly)
-	}
-	e.Use(readableQuery)
-	checks, err := s.requestChecks()
-	if err != nil {
+	if err := s.useMiddleware(); err != nil {
 		return nil, err
 	}
-	lagging, err := replicaOperations()
-	if err != nil {
+	if err := s.mountOperations(); err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache(), writes: &db.WriteProbe{DB: cfg.DB, Every: writesEvery}}, []api.StrictMiddlewareFunc{mayLag(lagging), streamLists, keepRequest})
-	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
-
-	docs := echo.WrapHandler(docsHandler())
-	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
-	e.GET("/docs/*", docs, secure(policyDocs))
-	ui, err := web.Handler()
-	if err != nil {
-		return nil, fmt.Errorf("mount the web UI: %w", err)
-	}
-	ui = http.StripPrefix("/ui", ui)
-	e.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
-	e.GET("/ui/*", echo.WrapHandler(ui), secure(policyUI))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "ui/") })
-
-	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
-	if err != nil {
-		return nil, fmt.Errorf("mount River UI: %w", err)
-	}
-	e.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
-	// Looking is for all who may read; canceling, retrying and deleting jobs and pausing queues go around the engine.
-	river := echo.WrapHandler(s.riverUI)
-	look, change := s.authorize("riverui", access.ScopeRead)(river), s.authorize("riverui", access.ScopeAdmin)(s.record(river))
-	e.Any("/riverui/*", func(c echo.Context) error {
-		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
-			return look(c)
-		}
-		c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxBody)
-		return change(c)
-	}, secure(policyRiverUI), toSignIn)
-
-	admin := s.authorize("pprof", access.ScopeAdmin)
-	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin, shortProfile)
-	e.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
-	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin, shortProfile)
-	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
-	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin, shortProfile)
-
-	compressed, err := compress(e)
-	if err != nil {
+	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
+	e.GET("/docs/*", echo.WrapHandler(docsHandler()), secure(policyDocs))
+	if err := s.mountUI(); err != nil {
 		return nil, err
 	}
-	handler := answerHead(compressed)
-	if cfg.Tracer != nil {
-		handler = otelhttp.NewHandler(handler, "request", otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.TraceContext{}),
-			otelhttp.WithFilter(func(r *http.Request) bool {
-				return !strings.HasPrefix(r.URL.Path, "/ui/") && !slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, r.URL.Path)
-			}))
+	if err := s.mountRiverUI(); err != nil {
+		return nil, err
+	}
+	s.mountProfiles()
+	handler, err := s.handler()
+	if err != nil {
+		return nil, err
 	}
 	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ConnContext: withConnection, ConnState: stateChanged, DisableGeneralOptionsHandler: true, // it would answer before anything counts
-		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: withConnection, ConnState: stateChanged,
+		// net/http would answer OPTIONS * before the request is counted.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
 }
 
-// Handler is the server as a handler, for tests.
+// Handler returns the routes as a handler, for tests. It neither compresses answers nor answers HEAD.
 func (s *Server) Handler() http.Handler { return s.echo }
 
-// Serve answers on the listener until Shutdown.
+// Serve answers requests on the listener until Shutdown is called. It returns nil after a shutdown.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.riverUI.Start(ctx); err != nil {
-		return fmt.Errorf("mount River UI: %w", err)
+		return fmt.Errorf("start River UI: %w", err)
 	}
 	if err := s.http.Serve(guarded{l, s.connections}); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -222,8 +155,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// Shutdown lets requests in progress end, as long as ctx allows. Stop the engine at the same time: it ends the event
-// streams, which would go on otherwise.
+// Shutdown stops accepting connections and waits for requests in progress until ctx ends; then it closes their
+// connections and returns an error. It also writes the pending audit entries. Stop the engine at the same time: event
+// streams end only when it stops.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
@@ -233,13 +167,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// observe counts and logs requests.
+// observe measures and logs each request.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
 		err := s.recordRefused(c, next(c))
 		if err != nil {
-			c.Error(err) // writes the answer, so that its status is known here
+			c.Error(err) // writes the answer, so that its status is known below
 		}
 		took := time.Since(started)
 		s.recordEnd(c)
@@ -247,7 +181,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		r, status := c.Request(), c.Response().Status
 		method := knownMethod(r)
 		s.metrics.request(routeOf(c), method, status, took)
-		attrs := []any{"method", method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
+		attrs := []any{
+			"method", method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c),
+		}
 		if span := trace.SpanFromContext(r.Context()); span.SpanContext().IsValid() {
 			span.SetName(method + " " + routeOf(c))
 			attrs = append(attrs, "trace_id", span.SpanContext().TraceID().String())
@@ -273,17 +209,18 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 
 func requestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
-// writesEvery is how often it is tried whether the database takes writes, however often readiness is asked for.
+// writesEvery is the shortest interval between two checks that the database accepts writes, however often readiness is
+// requested.
 const writesEvery = 5 * time.Second
 
-// handlers implements api.StrictServerInterface. Its methods are in the files named after what they are about; their
-// errors become problem details in problem.go.
+// handlers implements api.StrictServerInterface. Its methods are in files named after their resource. problem.go turns
+// their errors into problem details.
 type handlers struct {
 	cfg     Config
 	metrics *metrics
 	status  *statusReader
 	feeds   *feedCache
-	// readiness is one look for all who wait for it.
+	// readiness runs one check for all requests that wait for it.
 	readiness singleflight.Group
 	writes    *db.WriteProbe
 }
@@ -292,14 +229,17 @@ var _ api.StrictServerInterface = (*handlers)(nil)
 
 type requestKey struct{}
 
-// keepRequest gives strict handlers the request, for what the contract does not pass on: Accept, User-Agent, the body.
+// keepRequest puts the request into the context of strict handlers, which need parts of it that the generated code does
+// not pass on: Accept, User-Agent and the body.
 func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
 		r := c.Request()
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, requestInfo{
-			accept: strings.Join(r.Header.Values(echo.HeaderAccept), ", "), userAgent: r.UserAgent(), remote: remoteAddress(c), operation: r.Method + " " + r.URL.Path,
+			accept: strings.Join(r.Header.Values(echo.HeaderAccept), ", "), userAgent: r.UserAgent(),
+			remote: remoteAddress(c), operation: r.Method + " " + r.URL.Path,
 			body: bodyOf(c, bodyKey), rawBody: bodyOf(c, rawBodyKey),
-			identity: identityOf(c), request: r, writer: c.Response(), signedIn: func(who *access.Identity) { c.Set(identityKey, who) },
+			identity: identityOf(c), request: r, writer: c.Response(),
+			signedIn: func(who *access.Identity) { c.Set(identityKey, who) },
 		})))
 		return f(c, request)
 	}
@@ -308,9 +248,9 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 type requestInfo struct {
 	accept, userAgent, remote, operation string
 	body                                 []byte
-	rawBody                              []byte           // as it was sent
-	identity                             *access.Identity // nil: not known
-	// For what sets cookies.
+	rawBody                              []byte           // as the client sent it
+	identity                             *access.Identity // nil if the client is not authenticated
+	// The remaining fields serve operations that set cookies.
 	request  *http.Request
 	writer   http.ResponseWriter
 	signedIn func(*access.Identity)

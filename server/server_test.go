@@ -90,7 +90,8 @@ func TestBadRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := s.do(c.method, c.path, c.body, c.headers...)
 			p := decode[api.Problem](t, a, c.status)
-			if ct := a.Header.Get("Content-Type"); ct != "application/problem+json" || p.Status != c.status || p.Title == "" || p.Detail == "" || !strings.HasPrefix(p.Type, "urn:parliament-explorer:") {
+			if ct := a.Header.Get("Content-Type"); ct != "application/problem+json" || p.Status != c.status ||
+				p.Title == "" || p.Detail == "" || !strings.HasPrefix(p.Type, "urn:parliament-explorer:") {
 				t.Errorf("%s: %s", ct, a.body)
 			}
 			var pointers []string
@@ -131,15 +132,18 @@ func TestRuns(t *testing.T) {
 		t.Errorf("%v %s", a.Header, a.body)
 	}
 	ended := s.ended(run.ID.String())
-	if ended.Status != "success" || len(ended.Materializations) != 1 || string(ended.Materializations[0].Metadata) != `{"limit":7}` || string(ended.Config) != `{"limit":7}` {
+	if ended.Status != "success" || len(ended.Materializations) != 1 ||
+		string(ended.Materializations[0].Metadata) != `{"limit":7}` || string(ended.Config) != `{"limit":7}` {
 		t.Errorf("run = %+v", ended)
 	}
 	a = s.do("GET", "/runs/"+run.ID.String(), "")
-	if tag := a.Header.Get("ETag"); tag == "" || s.do("GET", "/runs/"+run.ID.String(), "", "If-None-Match", tag).StatusCode != 304 {
+	if tag := a.Header.Get("ETag"); tag == "" ||
+		s.do("GET", "/runs/"+run.ID.String(), "", "If-None-Match", tag).StatusCode != 304 {
 		t.Errorf("ETag %q", tag)
 	}
 	asset := decode[api.Asset](t, s.do("GET", "/assets/echo", ""), 200)
-	if asset.LastMaterialization == nil || asset.LastMaterialization.RunID != run.ID || !slices.Equal(asset.Dependents, []string{"gated"}) {
+	if asset.LastMaterialization == nil || asset.LastMaterialization.RunID != run.ID ||
+		!slices.Equal(asset.Dependents, []string{"gated"}) {
 		t.Errorf("asset = %+v", asset)
 	}
 	ms := decode[api.MaterializationList](t, s.do("GET", "/assets/echo/materializations", ""), 200)
@@ -154,11 +158,14 @@ func TestRuns(t *testing.T) {
 		t.Errorf("run = %+v", r)
 	}
 	retried := s.start("/runs/"+both.ID.String()+"/retry", `{"from_failure":true}`)
-	if len(retried.Steps) != 1 || retried.Steps[0].Asset != "gated" || *retried.ParentRunID != both.ID || retried.Trigger.Kind != "retry" {
+	if len(retried.Steps) != 1 || retried.Steps[0].Asset != "gated" || *retried.ParentRunID != both.ID ||
+		retried.Trigger.Kind != "retry" {
 		t.Errorf("retried = %+v", retried)
 	}
-	canceled := decode[api.Run](t, s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
-	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil || *r.CanceledBy != "api client at 127.0.0.1 (says it is explorer-cli/1 (alice@home))" {
+	canceled := decode[api.Run](t,
+		s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
+	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil ||
+		*r.CanceledBy != "api client at 127.0.0.1 (says it is explorer-cli/1 (alice@home))" {
 		t.Errorf("run = %+v", r)
 	}
 
@@ -197,11 +204,14 @@ func TestIdempotencyKey(t *testing.T) {
 				body = ""
 			}
 			first := s.start(path, body, "Idempotency-Key", path)
-			a := s.do("POST", path, strings.ReplaceAll(body, " ", ""), "Idempotency-Key", path) // the same, spelt otherwise
-			if again := decode[api.Run](t, a, 202); again.ID != first.ID || a.Header.Get("Idempotency-Replayed") != "true" {
+			// The same, spelt otherwise.
+			a := s.do("POST", path, strings.ReplaceAll(body, " ", ""), "Idempotency-Key", path)
+			if again := decode[api.Run](t, a, 202); again.ID != first.ID ||
+				a.Header.Get("Idempotency-Replayed") != "true" {
 				t.Errorf("another run, or not said to be the first: %s", a.body)
 			}
-			decode[api.Problem](t, s.do("POST", "/assets/echo/materialize", `{"config":{"limit":9}}`, "Idempotency-Key", path), 409)
+			decode[api.Problem](t, s.do("POST", "/assets/echo/materialize", `{"config":{"limit":9}}`, "Idempotency-Key", path),
+				409)
 		})
 	}
 }
@@ -223,10 +233,12 @@ func TestSchedules(t *testing.T) {
 	}
 	run := s.start("/schedules/nightly/run", "")
 	ticks := decode[api.TickList](t, s.do("GET", "/schedules/nightly/ticks", ""), 200)
-	if len(ticks.Items) != 1 || ticks.Items[0].Kind != "manual" || *ticks.Items[0].RunID != run.ID || *run.Trigger.Name != "nightly" {
+	if len(ticks.Items) != 1 || ticks.Items[0].Kind != "manual" || *ticks.Items[0].RunID != run.ID ||
+		*run.Trigger.Name != "nightly" {
 		t.Errorf("ticks = %+v", ticks)
 	}
-	if list := decode[api.ScheduleList](t, s.do("GET", "/schedules", ""), 200); len(list.Items) != 1 || list.Items[0].LastTick == nil {
+	if list := decode[api.ScheduleList](t, s.do("GET", "/schedules", ""), 200); len(list.Items) != 1 ||
+		list.Items[0].LastTick == nil {
 		t.Errorf("schedules = %+v", list)
 	}
 }
@@ -234,7 +246,10 @@ func TestSchedules(t *testing.T) {
 func TestBills(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	for _, b := range [][3]string{{"C-2", "2022-02-03", "An Act respecting rivers"}, {"C-10", "2022-02-03", "An Act respecting lakes & ponds"}, {"S-5", "2022-02-04", "An Act respecting 100% of seas"}, {"C-201", "", "An Act without a day"}} {
+	for _, b := range [][3]string{
+		{"C-2", "2022-02-03", "An Act respecting rivers"}, {"C-10", "2022-02-03", "An Act respecting lakes & ponds"},
+		{"S-5", "2022-02-04", "An Act respecting 100% of seas"}, {"C-201", "", "An Act without a day"},
+	} {
 		s.saveBill("44-1", b[0], b[1], b[2])
 	}
 	s.saveBill("44-1", "C-2", "2022-02-03", "An Act respecting great rivers")
@@ -262,14 +277,16 @@ func TestBills(t *testing.T) {
 	}
 	a := s.do("GET", "/bills/44-1/c-2", "")
 	b := decode[api.BillDetail](t, a, 200)
-	if b.ID != "44-1/C-2" || b.Version != 2 || *b.Title.En != "An Act respecting great rivers" || b.Sources.Openparliament == nil || b.Committees == nil || b.RelatedBills == nil {
+	if b.ID != "44-1/C-2" || b.Version != 2 || *b.Title.En != "An Act respecting great rivers" ||
+		b.Sources.Openparliament == nil || b.Committees == nil || b.RelatedBills == nil {
 		t.Errorf("bill = %s", a.body)
 	}
 	if s.do("GET", "/bills/44-1/c-2", "", "If-None-Match", a.Header.Get("ETag")).StatusCode != 304 {
 		t.Error("unchanged, but not 304")
 	}
 	vs := decode[api.BillVersionList](t, s.do("GET", "/bills/44-1/C-2/versions?limit=1", ""), 200)
-	if len(vs.Items) != 1 || vs.NextCursor == nil || vs.Items[0].Version != 2 || vs.Items[0].Changes[0].Field != "title" || !strings.Contains(string(vs.Items[0].Changes[0].To), "great") {
+	if len(vs.Items) != 1 || vs.NextCursor == nil || vs.Items[0].Version != 2 ||
+		vs.Items[0].Changes[0].Field != "title" || !strings.Contains(string(vs.Items[0].Changes[0].To), "great") {
 		t.Errorf("versions = %+v", vs)
 	}
 }
@@ -339,7 +356,8 @@ func TestEventPages(t *testing.T) {
 		}
 		path = "/runs/" + run.ID.String() + "/events?limit=2&cursor=" + *list.NextCursor
 	}
-	if want := "run_enqueued run_started step_started log step_success materialization run_success"; strings.Join(types, " ") != want {
+	const want = "run_enqueued run_started step_started log step_success materialization run_success"
+	if strings.Join(types, " ") != want {
 		t.Errorf("events %v, want %s", types, want)
 	}
 }
@@ -353,7 +371,8 @@ func TestSystem(t *testing.T) {
 		t.Errorf("ready = %+v", ready)
 	}
 	decode[api.Version](t, s.do("GET", "/version", ""), 200)
-	if a := s.do("GET", "/metrics", ""); a.StatusCode != 200 || !strings.Contains(string(a.body), "explorer_http_request_duration_seconds") {
+	if a := s.do("GET", "/metrics", ""); a.StatusCode != 200 ||
+		!strings.Contains(string(a.body), "explorer_http_request_duration_seconds") {
 		t.Errorf("metrics: %d", a.StatusCode)
 	}
 	spec, err := openapi3.NewLoader().LoadFromData(s.do("GET", "/openapi.json", "").body)
@@ -365,7 +384,8 @@ func TestSystem(t *testing.T) {
 	}
 	for path, item := range spec.Paths.Map() {
 		for method, op := range item.Operations() {
-			if op.OperationID == "" || op.OperationID != strings.ToLower(op.OperationID[:1])+op.OperationID[1:] || op.Description == "" || op.Responses.Default() == nil {
+			if op.OperationID == "" || op.OperationID != strings.ToLower(op.OperationID[:1])+op.OperationID[1:] ||
+				op.Description == "" || op.Responses.Default() == nil {
 				t.Errorf("%s %s: operationId, description or default error missing", method, path)
 			}
 			if strings.Contains(path, "{") && op.Responses.Status(404) == nil {
@@ -389,7 +409,8 @@ func TestSystem(t *testing.T) {
 		t.Errorf("/: %d", a.StatusCode)
 	}
 	var graph api.AssetGraph
-	if err := json.Unmarshal(s.do("GET", "/assets/graph", "").body, &graph); err != nil || len(graph.Nodes) != 3 || graph.Edges[0] != (api.AssetEdge{From: "echo", To: "gated"}) {
+	if err := json.Unmarshal(s.do("GET", "/assets/graph", "").body, &graph); err != nil || len(graph.Nodes) != 3 ||
+		graph.Edges[0] != (api.AssetEdge{From: "echo", To: "gated"}) {
 		t.Errorf("graph = %+v, %v", graph, err)
 	}
 }

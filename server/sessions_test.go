@@ -72,7 +72,8 @@ func TestRolesAreReadAgain(t *testing.T) {
 					t.Errorf("%d: the other session: %d", i, got.StatusCode)
 				}
 				var left int
-				if err := s.db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions WHERE subject = 'bob'").Scan(&left); err != nil || left != 0 {
+				if err := s.db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions WHERE subject = 'bob'").
+					Scan(&left); err != nil || left != 0 {
 					t.Errorf("%d: %d sessions are left, %v", i, left, err)
 				}
 			}
@@ -131,7 +132,7 @@ func TestRolesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestServersTakeTurns has two servers read the roles of a session whose refresh token counts once.
+// TestServersTakeTurns makes two servers read the roles of a session whose refresh token is valid once.
 func TestServersTakeTurns(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -167,7 +168,7 @@ func TestServersTakeTurns(t *testing.T) {
 			}
 		}
 	}
-	if n := p.asked["/token"]; n != 4 { // the sign-in, and three times the roles
+	if n := p.hits["/token"]; n != 4 { // the sign-in, and three times the roles
 		t.Errorf("the provider was asked for tokens %d times", n)
 	}
 }
@@ -194,11 +195,13 @@ func TestTokensAreSealed(t *testing.T) {
 	_, token, _ := strings.Cut(b.cookie(), "=")
 	var row string
 	var data, sealed []byte
-	if err := s.db.Pool.QueryRow(t.Context(), "SELECT to_jsonb(s)::text, data, tokens FROM sessions s").Scan(&row, &data, &sealed); err != nil || len(sealed) == 0 {
+	if err := s.db.Pool.QueryRow(t.Context(), "SELECT to_jsonb(s)::text, data, tokens FROM sessions s").Scan(&row, &data,
+		&sealed); err != nil || len(sealed) == 0 {
 		t.Fatalf("sealed %d bytes, %v", len(sealed), err)
 	}
 	for secret := range p.people {
-		if strings.Contains(row, secret) || bytes.Contains(data, []byte(secret)) || bytes.Contains(sealed, []byte(secret)) {
+		if strings.Contains(row, secret) || bytes.Contains(data, []byte(secret)) ||
+			bytes.Contains(sealed, []byte(secret)) {
 			t.Errorf("%s is in the database", secret)
 		}
 	}
@@ -207,7 +210,7 @@ func TestTokensAreSealed(t *testing.T) {
 	}
 }
 
-// TestRefusedSignInEndsTheOthers signs somebody in who has no role any more.
+// TestRefusedSignInEndsTheOthers signs in a person who no longer has a role.
 func TestRefusedSignInEndsTheOthers(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -250,11 +253,14 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	last, first := list.Items[0], list.Items[3]
-	if last.Name != "bob@example.org" || *last.Subject != "bob" || *last.Issuer != p.URL || last.Kind != api.SignInMethodOidc || last.Scope != api.Read || last.KeyID != nil || last.Current ||
-		last.Address != "127.0.0.1" || !strings.HasPrefix(last.Client, "Go-http-client") || !last.ExpiresAt.After(time.Now()) || last.BeganAt.After(time.Now()) {
+	if last.Name != "bob@example.org" || *last.Subject != "bob" || *last.Issuer != p.URL ||
+		last.Kind != api.SignInMethodOidc || last.Scope != api.Read || last.KeyID != nil || last.Current ||
+		last.Address != "127.0.0.1" || !strings.HasPrefix(last.Client, "Go-http-client") ||
+		!last.ExpiresAt.After(time.Now()) || last.BeganAt.After(time.Now()) {
 		t.Errorf("the last is %+v", last)
 	}
-	if first.Name != "root" || first.Kind != api.SignInMethodKey || *first.KeyID != id || first.Subject != nil || first.Scope != api.Admin || !first.Current {
+	if first.Name != "root" || first.Kind != api.SignInMethodKey || *first.KeyID != id || first.Subject != nil ||
+		first.Scope != api.Admin || !first.Current {
 		t.Errorf("the first is %+v", first)
 	}
 	// Page by page, and by whose they are.
@@ -270,7 +276,12 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	if got := strings.Join(seen, " "); got != "bob@example.org ada@example.org ada@example.org root" {
 		t.Errorf("page by page: %s", got)
 	}
-	for at, want := range map[string]int{"?subject=ada": 2, "?subject=ada&issuer=" + p.URL: 2, "?subject=ada&issuer=x": 0, "?key_id=" + id.String(): 1} {
+	for at, want := range map[string]int{
+		"?subject=ada":                 2,
+		"?subject=ada&issuer=" + p.URL: 2,
+		"?subject=ada&issuer=x":        0,
+		"?key_id=" + id.String():       1,
+	} {
 		if got := decode[api.UserSessionList](t, root.do("GET", "/sessions"+at, ""), 200); len(got.Items) != want {
 			t.Errorf("%s: %d", at, len(got.Items))
 		}
@@ -282,7 +293,8 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	decode[api.Problem](t, root.do("DELETE", "/sessions/"+last.ID.String(), ""), http.StatusNotFound)
 	decode[api.Problem](t, root.do("DELETE", "/sessions", ""), http.StatusUnprocessableEntity)
 	decode[api.Problem](t, root.do("DELETE", "/sessions?issuer="+p.URL, ""), http.StatusUnprocessableEntity)
-	decode[api.Problem](t, root.do("DELETE", "/sessions?subject=ada&key_id="+id.String(), ""), http.StatusUnprocessableEntity)
+	decode[api.Problem](t, root.do("DELETE", "/sessions?subject=ada&key_id="+id.String(), ""),
+		http.StatusUnprocessableEntity)
 	if got := decode[api.EndedSessions](t, root.do("DELETE", "/sessions?subject=ada", ""), 200); got.Ended != 2 {
 		t.Errorf("ended %d", got.Ended)
 	}
@@ -313,7 +325,8 @@ func TestSessionsOfTheVersionBefore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.db.Pool.Exec(t.Context(), "INSERT INTO sessions (token, data, expiry) VALUES ($1, $2, $3)", base64.RawURLEncoding.EncodeToString(hash[:]), data, expiry); err != nil {
+		if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO sessions (token, data, expiry)
+			VALUES ($1, $2, $3)`, base64.RawURLEncoding.EncodeToString(hash[:]), data, expiry); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -333,7 +346,7 @@ func TestSessionsOfTheVersionBefore(t *testing.T) {
 	}
 }
 
-// TestSignInBeginsAnew has a browser sign in that was given a session by somebody else.
+// TestSignInBeginsAnew signs in with a browser that has a session of somebody else.
 func TestSignInBeginsAnew(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

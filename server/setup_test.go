@@ -21,6 +21,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -42,15 +43,21 @@ type counted struct {
 	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
 }
 
+// setup starts a server with an engine that has an asset, a job, a schedule and a sensor of each kind. It is long,
+// because it declares them.
 func setup(t testing.TB, change ...func(*server.Config)) *site {
 	t.Helper()
 	s := &site{t: t, db: dbtest.NewWatched(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
-	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
-		step.Log(orchestrator.LevelInfo, "hello", map[string]int{"limit": c.Limit})
+	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name: "echo", Group: "test", Description: "Gives back its limit.",
+	}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
+		step.Log(eventlog.LevelInfo, "hello", map[string]int{"limit": c.Limit})
 		return orchestrator.Metadata{"limit": c.Limit}, nil
 	})
-	gated := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "gated", Group: "test", Deps: []string{"echo"}}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+	gated := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name: "gated", Group: "test", Deps: []string{"echo"},
+	}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		select {
 		case _, open := <-s.gate:
 			if open {
@@ -61,10 +68,11 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 			return nil, ctx.Err()
 		}
 	})
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
-		Assets:    []*orchestrator.Asset{echoing, gated, parted()},
-		Sensors:   sensors(),
-		Jobs:      []*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+		Assets:  []*orchestrator.Asset{echoing, gated, parted()},
+		Sensors: sensors(),
+		Jobs: []*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"},
+			Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
 		Schedules: []*orchestrator.Schedule{{Name: "nightly", Job: "echo_job", Cron: "0 2 * * *"}},
 	})
 	if err != nil {
@@ -74,7 +82,9 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	e, err := orchestrator.New(orchestrator.Config{DB: s.db, Definitions: defs, Logger: log, Work: true, SoftStop: time.Second})
+	e, err := orchestrator.New(
+		orchestrator.Config{DB: s.db, Definitions: defs, Logger: log, Work: true, SoftStop: time.Second},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +93,8 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 		t.Fatal(err)
 	}
 	cfg := server.Config{
-		DB: s.db, Engine: e, Store: s.store, Logger: log, WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {secret}},
+		DB: s.db, Engine: e, Store: s.store, Logger: log,
+		WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {secret}},
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -124,10 +135,12 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 // parted has partitions, a check and a freshness policy.
 func parted() *orchestrator.Asset {
 	return orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name: "parted", Group: "parts", Partitions: orchestrator.StaticPartitions("letter", "a", "b", "c"), PartitionRequired: true, Freshness: &orchestrator.Freshness{MaxAge: time.Hour},
-		Checks: []*orchestrator.Check{{Name: "fine", Description: "It always is.", Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			return orchestrator.CheckOutcome{Passed: true}, nil
-		}}},
+		Name: "parted", Group: "parts", Partitions: orchestrator.StaticPartitions("letter", "a", "b", "c"),
+		PartitionRequired: true, Freshness: &orchestrator.Freshness{MaxAge: time.Hour},
+		Checks: []*orchestrator.Check{{Name: "fine", Description: "It always is.",
+			Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				return orchestrator.CheckOutcome{Passed: true}, nil
+			}}},
 	}, func(_ context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		return orchestrator.Metadata{"letter": step.Partition}, nil
 	})
@@ -138,14 +151,20 @@ func sensors() []*orchestrator.Sensor {
 	onHook := func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 		r := &orchestrator.SensorResult{}
 		for _, w := range ev.Webhooks {
-			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "echo_job", RunKey: w.ID, Tags: map[string]string{"webhook": w.ID}})
+			r.Runs = append(
+				r.Runs,
+				orchestrator.RunRequest{Job: "echo_job", RunKey: w.ID, Tags: map[string]string{"webhook": w.ID}},
+			)
 		}
 		return r, nil
 	}
 	return []*orchestrator.Sensor{
-		{Name: "poll", Interval: time.Hour, Jobs: []string{"echo_job"}, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			return &orchestrator.SensorResult{Cursor: ptr("1"), Runs: []orchestrator.RunRequest{{Job: "echo_job", RunKey: "1"}}}, nil
-		}},
+		{Name: "poll", Interval: time.Hour, Jobs: []string{"echo_job"},
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				return &orchestrator.SensorResult{
+					Cursor: ptr("1"), Runs: []orchestrator.RunRequest{{Job: "echo_job", RunKey: "1"}},
+				}, nil
+			}},
 		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Evaluate: onHook}),
 		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "deaf", Evaluate: onHook}),
 	}
@@ -153,13 +172,13 @@ func sensors() []*orchestrator.Sensor {
 
 func ptr[T any](v T) *T { return &v }
 
-// until waits until something has come about in the site's database.
+// until waits until a condition holds in the site's database.
 func (s *site) until(what string, is func() bool) {
 	s.t.Helper()
 	dbtest.Until(s.t, s.db, what, is)
 }
 
-// settled waits until what was committed before it shows to those who read in the order of commits.
+// settled waits until readers in commit order see everything that was committed before.
 func (s *site) settled() {
 	s.t.Helper()
 	dbtest.Settled(s.t, s.db)
@@ -230,10 +249,12 @@ func (s *site) saveBill(session, number, introduced, title string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{
-		OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: introduced},
-		Item:           &legisinfo.Item{ID: 1, Session: session, Number: number, LongTitleEn: title, HouseFirst: introduced, Hash: title},
-	}}})
+	_, err = s.store.Save(s.t.Context(), [16]byte{1},
+		[]parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
+			OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: introduced},
+			Item: &legisinfo.Item{ID: 1, Session: session, Number: number, LongTitleEn: title, HouseFirst: introduced,
+				Hash: title},
+		}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -31,7 +31,9 @@ func TestConnectionAfterSlowRefusal(t *testing.T) {
 	defer client.CloseIdleConnections()
 	ask := func(method, path, body string) (status int, reused bool) {
 		t.Helper()
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		ctx := httptrace.WithClientTrace(
+			t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }},
+		)
 		req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -47,7 +49,8 @@ func TestConnectionAfterSlowRefusal(t *testing.T) {
 		}
 		return resp.StatusCode, reused
 	}
-	if status, _ := ask(http.MethodPost, "/assets/echo/materialize", `{"config": 1}`); status != http.StatusUnprocessableEntity && status != http.StatusBadRequest {
+	status, _ := ask(http.MethodPost, "/assets/echo/materialize", `{"config": 1}`)
+	if status != http.StatusUnprocessableEntity && status != http.StatusBadRequest {
 		t.Errorf("what cannot be read: %d", status)
 	}
 	if err := <-slow; err != nil {

@@ -96,7 +96,8 @@ func FuzzSource(f *testing.F) {
 		asked++
 		client := func(name string) *upstream.Client { // of its own, so that no breaker opens
 			c, err := upstream.New(upstream.Config{
-				Source: fmt.Sprint(name, asked%50), BaseURL: source.URL, UserAgent: "t", DB: s.db, Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Microsecond, Timeout: time.Minute,
+				Source: fmt.Sprint(name, asked%50), BaseURL: source.URL, UserAgent: "t", DB: s.db,
+				Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Microsecond, Timeout: time.Minute,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -106,7 +107,8 @@ func FuzzSource(f *testing.F) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		if _, err := s.db.Pool.Exec(t.Context(), "TRUNCATE bills, bill_versions, bill_records, politicians, feed_items CASCADE"); err != nil {
+		if _, err := s.db.Pool.Exec(t.Context(),
+			"TRUNCATE bills, bill_versions, bill_records, politicians, feed_items CASCADE"); err != nil {
 			t.Fatal(err)
 		}
 		readBills(t, s, legisinfo.Client{Client: client("l")}, openparliament.Client{Client: client("o")})
@@ -137,7 +139,8 @@ func checkFaults(t *testing.T, records int, faults []*upstream.RecordError, err 
 	}
 }
 
-// readBills stores what both sources' lists say, with the record of each bill.
+// readBills stores what both sources' lists say, with the record of each bill. It is long, because it joins what three
+// requests return.
 func readBills(t *testing.T, s *site, li legisinfo.Client, op openparliament.Client) {
 	t.Helper()
 	items, faults, err := li.List(t.Context(), "44-1")
@@ -210,7 +213,8 @@ func readPoliticians(t *testing.T, s *site, op openparliament.Client) {
 		if err != nil {
 			person = &openparliament.Person{Slug: m.Slug, Name: m.Name, FamilyName: m.Name, GivenName: m.Name}
 		}
-		if _, err := s.store.SavePolitician(t.Context(), uuid.UUID{1}, m, parliament.PoliticianOf(m, person), true); err != nil {
+		if _, err := s.store.SavePolitician(t.Context(), uuid.UUID{1}, m, parliament.PoliticianOf(m, person),
+			true); err != nil {
 			t.Errorf("a politician cannot be stored: %v", err)
 		}
 	}
@@ -219,7 +223,10 @@ func readPoliticians(t *testing.T, s *site, op openparliament.Client) {
 // pagesThrough reads all lists one item at a time, by the cursors that they give, and each thing by itself.
 func pagesThrough(t *testing.T, s *site) {
 	t.Helper()
-	for _, path := range []string{"/bills", "/bills?sort=updated", "/bills?sort=latest_activity", "/bills?sort=latest_activity&order=asc", "/bills?order=asc", "/politicians"} {
+	for _, path := range []string{
+		"/bills", "/bills?sort=updated", "/bills?sort=latest_activity", "/bills?sort=latest_activity&order=asc",
+		"/bills?order=asc", "/politicians",
+	} {
 		var total int
 		for next := "&count=true"; next != ""; {
 			separator := "?"
@@ -253,13 +260,16 @@ func pagesThrough(t *testing.T, s *site) {
 				if err := json.Unmarshal(raw, &b); err != nil {
 					t.Fatal(err)
 				}
-				if a := s.do("GET", "/bills/"+b.ID, ""); a.StatusCode != http.StatusOK || bytes.Contains(a.body, []byte("<img")) || bytes.Contains(a.body, []byte(`\u003cimg`)) {
+				if a := s.do("GET", "/bills/"+b.ID, ""); a.StatusCode != http.StatusOK ||
+					bytes.Contains(a.body, []byte("<img")) || bytes.Contains(a.body, []byte(`\u003cimg`)) {
 					t.Errorf("%s: %s %.500s", b.ID, a.Status, a.body)
 				}
 			}
 		}
 	}
-	for _, path := range []string{"/exports/bills.csv", "/exports/bills.ndjson", "/exports/bills.parquet", "/feeds/bills.rss"} {
+	for _, path := range []string{
+		"/exports/bills.csv", "/exports/bills.ndjson", "/exports/bills.parquet", "/feeds/bills.rss",
+	} {
 		if a := s.do("GET", path, ""); a.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s %.300s", path, a.Status, a.body)
 		}

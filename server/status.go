@@ -16,13 +16,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// statusEvery is how often the status is read while somebody follows it.
+// statusEvery is the interval at which the status is read while a client follows it.
 const statusEvery = time.Second
 
-// statusReader reads the status for all who follow it together.
+// statusReader reads the status once for all clients that follow it.
 type statusReader struct {
 	cfg   Config
-	reads singleflight.Group // one read for all who wait for it
+	reads singleflight.Group // one read for all clients that wait
 	last  atomic.Pointer[statusAt]
 }
 
@@ -31,12 +31,13 @@ type statusAt struct {
 	status *api.SystemStatus
 }
 
-// recent gives the status as it was less than statusEvery ago.
+// recent returns a status that is less than statusEvery old.
 func (r *statusReader) recent(ctx context.Context) (*api.SystemStatus, error) {
 	if l := r.last.Load(); l != nil && time.Since(l.at) < statusEvery*9/10 {
 		return l.status, nil
 	}
-	// The read is for all who wait for it, so that it goes on when one of them leaves; each waits for as long as it wants.
+	// All waiting clients share the read, so it goes on when one of them leaves. Each client waits for as long as it
+	// wants.
 	read := r.reads.DoChan("", func() (any, error) {
 		s, err := r.read(context.WithoutCancel(ctx))
 		if err == nil {
@@ -84,20 +85,22 @@ func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	alerts, err := r.cfg.Engine.OpenAlerts(ctx)
+	alerts, err := r.cfg.Engine.Alerts().CountOpen(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &api.SystemStatus{
-		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit), Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
-		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch),
+		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit),
+		Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
+		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource),
+		Schedules:   each(schedules, apiSwitch),
 		ReadReplica: apiReplica(r.cfg.DB.Replica()),
 	}, nil
 }
 
 func (h *handlers) GetStatus(ctx context.Context, _ api.GetStatusRequestObject) (api.GetStatusResponseObject, error) {
 	if wantsStream(ctx) {
-		if _, err := h.status.recent(ctx); err != nil { // an answer, as long as one can be given
+		if _, err := h.status.recent(ctx); err != nil { // an error can still be answered here
 			return nil, err
 		}
 		return statusStream{ctx: ctx, metrics: h.metrics, status: h.status, stopped: h.cfg.Engine.Stopping()}, nil
@@ -109,7 +112,7 @@ func (h *handlers) GetStatus(ctx context.Context, _ api.GetStatusRequestObject) 
 	return api.GetStatus200JSONResponse(*s), nil
 }
 
-// statusStream answers with the status, and again whenever it has changed.
+// statusStream sends the status, and sends it again whenever it changes.
 type statusStream struct {
 	ctx     context.Context
 	metrics *metrics
@@ -129,7 +132,7 @@ func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
 	var last []byte
 	quiet := time.Now()
 	for {
-		// While the database is away there is nothing to say; the run events of the page will say more.
+		// While the database cannot be reached there is nothing to send.
 		if st, err := s.status.recent(s.ctx); err == nil {
 			data, err := json.Marshal(st)
 			if err != nil {
@@ -159,7 +162,10 @@ func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
 }
 
 func apiQueue(q orchestrator.QueueState) api.Queue {
-	return api.Queue{Name: q.Name, Available: q.Available, Running: q.Running, Retryable: q.Retryable, Scheduled: q.Scheduled, OldestAvailableAt: q.OldestAvailableAt}
+	return api.Queue{
+		Name: q.Name, Available: q.Available, Running: q.Running, Retryable: q.Retryable, Scheduled: q.Scheduled,
+		OldestAvailableAt: q.OldestAvailableAt,
+	}
 }
 
 func apiWorker(w orchestrator.Worker) api.Worker {
@@ -168,8 +174,10 @@ func apiWorker(w orchestrator.Worker) api.Worker {
 
 func apiSource(s parliament.SourceState) api.Source {
 	out := api.Source{
-		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight, InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
-		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt, LastError: s.LastError,
+		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight,
+		InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
+		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt,
+		LastError: s.LastError,
 	}
 	if s.BreakerOpen {
 		out.Breaker = api.Open

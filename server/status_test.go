@@ -17,13 +17,16 @@ func TestStartSelection(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	close(s.gate)
-	run := s.start("/runs", `{"assets": ["gated", "echo"], "config": {"ops": {"echo": {"config": {"limit": 7}}}}, "tags": {"why": "test"}}`, "Idempotency-Key", "k")
-	again := s.start("/runs", `{"assets": ["gated", "echo"], "config": {"ops": {"echo": {"config": {"limit": 7}}}}, "tags": {"why": "test"}}`, "Idempotency-Key", "k")
+	run := s.start("/runs",
+		`{"assets": ["gated", "echo"], "config": {"ops": {"echo": {"config": {"limit": 7}}}}, "tags": {"why": "test"}}`, "Idempotency-Key", "k")
+	again := s.start("/runs",
+		`{"assets": ["gated", "echo"], "config": {"ops": {"echo": {"config": {"limit": 7}}}}, "tags": {"why": "test"}}`, "Idempotency-Key", "k")
 	if again.ID != run.ID {
 		t.Error("the same Idempotency-Key started another run")
 	}
 	ended := s.ended(run.ID.String())
-	if ended.Status != api.RunStatusSuccess || ended.Job != nil || len(ended.Steps) != 2 || ended.Steps[0].Asset != "echo" || ended.Tags["why"] != "test" {
+	if ended.Status != api.RunStatusSuccess || ended.Job != nil || len(ended.Steps) != 2 ||
+		ended.Steps[0].Asset != "echo" || ended.Tags["why"] != "test" {
 		t.Errorf("run = %+v", ended)
 	}
 	for name, c := range map[string]struct {
@@ -39,7 +42,11 @@ func TestStartSelection(t *testing.T) {
 		}
 	}
 	before, after := run.CreatedAt.Add(-time.Hour).Format(time.RFC3339), run.CreatedAt.Add(time.Hour).Format(time.RFC3339)
-	for query, want := range map[string]int{"created_before=" + before: 0, "created_before=" + after: 1, "created_after=" + before + "&created_before=" + after: 1} {
+	for query, want := range map[string]int{
+		"created_before=" + before:                             0,
+		"created_before=" + after:                              1,
+		"created_after=" + before + "&created_before=" + after: 1,
+	} {
 		if got := decode[api.RunList](t, s.do("GET", "/runs?"+query, ""), 200); len(got.Items) != want {
 			t.Errorf("%s: %d runs, want %d", query, len(got.Items), want)
 		}
@@ -80,15 +87,19 @@ func (s *site) sse(path string) <-chan string {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO source_states (source, url, requests_per_second, max_in_flight, held_until, breaker_open_until, last_error)
-		VALUES ('legisinfo', 'https://example.org', 4, 4, now() + interval '1 hour', now() - interval '1 s', 'was away')`); err != nil {
+	if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO source_states (source, url, requests_per_second, max_in_flight,
+		held_until, breaker_open_until, last_error)
+		VALUES ('legisinfo', 'https://example.org', 4, 4, now() + interval '1 hour', now() - interval '1 s',
+		'was away')`); err != nil {
 		t.Fatal(err)
 	}
 	st := decode[api.SystemStatus](t, s.do("GET", "/status", ""), 200)
-	if len(st.Workers) != 1 || !st.Workers[0].Alive || len(st.Queues) < 2 || len(st.Schedules) != 1 || st.Schedules[0].Running {
+	if len(st.Workers) != 1 || !st.Workers[0].Alive || len(st.Queues) < 2 || len(st.Schedules) != 1 ||
+		st.Schedules[0].Running {
 		t.Errorf("status = %+v", st)
 	}
-	if len(st.Sources) != 1 || st.Sources[0].Breaker != api.Closed || st.Sources[0].HeldUntil == nil || *st.Sources[0].LastError != "was away" {
+	if len(st.Sources) != 1 || st.Sources[0].Breaker != api.Closed || st.Sources[0].HeldUntil == nil ||
+		*st.Sources[0].LastError != "was away" {
 		t.Errorf("sources = %+v", st.Sources)
 	}
 
@@ -117,7 +128,10 @@ func TestStatus(t *testing.T) {
 	}
 	wait("it began", func(api.SystemStatus) bool { return true })
 	s.do("POST", "/schedules/nightly/start", "")
-	wait("the schedule ran", func(st api.SystemStatus) bool { return st.Schedules[0].Running && st.Schedules[0].ChangedAt != nil })
+	wait(
+		"the schedule ran",
+		func(st api.SystemStatus) bool { return st.Schedules[0].Running && st.Schedules[0].ChangedAt != nil },
+	)
 	run := s.start("/assets/gated/materialize", "")
 	wait("a job ran", func(st api.SystemStatus) bool { return steps(st).Running == 1 })
 	close(s.gate)
@@ -154,9 +168,13 @@ func TestBillStages(t *testing.T) {
 		{Chamber: "senate", NameEn: "Royal assent", NameFr: "Sanction royale", State: 1},
 	}}
 	id := parliament.BillID{Parliament: 44, Session: 1, Prefix: "S", Digits: 5}
-	if _, err := s.store.Save(t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{
-		Item: &legisinfo.Item{ID: 5, Session: "44-1", Number: "S-5", LongTitleEn: "An Act", Chamber: "senate", Hash: "x"}, Detail: detail,
-	}}}); err != nil {
+	if _, err := s.store.Save(t.Context(), [16]byte{1},
+		[]parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
+			Item: &legisinfo.Item{
+				ID: 5, Session: "44-1", Number: "S-5", LongTitleEn: "An Act", Chamber: "senate", Hash: "x",
+			},
+			Detail: detail,
+		}}}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -168,9 +186,13 @@ func TestBillStages(t *testing.T) {
 		if st.Committee != nil {
 			committee = *st.Committee
 		}
-		got = append(got, strings.TrimSpace(string(st.Chamber)+" "+*st.Name.En+" "+string(st.State)+" "+since+" "+committee))
+		got = append(
+			got, strings.TrimSpace(string(st.Chamber)+" "+*st.Name.En+" "+string(st.State)+" "+since+" "+committee),
+		)
 	}
-	want := "senate First reading completed 2022-03-01|senate Consideration in committee in_progress 2022-04-01 NFFN|house First reading not_reached|senate Royal assent not_reached"
+	want := "senate First reading completed 2022-03-01|" +
+		"senate Consideration in committee in_progress 2022-04-01 NFFN|" +
+		"house First reading not_reached|senate Royal assent not_reached"
 	if strings.Join(got, "|") != want {
 		t.Errorf("stages\n%s, want\n%s", strings.Join(got, "|"), want)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// emptyItems is what a list without items has in its JSON.
+// emptyItems is the JSON of a list without items.
 var emptyItems = []byte(`"items":[]`)
 
-// streamLists writes lists as they are encoded, one item after the other. The generated code would encode all of them
-// into memory first, and one client that asks for many lists at once would take all that there is.
+// streamLists writes lists item by item. The generated code would encode the whole list into memory first, and a client
+// with many concurrent requests for lists could exhaust it.
 func streamLists(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
 		response, err := f(c, request)
@@ -37,10 +37,10 @@ func streamLists(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 		empty.FieldByName("Items").Set(reflect.MakeSlice(items.Type(), 0, 0))
 		envelope, err := json.Marshal(empty.Interface())
 		if err != nil || bytes.Count(envelope, emptyItems) != 1 {
-			return response, nil //nolint:nilerr // encoding the whole says what is wrong
+			return response, nil //nolint:nilerr // encoding the whole list returns the error
 		}
 		before, after, _ := bytes.Cut(envelope, emptyItems)
-		first, err := json.Marshal(items.Index(0).Interface()) // so that what is wrong can still be said
+		first, err := json.Marshal(items.Index(0).Interface()) // an error can still be answered
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func streamLists(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 		w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 		w.WriteHeader(http.StatusOK)
 		out := bufio.NewWriterSize(w, 16<<10)
-		_, _ = out.Write(before) // it says so when it is flushed
+		_, _ = out.Write(before) // Flush returns the error
 		_, _ = out.WriteString(`"items":[`)
 		_, _ = out.Write(first)
 		enc := json.NewEncoder(out)
@@ -60,8 +60,8 @@ func streamLists(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 		_, _ = out.Write(after)
 		_ = out.WriteByte('\n')
 		if out.Flush() == nil && err != nil {
-			panic(http.ErrAbortHandler) // the list is cut off, and must not look whole
+			panic(http.ErrAbortHandler) // the list is incomplete and must not look complete
 		}
-		return nil, nil // written, as far as somebody reads
+		return nil, nil // the answer has been written
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -22,7 +21,7 @@ import (
 func (s *site) another(change ...func(*access.Config)) string {
 	s.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -99,7 +98,7 @@ func TestStreamsEnd(t *testing.T) {
 		"revoked in the database": func(t *testing.T) ([]string, func()) {
 			id, key := s.key("ops2", access.ScopeRead, nil)
 			return bearer(key), func() {
-				if _, err := access.RevokeKey(t.Context(), db.New(s.db.Pool), id); err != nil {
+				if _, err := access.RevokeKey(t.Context(), s.db.Pool, id); err != nil {
 					t.Error(err)
 				}
 			}
@@ -119,7 +118,11 @@ func TestStreamsEnd(t *testing.T) {
 		"ended by an admin": func(t *testing.T) ([]string, func()) {
 			p.set(func() { p.roles["ada"] = []string{"read"} })
 			b := p.enter(s, "ada")
-			return []string{"Cookie", b.cookie()}, func() { s.do("DELETE", "/sessions?subject=ada", "", bearer(root)...) }
+			return []string{"Cookie", b.cookie()}, func() {
+				s.do(
+					"DELETE", "/sessions?subject=ada", "", bearer(root)...,
+				)
+			}
 		},
 		"a sign-in that was refused": func(t *testing.T) ([]string, func()) {
 			p.set(func() { p.roles["bob"] = []string{"read"} })
@@ -171,7 +174,9 @@ func TestStreamsEndWhenTheirKeyExpires(t *testing.T) {
 	soon := time.Now().Add(2 * time.Second)
 	_, key := s.key("ops", access.ScopeAdmin, &soon)
 	headers := append(bearer(key), "Accept", "text/event-stream")
-	for at, ended := range map[string]<-chan time.Time{"/events": open(t, s.url+"/events", headers...), "/status": open(t, s.url+"/status", headers...)} {
+	for at, ended := range map[string]<-chan time.Time{"/events": open(
+		t, s.url+"/events", headers...,
+	), "/status": open(t, s.url+"/status", headers...)} {
 		select {
 		case when := <-ended:
 			if late := when.Sub(soon); late > 2*time.Second || late < -time.Second {

@@ -15,14 +15,15 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// maxProfile is how long a profile or a trace may take.
+// maxProfile is the maximum duration of a profile or a trace, in seconds.
 const maxProfile = 60
 
-// shortProfile refuses profiles that would take long: they are sent for as long as they are made.
+// shortProfile refuses profiles longer than maxProfile: the answer takes as long as the profile.
 func shortProfile(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		text := c.QueryParam("seconds")
-		if seconds, err := strconv.ParseFloat(text, 64); text != "" && (err != nil || !(seconds >= 0 && seconds <= maxProfile)) {
+		if seconds, err := strconv.ParseFloat(text, 64); text != "" &&
+			(err != nil || !(seconds >= 0 && seconds <= maxProfile)) {
 			return invalidField("/query/seconds", "is %s: want 0 to %d", quoted(text), maxProfile)
 		}
 		return next(c)
@@ -33,8 +34,10 @@ func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.G
 	return api.GetHealth200JSONResponse{Status: "ok"}, nil
 }
 
-// GetReadiness looks once for all who ask at the same time: it is for everybody, and not counted.
-func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+// GetReadiness runs one check for all concurrent requests, because probes are public and not rate limited.
+func (h *handlers) GetReadiness(
+	ctx context.Context, _ api.GetReadinessRequestObject,
+) (api.GetReadinessResponseObject, error) {
 	look := h.readiness.DoChan("", func() (any, error) {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
@@ -63,7 +66,10 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		r.Status = api.NotReady
 	}
 	if answers {
-		add("migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"), "are applied")
+		add(
+			"migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"),
+			"are applied",
+		)
 		workers, err := h.cfg.Engine.Workers(ctx)
 		alive := 0
 		for _, w := range workers {
@@ -71,8 +77,10 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 				alive++
 			}
 		}
-		// A server without workers still takes commands: they are carried out when one comes.
-		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
+		// The server is ready without workers: it accepts commands, which are carried out once a worker starts.
+		r.Checks = append(
+			r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)},
+		)
 	}
 	if replica := h.cfg.DB.Replica(); replica != nil {
 		r.Checks = append(r.Checks, replicaCheck(replica))
@@ -83,7 +91,7 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 	return api.GetReadiness200JSONResponse(r)
 }
 
-// database looks whether the database answers, and takes writes.
+// database checks that the database answers and accepts writes.
 func (h *handlers) database(ctx context.Context) (c api.Check, answers bool) {
 	started := time.Now()
 	if err := h.cfg.DB.Ping(ctx); err != nil {
@@ -96,7 +104,7 @@ func (h *handlers) database(ctx context.Context) (c api.Check, answers bool) {
 	return api.Check{Name: "database", Ok: true, Detail: fmt.Sprintf("answers in %s", took)}, true
 }
 
-// publicError keeps an error's text, which may name hosts and users, out of an answer that anybody may ask for.
+// publicError replaces the text of an error, which may name hosts and users, in an answer that anybody can get.
 func publicError(err error, says string) error {
 	if err == nil {
 		return nil
@@ -109,7 +117,9 @@ func (h *handlers) GetVersion(context.Context, api.GetVersionRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
-	return api.GetVersion200JSONResponse{Version: h.cfg.Version, Revision: h.cfg.Revision, Go: runtime.Version(), Contract: spec.Info.Version}, nil
+	return api.GetVersion200JSONResponse{
+		Version: h.cfg.Version, Revision: h.cfg.Revision, Go: runtime.Version(), Contract: spec.Info.Version,
+	}, nil
 }
 
 func (h *handlers) GetContract(context.Context, api.GetContractRequestObject) (api.GetContractResponseObject, error) {
@@ -127,11 +137,13 @@ func (r rawJSON) VisitGetContractResponse(w http.ResponseWriter) error {
 	return err
 }
 
-func (h *handlers) GetMetrics(ctx context.Context, _ api.GetMetricsRequestObject) (api.GetMetricsResponseObject, error) {
+func (h *handlers) GetMetrics(
+	ctx context.Context, _ api.GetMetricsRequestObject,
+) (api.GetMetricsResponseObject, error) {
 	return metricsAnswer{metrics: h.metrics, ctx: ctx}, nil
 }
 
-// docsHandler shows the contract in Swagger UI, whose files are in the binary.
+// docsHandler serves the contract in Swagger UI, whose files are embedded.
 func docsHandler() http.Handler {
 	return v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Parliament Explorer", SwaggerJSON: "/openapi.json", BasePath: "/docs/",

@@ -11,11 +11,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// endGrace is how long an answer may take to end by itself once its key or session has ended.
+// endGrace is how long an answer may take to end on its own after its key or session has ended.
 const endGrace = 500 * time.Millisecond
 
-// watch ends what is being answered once the key or the session of the request ends: event streams, exports, profiles.
-// What would change something finishes what it began.
+// watch ends an answer in progress, such as an event stream, an export or a profile, once the key or session of the
+// request ends. Requests that change something are completed.
 func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc) error {
 	r, who := c.Request(), identityOf(c)
 	if who == nil || r.Method != http.MethodGet || scope == access.ScopeNone || scope == access.ScopeSignature {
@@ -28,7 +28,8 @@ func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc
 		done bool
 		late *time.Timer
 	)
-	// Who waits for a client that does not read sees no context end: what they write fails instead.
+	// A handler that is blocked in a write to a slow client does not notice the canceled context, so its write must
+	// fail.
 	undo := context.AfterFunc(ctx, func() {
 		mu.Lock()
 		defer mu.Unlock()
@@ -38,8 +39,8 @@ func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc
 		late = time.AfterFunc(endGrace, func() {
 			mu.Lock()
 			defer mu.Unlock()
-			if !done { // else the connection may have gone on to another request
-				connectionOf(ctx).answerWithin(0) // whatever is written from now on
+			if !done { // otherwise the connection may serve another request by now
+				connectionOf(ctx).answerWithin(0) // all later writes fail
 				_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now())
 			}
 		})
@@ -53,7 +54,7 @@ func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc
 		}
 		mu.Unlock()
 		unwatch()
-		c.SetRequest(c.Request().WithContext(r.Context())) // whoever comes next is not to find it ended
+		c.SetRequest(c.Request().WithContext(r.Context())) // outer middleware must not see a canceled context
 	}()
 	err := next(c)
 	if err != nil && access.Ended(ctx) && !c.Response().Committed {

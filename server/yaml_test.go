@@ -50,25 +50,32 @@ func TestYAMLBodies(t *testing.T) {
 			t.Errorf("priority %d", r.Priority)
 		}
 	}
-	for _, media := range []string{"application/yaml", "Application/YAML; charset=utf-8", "application/x-yaml", "text/yaml", "text/x-yaml"} {
+	for _, media := range []string{
+		"application/yaml", "Application/YAML; charset=utf-8", "application/x-yaml", "text/yaml", "text/x-yaml",
+	} {
 		if got := limitOf(s.start("/assets/echo/materialize", "config: {limit: 14}", "Content-Type", media)); got != 14 {
 			t.Errorf("%s: limit %d", media, got)
 		}
 	}
-	if got := limitOf(s.start("/assets/echo/materialize", `{"config": {"limit": 15}}`, "Content-Type", "application/json; charset=utf-8")); got != 15 {
+	if got := limitOf(s.start("/assets/echo/materialize", `{"config": {"limit": 15}}`, "Content-Type",
+		"application/json; charset=utf-8")); got != 15 {
 		t.Errorf("JSON: limit %d", got)
 	}
-	plan := decode[api.BackfillPlan](t, s.do("POST", "/backfills", "assets:\n- parted\ndry_run: true\nrange: {from: b}\n", asYAML...), http.StatusOK)
+	plan := decode[api.BackfillPlan](t,
+		s.do("POST", "/backfills", "assets:\n- parted\ndry_run: true\nrange: {from: b}\n", asYAML...), http.StatusOK)
 	if plan.Runs != 2 {
 		t.Errorf("%+v", plan)
 	}
 	done := s.start("/assets/echo/materialize", "", asYAML...)
 	s.ended(done.ID.String())
-	if r := s.start("/runs/"+done.ID.String()+"/retry", "from_failure: false", asYAML...); r.ParentRunID == nil || *r.ParentRunID != done.ID {
+	if r := s.start("/runs/"+done.ID.String()+"/retry", "from_failure: false", asYAML...); r.ParentRunID == nil ||
+		*r.ParentRunID != done.ID {
 		t.Errorf("%+v", r)
 	}
 	// The same request, however it is written.
-	one := s.start("/assets/echo/materialize", "config: {limit: 5}", "Content-Type", "application/yaml", "Idempotency-Key", "k")
+	one := s.start(
+		"/assets/echo/materialize", "config: {limit: 5}", "Content-Type", "application/yaml", "Idempotency-Key", "k",
+	)
 	if two := s.start("/assets/echo/materialize", `{"config": {"limit": 5}}`, "Idempotency-Key", "k"); two.ID != one.ID {
 		t.Error("the same request started two runs")
 	}
@@ -116,7 +123,8 @@ func TestYAMLBodies(t *testing.T) {
 			t.Errorf("%v: %s", c, p.Detail)
 		}
 	}
-	if p := decode[api.Problem](t, s.do("POST", "/jobs/echo_job/runs", "x", "Content-Type", "text/plain"), 415); !strings.HasSuffix(p.Detail, "want application/json or application/yaml") {
+	if p := decode[api.Problem](t, s.do("POST", "/jobs/echo_job/runs", "x", "Content-Type", "text/plain"),
+		415); !strings.HasSuffix(p.Detail, "want application/json or application/yaml") {
 		t.Errorf("%s", p.Detail)
 	}
 }

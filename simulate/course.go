@@ -40,29 +40,10 @@ const (
 )
 
 var stateNames = map[int][2]string{
-	notReached: {"Not reached", "Non franchie"}, noActivity: {"No activity", "Aucune activité"}, inProgress: {"In progress", "En cours"}, completed: {"Completed", "Complétée"}, notCompleted: {"Not completed", "Non complétée"},
+	notReached: {"Not reached", "Non franchie"}, noActivity: {"No activity", "Aucune activité"},
+	inProgress: {"In progress", "En cours"}, completed: {"Completed", "Complétée"},
+	notCompleted: {"Not completed", "Non complétée"},
 }
-
-// leg is a stage as it is laid out: when it begins and ends, and what happens in it.
-type leg struct {
-	id, chamber int
-	en, fr      string
-	begins      time.Time // zero: not reached
-	ends        time.Time // zero: it is not completed
-	end         happening // what completes it
-	events      []happening
-	debate      [2]string // name of a debate; empty: there is none
-	committee   *committee
-	meetings    int
-	votes       int // kind of the House's decisions on it
-}
-
-func (b *bill) prestudied() bool {
-	return b.prefix == "C" && b.government && b.id%6 == 1 && !b.at(senateFirst).IsZero() && b.session.documented()
-}
-
-// prestudyAt is when the Senate begins to study a bill that the House has not passed yet.
-func (b *bill) prestudyAt() time.Time { return b.at(senateFirst).AddDate(0, 0, -2) }
 
 // course lays out the bill's stages, as known at a moment.
 func (w *World) course(b *bill, end time.Time) *courseOf {
@@ -75,120 +56,44 @@ func (w *World) course(b *bill, end time.Time) *courseOf {
 	c.stages["SenateBillStages"] = c.write(w, b.senateLegs(by))
 	c.stages["InterChamberMessages"] = c.messages(by)
 	if at, ok := by[royalAssent]; ok && !at.After(end) {
-		h := happening{typeID: 60149, en: "Royal assent", fr: "Sanction royale", at: at, stageID: 60050, chamber: 2, completes: true}
+		h := happening{
+			typeID: 60149, en: "Royal assent", fr: "Sanction royale", at: at, stageID: 60050, chamber: 2, completes: true,
+		}
 		if b.id%5 == 0 {
-			h.extra = [2]string{"When the date of a written declaration of royal assent", "Lorsque la date d'une déclaration écrite de sanction royale"}
+			h.extra = [2]string{
+				"When the date of a written declaration of royal assent",
+				"Lorsque la date d'une déclaration écrite de sanction royale",
+			}
 		}
 		o := c.single(h, 60050, "Royal assent", "Sanction royale", false)
 		o["EndOfStageEvent"] = c.endOf(h)
 		c.stages["RoyalAssent"] = o
 	}
 	if b.fate == abandoned && !b.fateAt.After(end) {
-		c.stages["HouseAdditionalInformation"] = c.single(happening{typeID: 60174, en: "Bill not proceeded with", fr: "Abandon du projet de loi", at: b.fateAt, stageID: 60055, chamber: 1}, 60055, "Additional information", "Informations supplémentaires", true)
+		c.stages["HouseAdditionalInformation"] = c.single(
+			happening{
+				typeID: 60174, en: "Bill not proceeded with", fr: "Abandon du projet de loi", at: b.fateAt, stageID: 60055,
+				chamber: 1,
+			},
+			60055, "Additional information", "Informations supplémentaires", true,
+		)
 	}
 	if b.fate == dropped && !b.fateAt.After(end) {
-		h := happening{typeID: 60147, en: "Dropped from the Senate Order Paper", fr: "Rayé du Feuilleton du Sénat", at: b.fateAt, stageID: 60055, chamber: 2}
-		if b.id%2 == 0 {
-			h.extra = [2]string{"Dropped pursuant to Rule 4-15(2) of the Rules of the Senate", "Rayé conformément à l'article 4-15(2) du Règlement du Sénat"}
+		h := happening{
+			typeID: 60147, en: "Dropped from the Senate Order Paper", fr: "Rayé du Feuilleton du Sénat", at: b.fateAt,
+			stageID: 60055, chamber: 2,
 		}
-		c.stages["SenateAdditionalInformation"] = c.single(h, 60055, "Additional information", "Informations supplémentaires", false)
+		if b.id%2 == 0 {
+			h.extra = [2]string{
+				"Dropped pursuant to Rule 4-15(2) of the Rules of the Senate",
+				"Rayé conformément à l'article 4-15(2) du Règlement du Sénat",
+			}
+		}
+		c.stages["SenateAdditionalInformation"] = c.single(
+			h, 60055, "Additional information", "Informations supplémentaires", false,
+		)
 	}
 	return c
-}
-
-// houseLegs are the bill's stages in the House.
-func (b *bill) houseLegs(by map[int]time.Time) []leg {
-	first, second, third := by[houseFirst], by[houseSecond], by[houseThird]
-	introduced := happening{typeID: 60110, en: "Introduction and first reading", fr: "Dépôt et première lecture", completes: true}
-	if b.prefix == "S" {
-		introduced = happening{typeID: 60111, en: "First reading", fr: "Première lecture", completes: true}
-	}
-	legs := []leg{{id: 60029, en: "First reading", fr: "Première lecture", begins: first, ends: first, end: introduced}}
-	if b.prefix == "C" && b.undated {
-		legs[0].begins, legs[0].ends = time.Time{}, time.Time{} // nobody wrote down when
-	}
-	if b.reinstatedFrom != nil {
-		legs[0] = leg{id: 60039, en: "Bill reinstated from previous session", fr: "Projet de loi rétabli de la session précédente", begins: first, ends: first,
-			end: happening{typeID: 60163, en: "Reinstated from previous session", fr: "Rétabli de la session précédente", completes: true}}
-	}
-	reading := leg{id: 60030, en: "Second reading", fr: "Deuxième lecture", begins: first, ends: second, votes: houseSecond, debate: [2]string{"Debate at second reading", "Débat à l'étape de la deuxième lecture"},
-		end: happening{typeID: 60121, en: "Second reading and referral to committee", fr: "Deuxième lecture et renvoi en comité", completes: true, committee: &b.committee}}
-	if !b.government && b.prefix == "C" && b.placed(first.AddDate(1, 0, 0)) && !first.IsZero() {
-		reading.events = append(reading.events, happening{typeID: 60112, en: "Placed in the Order of Precedence", fr: "Ajouté à l'Ordre de priorité", at: first.AddDate(0, 0, 20)})
-	}
-	if b.fate == defeated {
-		reading.events = append(reading.events, happening{typeID: 60119, en: "Bill defeated at second reading", fr: "Rejet du projet de loi à l'étape de la deuxième lecture", at: b.fateAt, defeats: true})
-	}
-	if b.number == 1 || b.early || b.fate == abandoned || (!b.government && b.prefix == "C" && second.IsZero() && b.fate != defeated && !b.placed(first.AddDate(1, 0, 0))) {
-		reading.debate = [2]string{} // it waits
-	}
-	committee := leg{id: 60049, en: "Consideration in committee", fr: "Examen en comité", begins: second, ends: b.reported, committee: &b.committee, meetings: 1 + b.id%4,
-		end: happening{typeID: 60124, en: "Committee report presented without an amendment", fr: "Présentation du rapport de comité sans amendement", completes: true, report: 1 + b.id%9, committee: &b.committee}}
-	if b.id%2 == 0 {
-		committee.end.en, committee.end.fr = "Committee report presented with amendments", "Présentation du rapport de comité avec des amendements"
-	}
-	if !second.IsZero() && b.id%11 == 0 {
-		committee.events = append(committee.events, happening{typeID: 60132, en: "Recommittal of bill to committee adopted", fr: "Adoption du renvoi du projet de loi en comité", at: second.AddDate(0, 0, 1)})
-	}
-	report := leg{id: 60032, en: "Report stage", fr: "Étape du rapport", begins: b.reported, ends: b.concurred, votes: reportStage, debate: [2]string{"Debate at report stage", "Débat à l'étape du rapport"},
-		end: happening{typeID: 60285, en: "Concurrence at report stage", fr: "Adoption à l'étape du rapport", completes: true}}
-	last := leg{id: 60031, en: "Third reading", fr: "Troisième lecture", begins: b.concurred, ends: third, votes: houseThird, debate: [2]string{"Debate at third reading", "Débat à l'étape de la troisième lecture"},
-		end: happening{typeID: 60134, en: "Third reading", fr: "Troisième lecture", completes: true}}
-	legs = append(legs, reading, committee, report, last)
-	for i := range legs {
-		legs[i].chamber = 1
-	}
-	return legs
-}
-
-// senateLegs are the bill's stages in the Senate, which has no report stage unless a committee amends.
-func (b *bill) senateLegs(by map[int]time.Time) []leg {
-	first, second, third := by[senateFirst], by[senateSecond], by[senateThird]
-	introduced := happening{typeID: 60111, en: "First reading", fr: "Première lecture", completes: true}
-	if b.prefix == "S" {
-		introduced = happening{typeID: 60110, en: "Introduction and first reading", fr: "Dépôt et première lecture", completes: true}
-	}
-	var legs []leg
-	if b.prestudied() {
-		legs = append(legs, leg{id: 60038, en: "Senate pre-study", fr: "Étude préalable au Sénat", begins: b.prestudyAt(), ends: first, committee: &b.senate,
-			events: []happening{{typeID: 60109, en: "Pre-study of House bill", fr: "Étude préalable d'un projet de loi émanant de la Chambre des communes", at: b.prestudyAt()}},
-			end:    happening{typeID: 60305, en: "Committee report on subject matter of bill tabled", fr: "Dépôt du rapport de comité sur l'objet du projet de loi", completes: true}})
-	}
-	opening := leg{id: 60029, en: "First reading", fr: "Première lecture", begins: first, ends: first, end: introduced}
-	if b.prefix == "S" && b.undated {
-		opening.begins, opening.ends = time.Time{}, time.Time{}
-	}
-	legs = append(legs, opening)
-	reading := leg{id: 60030, en: "Second reading", fr: "Deuxième lecture", begins: first, ends: second, debate: [2]string{"Debate at second reading", "Débat à l'étape de la deuxième lecture"},
-		end: happening{typeID: 60120, en: "Second reading", fr: "Deuxième lecture", completes: true}}
-	if !second.IsZero() {
-		reading.events = append(reading.events, happening{typeID: 60123, en: "Referral to committee", fr: "Renvoi en comité", at: second, committee: &b.senate})
-	}
-	legs = append(legs, reading)
-	study := leg{id: 60049, en: "Consideration in committee", fr: "Examen en comité", begins: second, committee: &b.senate, meetings: 1 + b.id%3,
-		end: happening{typeID: 60124, en: "Committee report presented with amendments", fr: "Présentation du rapport de comité avec des amendements", completes: true, extra: [2]string{"With observations", "Avec observations"}}}
-	if !third.IsZero() {
-		study.ends = second.Add(third.Sub(second) / 2)
-	}
-	if !second.IsZero() && b.id%13 == 0 {
-		study.events = append(study.events, happening{typeID: 60132, en: "Recommittal of bill to committee adopted", fr: "Adoption du renvoi du projet de loi en comité", at: second.AddDate(0, 0, 1)})
-	}
-	last := leg{id: 60031, en: "Third reading", fr: "Troisième lecture", begins: study.ends, ends: third, debate: [2]string{"Debate at third reading", "Débat à l'étape de la troisième lecture"},
-		end: happening{typeID: 60134, en: "Third reading", fr: "Troisième lecture", completes: true, extra: [2]string{"Bill passed by the Senate without amendment", "Projet de loi adopté par le Sénat sans amendement"}}}
-	if !second.IsZero() {
-		legs = append(legs, study)
-		if b.id%4 == 0 && !third.IsZero() {
-			adopted := study.ends.Add(third.Sub(study.ends) / 2)
-			legs = append(legs, leg{id: 60032, en: "Report stage", fr: "Étape du rapport", begins: study.ends, ends: adopted, debate: [2]string{"Debate at consideration of committee report", "Débat à l'étape de l'étude du rapport de comité"},
-				end: happening{typeID: 60130, en: "Committee report adopted", fr: "Adoption du rapport de comité", completes: true}})
-			last.begins = adopted
-		}
-	}
-	legs = append(legs, last)
-	for i := range legs {
-		legs[i].chamber = 2
-	}
-	return legs
 }
 
 // write makes stages of legs, as known at the course's moment.
@@ -202,21 +107,21 @@ func (c *courseOf) write(w *World, legs []leg) []any {
 
 func (c *courseOf) known(t time.Time) bool { return !t.IsZero() && !t.After(c.end) }
 
+// stage makes a stage of a leg, as known at the course's moment.
 func (c *courseOf) stage(w *World, l leg) record {
 	b := c.bill
 	house := l.chamber == 1
-	o := record{"BillStageId": l.id, "ChamberOrganizationId": 0, "ParliamentNumber": 0, "SessionNumber": 0, "StateAsOfDate": nil, "Committee": nil, "Sittings": []any{}, "SignificantEvents": []any{}, "EndOfStageEvent": nil,
-		"StageEventCount": 0, "LastStageEventStartDateTime": nil, "Speeches": []any{}, "ContainsReferralToCommitteeEvent": false, "ContainsRecommittalOfBillEvent": false, "CommitteeMeetings": []any{}}
+	o := record{
+		"BillStageId": l.id, "ChamberOrganizationId": 0, "ParliamentNumber": 0, "SessionNumber": 0, "StateAsOfDate": nil,
+		"Committee": nil, "Sittings": []any{}, "SignificantEvents": []any{}, "EndOfStageEvent": nil,
+		"StageEventCount": 0, "LastStageEventStartDateTime": nil, "Speeches": []any{},
+		"ContainsReferralToCommitteeEvent": false, "ContainsRecommittalOfBillEvent": false, "CommitteeMeetings": []any{}}
 	if house {
 		o["Decisions"] = []any{}
 	}
 	o.in("BillStageName", l.en, l.fr)
-	state := notReached
-	defer func() {
-		o["State"] = state
-		o.in("StateName", stateNames[state][0], stateNames[state][1])
-	}()
 	if !c.known(l.begins) {
+		o.setState(notReached)
 		return o
 	}
 	done := c.known(l.ends)
@@ -227,73 +132,15 @@ func (c *courseOf) stage(w *World, l leg) record {
 			upto = b.fateAt
 		}
 	}
-	o["ChamberOrganizationId"], o["ParliamentNumber"], o["SessionNumber"] = l.chamber, b.session.parliament, b.session.number
-	var sittings, speeches, events []any
-	sitting := func(en, fr string, at time.Time, extra any) {
-		s := record{"Number": b.sittingNumber(at), "Date": clock(at).Format(dayOnly), "IsPublished": house}
-		if house { // a text there
-			s["Number"] = fmt.Sprint(s["Number"])
-		}
-		s.in("Name", en, fr)
-		s.in("AdditionalInformation", extra, extra)
-		sittings = append(sittings, s)
-	}
-	if l.debate[0] != "" {
-		for i := range 1 + (b.id+l.id)%3 {
-			at := workday(l.begins.AddDate(0, 0, 7*(i+1)))
-			if !at.Before(upto) {
-				break
-			}
-			extra := ""
-			if !house && b.id%9 == 0 {
-				extra = "A point of order was raised with respect to the bill."
-			}
-			sitting(l.debate[0], l.debate[1], at, extra)
-			c.events = append(c.events, happening{typeID: 60115, en: l.debate[0], fr: l.debate[1], at: at, stageID: l.id, chamber: l.chamber, extra: [2]string{extra, extra}})
-			speeches = append(speeches, c.speech(w, l, at, i))
-		}
-	}
-	note := func(h happening) {
-		h.stageID, h.chamber = l.id, l.chamber
-		c.events = append(c.events, h)
-		events = append(events, c.event(h))
-		if h.completes || h.defeats {
-			sitting(h.en, h.fr, h.at, nil)
-		}
-		o["StageEventCount"], o["LastStageEventStartDateTime"] = 1, b.clockOf(h.at)
-	}
-	all := l.events
-	if done {
-		end := l.end
-		end.at = l.ends
-		all = append(slices.Clone(all), end)
-		o["EndOfStageEvent"], o["StateAsOfDate"] = c.endOf(end), b.clockOf(l.ends)
-	}
-	slices.SortStableFunc(all, func(x, y happening) int { return x.at.Compare(y.at) })
-	for _, h := range all {
-		if c.known(h.at) {
-			note(h)
-			if !house && h.typeID == 60123 {
-				o["ContainsReferralToCommitteeEvent"] = true
-			}
-			if h.typeID == 60132 {
-				o["ContainsRecommittalOfBillEvent"] = true
-			}
-		}
-	}
+	o["ChamberOrganizationId"] = l.chamber
+	o["ParliamentNumber"] = b.session.parliament
+	o["SessionNumber"] = b.session.number
+	p := proceedings{course: c, leg: l, upto: upto}
+	p.debate(w)
+	p.happen(o, done)
 	if l.committee != nil {
 		o["Committee"] = c.committee(*l.committee, house)
-		meetings := []any{}
-		for i := range l.meetings {
-			at := workday(l.begins.AddDate(0, 0, 4+7*i))
-			if !at.Before(upto) {
-				break
-			}
-			m := record{"CommitteeOrganizationId": organization(*l.committee), "CommitteeAcronym": l.committee.acronym, "Number": 1 + (b.id+i)%120, "Date": clock(at).Format(dayOnly)}
-			m.in("CommitteeName", l.committee.en, l.committee.fr)
-			meetings = append(meetings, m)
-		}
-		o["CommitteeMeetings"] = meetings
+		o["CommitteeMeetings"] = p.meetings()
 	}
 	if house && l.votes != 0 {
 		o["Decisions"] = c.decisions(l.votes)
@@ -303,21 +150,120 @@ func (c *courseOf) stage(w *World, l leg) record {
 			o[name] = list
 		}
 	}
-	set("Sittings", sittings)
-	set("Speeches", speeches)
-	set("SignificantEvents", events)
-	active := len(sittings)+len(events) > 0 || l.committee != nil
+	set("Sittings", p.sittings)
+	set("Speeches", p.speeches)
+	set("SignificantEvents", p.events)
+	active := len(p.sittings)+len(p.events) > 0 || l.committee != nil
 	switch {
 	case done:
-		state = completed
+		o.setState(completed)
 	case c.end.After(b.session.ends) && active || b.fate == defeated && c.known(b.fateAt):
-		state = notCompleted
+		o.setState(notCompleted)
 	case active:
-		state = inProgress
+		o.setState(inProgress)
 	default:
-		state = noActivity
+		o.setState(noActivity)
 	}
 	return o
+}
+
+// setState sets the state of a stage.
+func (r record) setState(state int) {
+	r["State"] = state
+	r.in("StateName", stateNames[state][0], stateNames[state][1])
+}
+
+// proceedings are what happens in a stage, up to the course's moment or the end of the stage.
+type proceedings struct {
+	course                     *courseOf
+	leg                        leg
+	upto                       time.Time
+	sittings, speeches, events []any
+}
+
+func (p *proceedings) sit(en, fr string, at time.Time, extra any) {
+	house := p.leg.chamber == 1
+	s := record{"Number": p.course.bill.sittingNumber(at), "Date": clock(at).Format(dayOnly), "IsPublished": house}
+	if house { // a text there
+		s["Number"] = fmt.Sprint(s["Number"])
+	}
+	s.in("Name", en, fr)
+	s.in("AdditionalInformation", extra, extra)
+	p.sittings = append(p.sittings, s)
+}
+
+// debate adds the sittings and speeches of the debate.
+func (p *proceedings) debate(w *World) {
+	l, b := p.leg, p.course.bill
+	if l.debate[0] == "" {
+		return
+	}
+	for i := range 1 + (b.id+l.id)%3 {
+		at := workday(l.begins.AddDate(0, 0, 7*(i+1)))
+		if !at.Before(p.upto) {
+			break
+		}
+		extra := ""
+		if l.chamber != 1 && b.id%9 == 0 {
+			extra = "A point of order was raised with respect to the bill."
+		}
+		p.sit(l.debate[0], l.debate[1], at, extra)
+		p.course.events = append(p.course.events, happening{
+			typeID: 60115, en: l.debate[0], fr: l.debate[1], at: at, stageID: l.id, chamber: l.chamber,
+			extra: [2]string{extra, extra},
+		})
+		p.speeches = append(p.speeches, p.course.speech(w, l, at, i))
+	}
+}
+
+// happen adds the events of the stage, and its end if it is done.
+func (p *proceedings) happen(o record, done bool) {
+	l := p.leg
+	all := l.events
+	if done {
+		end := l.end
+		end.at = l.ends
+		all = append(slices.Clone(all), end)
+		o["EndOfStageEvent"], o["StateAsOfDate"] = p.course.endOf(end), p.course.bill.clockOf(l.ends)
+	}
+	slices.SortStableFunc(all, func(x, y happening) int { return x.at.Compare(y.at) })
+	for _, h := range all {
+		if !p.course.known(h.at) {
+			continue
+		}
+		h.stageID, h.chamber = l.id, l.chamber
+		p.course.events = append(p.course.events, h)
+		p.events = append(p.events, p.course.event(h))
+		if h.completes || h.defeats {
+			p.sit(h.en, h.fr, h.at, nil)
+		}
+		o["StageEventCount"], o["LastStageEventStartDateTime"] = 1, p.course.bill.clockOf(h.at)
+		if l.chamber != 1 && h.typeID == 60123 {
+			o["ContainsReferralToCommitteeEvent"] = true
+		}
+		if h.typeID == 60132 {
+			o["ContainsRecommittalOfBillEvent"] = true
+		}
+	}
+}
+
+// meetings returns the meetings of the stage's committee.
+func (p *proceedings) meetings() []any {
+	l, b := p.leg, p.course.bill
+	meetings := []any{}
+	for i := range l.meetings {
+		at := workday(l.begins.AddDate(0, 0, 4+7*i))
+		if !at.Before(p.upto) {
+			break
+		}
+		m := record{
+			"CommitteeOrganizationId": organization(*l.committee), "CommitteeAcronym": l.committee.acronym,
+			"Number": 1 + (b.id+i)%120, "Date": clock(at).Format(dayOnly),
+		}
+		m.in("CommitteeName", l.committee.en, l.committee.fr)
+		meetings = append(meetings, m)
+	}
+	return meetings
 }
 
 // sittingNumber counts the days on which a chamber sits, more or less.
@@ -326,8 +272,11 @@ func (b *bill) sittingNumber(at time.Time) int {
 }
 
 func (c *courseOf) event(h happening) record {
-	o := record{"EventTypeId": h.typeID, "BillDocumentId": 0, "EventDateTime": clock(h.at).Format(dayOnly), "IsCompletionOfBillStage": h.completes, "IsDefeatedEvent": h.defeats, "CommitteeReportId": nil, "CommitteeReportNumber": nil,
-		"MeetingEventId": nil, "AmendmentNoteId": nil}
+	o := record{
+		"EventTypeId": h.typeID, "BillDocumentId": 0, "EventDateTime": clock(h.at).Format(dayOnly),
+		"IsCompletionOfBillStage": h.completes, "IsDefeatedEvent": h.defeats, "CommitteeReportId": nil,
+		"CommitteeReportNumber": nil,
+		"MeetingEventId":        nil, "AmendmentNoteId": nil}
 	if h.report > 0 {
 		o["CommitteeReportId"], o["CommitteeReportNumber"] = 5_000_000+c.bill.id, h.report
 	}
@@ -350,8 +299,12 @@ func (c *courseOf) single(h happening, id int, en, fr string, published bool) re
 	sitting := record{"Number": b.sittingNumber(h.at), "Date": clock(h.at).Format(dayOnly), "IsPublished": published}
 	sitting.in("Name", h.en, h.fr)
 	sitting.in("AdditionalInformation", nil, nil)
-	o := record{"BillStageId": id, "ChamberOrganizationId": h.chamber, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number, "State": 0, "StateAsOfDate": nil, "Committee": nil, "Sittings": sitting,
-		"SignificantEvents": c.event(h), "EndOfStageEvent": nil, "StageEventCount": 1, "LastStageEventStartDateTime": b.clockOf(h.at), "Speeches": nil, "ContainsReferralToCommitteeEvent": false, "ContainsRecommittalOfBillEvent": false}
+	o := record{
+		"BillStageId": id, "ChamberOrganizationId": h.chamber, "ParliamentNumber": b.session.parliament,
+		"SessionNumber": b.session.number, "State": 0, "StateAsOfDate": nil, "Committee": nil, "Sittings": sitting,
+		"SignificantEvents": c.event(h), "EndOfStageEvent": nil, "StageEventCount": 1,
+		"LastStageEventStartDateTime": b.clockOf(h.at), "Speeches": nil, "ContainsReferralToCommitteeEvent": false,
+		"ContainsRecommittalOfBillEvent": false}
 	o.in("BillStageName", en, fr)
 	o.in("StateName", nil, nil)
 	return o
@@ -362,7 +315,9 @@ func organization(c committee) int { return 16_000 + int(c.acronym[0])*10 + int(
 
 // committee is one that a bill was before. That it is called one of the House, in the Senate too, is as in the records.
 func (c *courseOf) committee(of committee, house bool) record {
-	o := record{"BillDocumentId": 0, "CommitteeOrganizationId": organization(of), "CommitteeAcronym": of.acronym, "StudyActivityId": nil, "OrganizationTypeId": nil, "ParentCommittee": nil, "IsSubCommittee": false,
+	o := record{
+		"BillDocumentId": 0, "CommitteeOrganizationId": organization(of), "CommitteeAcronym": of.acronym,
+		"StudyActivityId": nil, "OrganizationTypeId": nil, "ParentCommittee": nil, "IsSubCommittee": false,
 		"IsHouseOfCommonsCommittee": true, "IsSenateCommittee": false, "IsJointCommittee": false}
 	if house && c.bill.id%4 > 0 {
 		o["StudyActivityId"], o["OrganizationTypeId"] = 12_000_000+c.bill.id, 6
@@ -380,8 +335,11 @@ func (c *courseOf) speech(w *World, l leg, at time.Time, nth int) record {
 		m = w.members[(b.id+nth)%len(w.members)]
 		id, en, fr = 60152, "Response speech", "Discours de réplique"
 	}
-	o := record{"BillId": 0, "ChamberOrganizationId": l.chamber, "InterventionEventId": nil, "EventTypeId": id, "PersonId": m.id, "PersonOfficialFirstName": m.first, "PersonOfficialLastName": m.last,
-		"PersonMiddleName": map[bool]string{true: "J."}[m.id%9 == 0], "PersonName": m.name(), "SenateSystemAffiliationId": nil, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
+	o := record{
+		"BillId": 0, "ChamberOrganizationId": l.chamber, "InterventionEventId": nil, "EventTypeId": id, "PersonId": m.id,
+		"PersonOfficialFirstName": m.first, "PersonOfficialLastName": m.last,
+		"PersonMiddleName": map[bool]string{true: "J."}[m.id%9 == 0], "PersonName": m.name(),
+		"SenateSystemAffiliationId": nil, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
 		"MeetingNumber": b.sittingNumber(at), "SpeechDateTime": b.clockOf(at)}
 	o.in("EventTypeName", en, fr)
 	o.in("CaucusShortName", m.party, m.party)
@@ -406,11 +364,16 @@ func (c *courseOf) decisions(kind int) []any {
 			continue
 		}
 		m := methods[v.method]
-		o := record{"DecisionProceduralEventId": 3_900_000 + c.bill.id*10 + i, "DecisionMotionDocumentId": 5_080_000 + c.bill.id*10 + i, "DecisionResultId": v.result.id, "DecisionMethodId": m.id,
+		o := record{
+			"DecisionProceduralEventId": 3_900_000 + c.bill.id*10 + i, "DecisionMotionDocumentId": 5_080_000 + c.bill.id*10 + i,
+			"DecisionResultId": v.result.id, "DecisionMethodId": m.id,
 			"DivisionNumber": nil, "DivisionVotesYeas": nil, "DivisionVotesNays": nil, "DivisionVotePaired": nil,
 			"DecisionSittingDate": clock(v.at).Format(dayOnly), "DecisionSittingNumber": fmt.Sprint(c.bill.sittingNumber(v.at))}
 		if v.number > 0 {
-			o["DivisionNumber"], o["DivisionVotesYeas"], o["DivisionVotesNays"], o["DivisionVotePaired"] = v.number, v.yeas, v.nays, v.paired
+			o["DivisionNumber"] = v.number
+			o["DivisionVotesYeas"] = v.yeas
+			o["DivisionVotesNays"] = v.nays
+			o["DivisionVotePaired"] = v.paired
 		}
 		o.in("DecisionMotionTitle", v.motionEn, v.motionFr)
 		o.in("DecisionResultName", v.result.en, v.result.fr)
@@ -435,14 +398,21 @@ func (c *courseOf) messages(by map[int]time.Time) []any {
 		en, fr  string
 		chamber int
 	}{
-		{"Message sent to the House of Commons", "Message envoyé à la Chambre des communes", 2}, {"Consideration of Senate amendments", "Étude des amendements du Sénat", 1},
-		{"Concurrence in the motion respecting Senate amendments", "Adoption de la motion relative aux amendements du Sénat", 1},
+		{"Message sent to the House of Commons", "Message envoyé à la Chambre des communes", 2},
+		{"Consideration of Senate amendments", "Étude des amendements du Sénat", 1},
+		{
+			"Concurrence in the motion respecting Senate amendments", "Adoption de la motion relative aux amendements du Sénat",
+			1,
+		},
 	} {
 		at := after.Add(assent.Sub(after) * time.Duration(i+1) / 4)
 		if at.After(c.end) {
 			break
 		}
-		o := record{"Date": clock(at).Format(dayOnly), "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number, "MeetingNumber": b.sittingNumber(at), "ChamberOrganizationId": m.chamber}
+		o := record{
+			"Date": clock(at).Format(dayOnly), "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
+			"MeetingNumber": b.sittingNumber(at), "ChamberOrganizationId": m.chamber,
+		}
 		o.in("EventName", m.en, m.fr)
 		list = append(list, o)
 	}
@@ -455,9 +425,13 @@ func (c *courseOf) latest(r record) {
 	b := c.bill
 	last := happening{}
 	if len(c.events) > 0 && (!b.undated || len(b.reached(c.end)) > 1) {
-		last = slices.MaxFunc(c.events, func(x, y happening) int { return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.chamber, y.chamber)) })
+		last = slices.MaxFunc(c.events, func(x, y happening) int {
+			return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.chamber, y.chamber))
+		})
 	}
-	r.set(record{"LatestBillEventEventTypeId": last.typeID, "LatestBillEventStageId": last.stageID, "LatestBillEventDateTime": yearOne, "LatestBillEventChamberOrganizationId": last.chamber, "LatestBillEventCommitteeDetails": nil,
+	r.set(record{
+		"LatestBillEventEventTypeId": last.typeID, "LatestBillEventStageId": last.stageID, "LatestBillEventDateTime": yearOne,
+		"LatestBillEventChamberOrganizationId": last.chamber, "LatestBillEventCommitteeDetails": nil,
 		"LatestBillEventNumberOfAmendments": 0, "LatestBillEventAmendmentNoteId": 0, "LatestBillEventMeetingNumber": nil})
 	r.in("LatestBillEventTypeName", last.en, last.fr)
 	r.in("LatestBillEventAdditionalInformation", last.extra[0], last.extra[1])

@@ -16,20 +16,20 @@ import (
 	"time"
 )
 
-// Faults say how the sources misbehave. Shares are of all answers, from 0 to 1.
+// Faults configure how the sources misbehave. Shares are fractions of all answers, from 0 to 1.
 type Faults struct {
 	Status500 float64 `json:"500"`
 	Status429 float64 `json:"429"`
 	Truncate  float64 `json:"truncate"` // cut off in the middle of the body
 	Drop      float64 `json:"drop"`     // connection closed without an answer
 	HTML      float64 `json:"html"`     // a maintenance page with status 200
-	// RPS is above how many requests a second each source answers 429; 0: no limit.
+	// RPS is the number of requests per second above which each source answers 429; 0: no limit.
 	RPS float64 `json:"rps"`
 	// Latency is a wait before each answer.
 	Latency time.Duration `json:"latency"`
-	// Outage has everything answered with 503.
+	// Outage makes every request fail with 503.
 	Outage bool `json:"outage"`
-	// MaxConcurrent is above how many requests in flight openparliament.ca answers 429; default 8.
+	// MaxConcurrent is the number of requests in flight above which openparliament.ca answers 429; default 8.
 	MaxConcurrent int `json:"max_concurrent"`
 	// Bare says how LEGISinfo answers for its list without a session: "" with the list, "overview" with a redirect to a
 	// page, "away" with one to another service, "moved" with one to the list, "page" with a page, "brief" with the items'
@@ -37,13 +37,13 @@ type Faults struct {
 	Bare string `json:"bare"`
 	// Session is the same of its lists of one session; "ignored" is with the current session's, whichever was asked for.
 	Session string `json:"session"`
-	// Browsers has LEGISinfo answer 403 to clients whose User-Agent does not say Mozilla.
+	// Browsers makes LEGISinfo answer 403 to clients whose User-Agent does not contain Mozilla.
 	Browsers bool `json:"browsers"`
-	// OtherSponsors has the SponsorId of LEGISinfo's lists be no person's.
+	// OtherSponsors makes the SponsorId of LEGISinfo's lists differ from the person id.
 	OtherSponsors bool `json:"other_sponsors"`
-	// Slashless has openparliament.ca's own addresses end without a slash.
+	// Slashless removes the last slash from openparliament.ca's own addresses.
 	Slashless bool `json:"slashless"`
-	// Seed is of the draws.
+	// Seed is the seed of the random faults.
 	Seed uint64 `json:"seed"`
 }
 
@@ -104,7 +104,9 @@ func (g *gate) change(query url.Values) (Faults, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := g.faults
-	shares := map[string]*float64{"500": &f.Status500, "429": &f.Status429, "truncate": &f.Truncate, "drop": &f.Drop, "html": &f.HTML}
+	shares := map[string]*float64{
+		"500": &f.Status500, "429": &f.Status429, "truncate": &f.Truncate, "drop": &f.Drop, "html": &f.HTML,
+	}
 	for key := range query {
 		value := query.Get(key)
 		var err error
@@ -134,7 +136,8 @@ func (g *gate) change(query url.Values) (Faults, error) {
 		case key == "seed":
 			f.Seed, err = strconv.ParseUint(value, 10, 64)
 		default:
-			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent, bare, session, browsers, other_sponsors, slashless or seed")
+			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent, bare, " +
+				"session, browsers, other_sponsors, slashless or seed")
 		}
 		if err != nil {
 			return f, fmt.Errorf("%s=%s: %w", key, value, err)
@@ -148,7 +151,8 @@ func (g *gate) change(query url.Values) (Faults, error) {
 var listings = []string{"", "overview", "away", "moved", "page", "brief", "empty", "ignored"}
 
 func listing(value string) error {
-	if status, err := strconv.Atoi(value); err == nil && status >= 400 && status <= 599 || slices.Contains(listings, value) {
+	if status, err := strconv.Atoi(value); err == nil && status >= 400 && status <= 599 ||
+		slices.Contains(listings, value) {
 		return nil
 	}
 	return fmt.Errorf("want one of %q, or a status from 400 to 599", listings)
@@ -282,7 +286,9 @@ func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler
 func writePage(rw http.ResponseWriter, status int, title string) {
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.WriteHeader(status)
-	_, _ = fmt.Fprintf(rw, "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>", title, title)
+	_, _ = fmt.Fprintf(
+		rw, "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>", title, title,
+	)
 }
 
 type answer struct {

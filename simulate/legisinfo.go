@@ -32,7 +32,11 @@ func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request, f Faults) {
 	if m := idPath.FindStringSubmatch(path); m != nil {
 		id, _ := strconv.Atoi(m[2])
 		if k := v.byID[id]; k != nil {
-			http.Redirect(rw, r, fmt.Sprintf("/legisinfo/%s/bill/%s/%s%s", m[1], k.session.code(), strings.ToLower(k.code()), m[3]), http.StatusFound) //nolint:gosec // a path of this server, of parts that were matched
+			//nolint:gosec // a path of this server, of parts that were matched
+			http.Redirect(
+				rw, r, fmt.Sprintf("/legisinfo/%s/bill/%s/%s%s", m[1], k.session.code(), strings.ToLower(k.code()), m[3]),
+				http.StatusFound,
+			)
 			return
 		}
 	}
@@ -40,7 +44,10 @@ func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request, f Faults) {
 		if k := v.byCode[m[2]+"/"+strings.ToUpper(m[3])]; k != nil {
 			if m[4] == "" {
 				rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-				_, _ = fmt.Fprintf(rw, "<!DOCTYPE html><html><head><title>%s (%s) - LEGISinfo</title></head><body><h1>%s</h1></body></html>", k.code(), k.session.code(), html.EscapeString(k.titleEn))
+				_, _ = fmt.Fprintf(
+					rw, "<!DOCTYPE html><html><head><title>%s (%s) - LEGISinfo</title></head><body><h1>%s</h1></body></html>",
+					k.code(), k.session.code(), html.EscapeString(k.titleEn),
+				)
 				return
 			}
 			writeJSON(rw, []any{k.record()})
@@ -138,23 +145,36 @@ func listItem(r record, current string) record {
 	code := fmt.Sprintf("%d-%d", parliament, session)
 	item := record{
 		"SearchScore": nil, "Highlight": nil, "MinistryId": nil, "PoliticalAffiliationId": nil, "LatestBillTextTypeId": nil,
-		"BillId": r["Id"], "BillNumberPrefix": r["NumberPrefix"], "BillNumber": r["Number"], "BillNumberFormatted": r["NumberCode"],
-		"BillNumberSuffix": strings.TrimLeft(strings.TrimPrefix(str("NumberCode"), str("NumberPrefix")+"-"), "0123456789"),
-		"LongTitleEn":      r["LongTitleEn"], "LongTitleFr": r["LongTitleFr"], "ShortTitleEn": r["ShortTitleEn"], "ShortTitleFr": r["ShortTitleFr"],
-		"LatestBillMilestoneId": r["LatestCompletedMajorStageId"], "LatestCompletedMajorStageEn": r["LatestCompletedMajorStageNameEn"], "LatestCompletedMajorStageFr": r["LatestCompletedMajorStageNameFr"],
-		"LatestCompletedMajorStageChamberId": r["LatestCompletedMajorStageChamberOrganizationId"], "DidReinstateFromPreviousSession": r["DidReinstateFromPreviousSession"],
-		"ParlSessionCode": code, "ParlSessionEn": ordinal(parliament) + " Parliament, " + ordinal(session) + " session", "ParlSessionFr": fmt.Sprintf("%de législature, %s session", parliament, ordinalFr(session)),
-		"ParliamentNumber": parliament, "SessionNumber": session, "OriginatingChamberId": r["OriginatingChamberOrganizationId"], "IsFromCurrentSession": code == current,
-		"BillTypeId": r["BillDocumentTypeId"], "BillTypeEn": r["BillDocumentTypeNameEn"], "BillTypeFr": r["BillDocumentTypeNameFr"],
+		"BillId": r["Id"], "BillNumberPrefix": r["NumberPrefix"], "BillNumber": r["Number"],
+		"BillNumberFormatted": r["NumberCode"],
+		"BillNumberSuffix":    strings.TrimLeft(strings.TrimPrefix(str("NumberCode"), str("NumberPrefix")+"-"), "0123456789"),
+		"LongTitleEn":         r["LongTitleEn"], "LongTitleFr": r["LongTitleFr"], "ShortTitleEn": r["ShortTitleEn"],
+		"ShortTitleFr":                       r["ShortTitleFr"],
+		"LatestBillMilestoneId":              r["LatestCompletedMajorStageId"],
+		"LatestCompletedMajorStageEn":        r["LatestCompletedMajorStageNameEn"],
+		"LatestCompletedMajorStageFr":        r["LatestCompletedMajorStageNameFr"],
+		"LatestCompletedMajorStageChamberId": r["LatestCompletedMajorStageChamberOrganizationId"],
+		"DidReinstateFromPreviousSession":    r["DidReinstateFromPreviousSession"],
+		"ParlSessionCode":                    code,
+		"ParlSessionEn":                      ordinal(parliament) + " Parliament, " + ordinal(session) + " session",
+		"ParlSessionFr":                      fmt.Sprintf("%de législature, %s session", parliament, ordinalFr(session)),
+		"ParliamentNumber":                   parliament, "SessionNumber": session,
+		"OriginatingChamberId": r["OriginatingChamberOrganizationId"], "IsFromCurrentSession": code == current,
+		"BillTypeId": r["BillDocumentTypeId"], "BillTypeEn": r["BillDocumentTypeNameEn"],
+		"BillTypeFr":      r["BillDocumentTypeNameFr"],
 		"CurrentStatusId": r["StatusId"], "CurrentStatusEn": r["StatusNameEn"], "CurrentStatusFr": r["StatusNameFr"],
-		"SponsorId": r["SponsorPersonId"], "SponsorEn": strings.TrimSpace(str("SponsorPersonShortHonorificEn") + " " + str("SponsorPersonName")), "SponsorFr": strings.TrimSpace(str("SponsorPersonShortHonorificFr") + " " + str("SponsorPersonName")),
+		"SponsorId":        r["SponsorPersonId"],
+		"SponsorEn":        strings.TrimSpace(str("SponsorPersonShortHonorificEn") + " " + str("SponsorPersonName")),
+		"SponsorFr":        strings.TrimSpace(str("SponsorPersonShortHonorificFr") + " " + str("SponsorPersonName")),
 		"LatestActivityEn": nil, "LatestActivityFr": nil, "LatestActivityDateTime": nil,
 	}
 	if texts, _ := r["Publications"].([]any); len(texts) > 0 {
 		item["LatestBillTextTypeId"] = texts[len(texts)-1].(record)["PublicationTypeId"]
 	}
 	if at := str("LatestBillEventDateTime"); at != yearOne {
-		item["LatestActivityEn"], item["LatestActivityFr"], item["LatestActivityDateTime"] = r["LatestBillEventTypeNameEn"], r["LatestBillEventTypeNameFr"], withOffset(at)
+		item["LatestActivityEn"] = r["LatestBillEventTypeNameEn"]
+		item["LatestActivityFr"] = r["LatestBillEventTypeNameFr"]
+		item["LatestActivityDateTime"] = withOffset(at)
 	}
 	for _, key := range stageKeys {
 		item[key] = nil

@@ -53,7 +53,10 @@ var (
 var methods = []struct {
 	id     any
 	en, fr string
-}{{10, "On recorded division", "Suivant un vote par appel nominal"}, {9, "On division", "Avec dissidence"}, {12, "By unanimous consent", "Du consentement unanime"}, {nil, "", ""}}
+}{
+	{10, "On recorded division", "Suivant un vote par appel nominal"}, {9, "On division", "Avec dissidence"},
+	{12, "By unanimous consent", "Du consentement unanime"}, {nil, "", ""},
+}
 
 // makeOdd gives the bills of a session what makes real records hard to read. Its draws are its own: the rest of
 // Parliament is as it is without them.
@@ -95,7 +98,8 @@ func (w *World) split(_ session, bills []*bill) {
 func (w *World) takeUp(s session, bills []*bill) {
 	old := map[string]*bill{}
 	for _, b := range w.bills {
-		if b.session.parliament == s.parliament && b.session.number == s.number-1 && b.prefix == "C" && !b.government && len(b.stages) == 1 && b.fate == alive {
+		if b.session.parliament == s.parliament && b.session.number == s.number-1 && b.prefix == "C" && !b.government &&
+			len(b.stages) == 1 && b.fate == alive {
 			old[b.code()] = b
 		}
 	}
@@ -107,7 +111,13 @@ func (w *World) takeUp(s session, bills []*bill) {
 		}
 		left--
 		from.reinstatedAs, b.reinstatedFrom, b.undated = b, from, true
-		b.titleEn, b.titleFr, b.shortEn, b.shortFr, b.sponsor, b.committee, b.senate = from.titleEn, from.titleFr, from.shortEn, from.shortFr, from.sponsor, from.committee, from.senate
+		b.titleEn = from.titleEn
+		b.titleFr = from.titleFr
+		b.shortEn = from.shortEn
+		b.shortFr = from.shortFr
+		b.sponsor = from.sponsor
+		b.committee = from.committee
+		b.senate = from.senate
 		b.stages[0].at = s.begins.Add(14 * time.Hour)
 		b.stages = b.stages[:1]
 	}
@@ -148,7 +158,8 @@ func (b *bill) meetFate(r *rand.Rand) {
 	last := b.stages[len(b.stages)-1]
 	draw, after := r.IntN(20), 20+r.IntN(120)
 	at := workday(last.at.AddDate(0, 0, after))
-	if b.number == 1 || b.reinstatedFrom != nil || b.reinstatedAs != nil || at.After(b.session.ends) || !b.session.documented() {
+	if b.number == 1 || b.reinstatedFrom != nil || b.reinstatedAs != nil || at.After(b.session.ends) ||
+		!b.session.documented() {
 		return
 	}
 	switch {
@@ -197,58 +208,98 @@ func workday(t time.Time) time.Time {
 	return t
 }
 
-// decide lays out the House's decisions on the bill. Those at the end of a stage are among its decisions too, counted or
-// not; amendments, time allocation and concurrence are in the list of divisions alone.
+// decide lays out the House's decisions on the bill. Those at the end of a stage are among its decisions too, counted
+// or not; amendments, time allocation and concurrence are in the list of divisions alone.
 func (b *bill) decide(r *rand.Rand) {
-	bill, projet := "Bill "+b.code()+", "+strings.TrimSpace(b.titleEn), "projet de loi "+b.code()+", "+strings.TrimSpace(b.titleFr)
-	divide := func(v vote) {
-		v.yeas, v.nays, v.paired = 150+r.IntN(60), 90+r.IntN(50), r.IntN(3)*r.IntN(6)
-		switch v.result {
-		case negatived:
-			v.yeas, v.nays = v.nays, v.yeas
-		case tie:
-			v.nays = v.yeas
-		}
-		b.votes = append(b.votes, &v)
+	d := &decider{
+		bill: b, rand: r, en: "Bill " + b.code() + ", " + strings.TrimSpace(b.titleEn),
+		fr: "projet de loi " + b.code() + ", " + strings.TrimSpace(b.titleFr),
 	}
-	reading := func(stage int, at time.Time, motionEn, motionFr, nth, nieme string, res result) {
-		v := vote{at: at, stage: stage, motionEn: motionEn, motionFr: motionFr, subjectEn: nth + " of " + bill, subjectFr: nieme + " du " + projet, result: res, decided: true}
-		if v.method = max(0, r.IntN(10)-6); v.method == 0 || res != agreed {
-			v.method = 0
-			divide(v)
-			return
-		}
-		b.votes = append(b.votes, &v)
-	}
-	secondEn, secondFr := "2nd reading and referral to committee - "+b.committee.acronym, "2e lecture et renvoi en comité - "+b.committee.acronym
+	secondEn := "2nd reading and referral to committee - " + b.committee.acronym
+	secondFr := "2e lecture et renvoi en comité - " + b.committee.acronym
 	if b.fate == defeated {
-		reading(houseSecond, b.fateAt, secondEn, secondFr, "2nd reading", "2e lecture", negatived)
+		d.reading(houseSecond, b.fateAt, secondEn, secondFr, "2nd reading", "2e lecture", negatived)
 		return
 	}
 	if at := b.at(houseSecond); !at.IsZero() {
 		if b.government {
-			for range r.IntN(3) {
-				divide(vote{at: at.AddDate(0, 0, -1), stage: houseSecond, subjectEn: bill + " (reasoned amendment)", subjectFr: "P" + projet[1:] + " (amendement motivé)", result: negatived})
-			}
-			if r.IntN(3) == 0 {
-				divide(vote{at: at.AddDate(0, 0, -2), stage: houseSecond, subjectEn: "Time allocation for " + bill, subjectFr: "Attribution de temps pour le " + projet, result: agreed})
-			}
+			d.beforeSecond(at)
 		}
-		reading(houseSecond, at, secondEn, secondFr, "2nd reading", "2e lecture", agreed)
+		d.reading(houseSecond, at, secondEn, secondFr, "2nd reading", "2e lecture", agreed)
 	}
 	if at := b.concurred; !at.IsZero() {
-		for n := range r.IntN(4) {
-			res := negatived
-			if n == 0 && r.IntN(8) == 0 {
-				res = tie // the Speaker decides
-			}
-			divide(vote{at: at, stage: reportStage, subjectEn: bill + " (report stage amendment)", subjectFr: "P" + projet[1:] + " (amendement à l'étape du rapport)", result: res})
-		}
-		divide(vote{at: at, stage: reportStage, subjectEn: "Concurrence at report stage of " + bill, subjectFr: "Adoption à l'étape du rapport du " + projet, result: agreed})
+		d.atReport(at)
 	}
 	if at := b.at(houseThird); !at.IsZero() {
-		reading(houseThird, at, "3rd reading", "3e lecture", "3rd reading and adoption", "3e lecture et adoption", agreed)
+		d.reading(houseThird, at, "3rd reading", "3e lecture", "3rd reading and adoption", "3e lecture et adoption", agreed)
 	}
+}
+
+// decider adds the decisions on a bill to it. en and fr name the bill.
+type decider struct {
+	*bill
+	rand   *rand.Rand
+	en, fr string
+}
+
+// divide adds a decision by a counted vote.
+func (d *decider) divide(v vote) {
+	v.yeas, v.nays, v.paired = 150+d.rand.IntN(60), 90+d.rand.IntN(50), d.rand.IntN(3)*d.rand.IntN(6)
+	switch v.result {
+	case negatived:
+		v.yeas, v.nays = v.nays, v.yeas
+	case tie:
+		v.nays = v.yeas
+	}
+	d.votes = append(d.votes, &v)
+}
+
+// reading adds the decision at the end of a stage, most often by a counted vote.
+func (d *decider) reading(stage int, at time.Time, motionEn, motionFr, nth, nieme string, res result) {
+	v := vote{
+		at: at, stage: stage, motionEn: motionEn, motionFr: motionFr, subjectEn: nth + " of " + d.en,
+		subjectFr: nieme + " du " + d.fr, result: res, decided: true,
+	}
+	if v.method = max(0, d.rand.IntN(10)-6); v.method == 0 || res != agreed {
+		v.method = 0
+		d.divide(v)
+		return
+	}
+	d.votes = append(d.votes, &v)
+}
+
+// beforeSecond adds the votes on reasoned amendments and on time allocation before second reading.
+func (d *decider) beforeSecond(at time.Time) {
+	for range d.rand.IntN(3) {
+		d.divide(vote{
+			at: at.AddDate(0, 0, -1), stage: houseSecond, subjectEn: d.en + " (reasoned amendment)",
+			subjectFr: "P" + d.fr[1:] + " (amendement motivé)", result: negatived,
+		})
+	}
+	if d.rand.IntN(3) == 0 {
+		d.divide(vote{
+			at: at.AddDate(0, 0, -2), stage: houseSecond, subjectEn: "Time allocation for " + d.en,
+			subjectFr: "Attribution de temps pour le " + d.fr, result: agreed,
+		})
+	}
+}
+
+// atReport adds the votes on amendments and on concurrence at report stage.
+func (d *decider) atReport(at time.Time) {
+	for n := range d.rand.IntN(4) {
+		res := negatived
+		if n == 0 && d.rand.IntN(8) == 0 {
+			res = tie // the Speaker decides
+		}
+		d.divide(vote{
+			at: at, stage: reportStage, subjectEn: d.en + " (report stage amendment)",
+			subjectFr: "P" + d.fr[1:] + " (amendement à l'étape du rapport)", result: res,
+		})
+	}
+	d.divide(vote{
+		at: at, stage: reportStage, subjectEn: "Concurrence at report stage of " + d.en,
+		subjectFr: "Adoption à l'étape du rapport du " + d.fr, result: agreed,
+	})
 }
 
 // numberDivisions counts the divisions of a session, with gaps for those on other business.

@@ -78,15 +78,22 @@ func TestOddities(t *testing.T) {
 				}
 			}
 			note("number with a suffix", regexp.MustCompile(`^C-\d+A$`).MatchString(d.NumberCode))
-			note("no date at all", d.PassedHouseFirstReadingDateTime == nil && d.LatestBillEventDateTime == "0001-01-01T00:00:00" && session != "36-1")
+			note(
+				"no date at all",
+				d.PassedHouseFirstReadingDateTime == nil && d.LatestBillEventDateTime == "0001-01-01T00:00:00" && session != "36-1",
+			)
 			note("taken up from another session", d.DidReinstateFromPreviousSession)
 			note("taken up in the next session", d.DidReinstateInNextSession)
 			note("session that goes on", d.IsSessionOngoing)
 			note("no stages", d.BillStages == nil)
 			note("not proceeded with", d.BillStages != nil && d.BillStages.HouseAdditionalInformation != nil)
-			note("dropped from the order paper", d.IsDroppedFromSenateOrderPaper && d.BillStages.SenateAdditionalInformation != nil)
+			note(
+				"dropped from the order paper", d.IsDroppedFromSenateOrderPaper && d.BillStages.SenateAdditionalInformation != nil,
+			)
 			note("messages", d.BillStages != nil && len(d.BillStages.InterChamberMessages) > 0)
-			note("status that openparliament.ca does not know", strings.HasPrefix(d.StatusNameEn, "Referred to committee before"))
+			note(
+				"status that openparliament.ca does not know", strings.HasPrefix(d.StatusNameEn, "Referred to committee before"),
+			)
 			all := d.LongTitleEn + d.LongTitleFr + d.ShortTitleEn + d.ShortTitleFr
 			for _, sign := range []string{"‑", "–", "’", "“", "« ", "<sup>", "<Sup>", "&nbsp;", "&amp;", "œ", "  "} {
 				note(sign, strings.Contains(all, sign))
@@ -102,7 +109,8 @@ func TestOddities(t *testing.T) {
 				divisions[v.DivisionNumber] = true
 				listed[v.DivisionNumber] = v.DivisionVotesYeas
 				note(v.DecisionResultName, true)
-				if (v.DecisionResultName == "Tie") != (v.DivisionVotesYeas == v.DivisionVotesNays) || (v.DecisionResultName == "Negatived") != (v.DivisionVotesYeas < v.DivisionVotesNays) {
+				if (v.DecisionResultName == "Tie") != (v.DivisionVotesYeas == v.DivisionVotesNays) ||
+					(v.DecisionResultName == "Negatived") != (v.DivisionVotesYeas < v.DivisionVotesNays) {
 					t.Errorf("%s: %+v", session, v)
 				}
 			}
@@ -128,8 +136,10 @@ func TestOddities(t *testing.T) {
 		}
 	}
 	for _, what := range []string{
-		"number with a suffix", "no date at all", "taken up from another session", "taken up in the next session", "session that goes on", "no stages", "not proceeded with", "dropped from the order paper", "messages",
-		"status that openparliament.ca does not know", "‑", "–", "’", "“", "« ", "<sup>", "<Sup>", "&nbsp;", "&amp;", "œ", "  ", "Agreed To", "Negatived", "Tie", "several divisions", "decision without a count",
+		"number with a suffix", "no date at all", "taken up from another session", "taken up in the next session",
+		"session that goes on", "no stages", "not proceeded with", "dropped from the order paper", "messages",
+		"status that openparliament.ca does not know", "‑", "–", "’", "“", "« ", "<sup>", "<Sup>", "&nbsp;", "&amp;", "œ",
+		"  ", "Agreed To", "Negatived", "Tie", "several divisions", "decision without a count",
 		"stage of a bill that was taken up", "division that is no stage's", "division of a stage",
 	} {
 		if count[what] == 0 {
@@ -141,14 +151,15 @@ func TestOddities(t *testing.T) {
 			continue
 		}
 		from := byID[*d.ReinstatedFromBillDocumentID]
-		if from.ReinstatedAsBillDocumentID == nil || *from.ReinstatedAsBillDocumentID != d.ID || from.NumberCode != *d.ReinstatedFromBillNumberCode || from.LongTitleEn != d.LongTitleEn {
+		if from.ReinstatedAsBillDocumentID == nil || *from.ReinstatedAsBillDocumentID != d.ID ||
+			from.NumberCode != *d.ReinstatedFromBillNumberCode || from.LongTitleEn != d.LongTitleEn {
 			t.Errorf("%s comes from %+v", d.NumberCode, from)
 		}
 	}
 	t.Log(count)
 }
 
-// TestClockTakesBack has nothing of the future in what is known of a day in the past.
+// TestClockTakesBack checks that nothing of the future is known on a day in the past.
 func TestClockTakesBack(t *testing.T) {
 	t.Parallel()
 	w, err := simulate.NewWorld(odd)
@@ -205,10 +216,12 @@ func TestOpenParliament(t *testing.T) {
 		return l
 	}
 	plain, ordered := ask("/bills/?limit=3"), ask("/bills/?limit=3&order_by=-introduced&nonsense=1")
-	if fmt.Sprint(plain.Objects) == "" || plain.Objects[0].URL != ordered.Objects[0].URL || plain.Objects[0].Number != "C-1" {
+	if fmt.Sprint(plain.Objects) == "" || plain.Objects[0].URL != ordered.Objects[0].URL ||
+		plain.Objects[0].Number != "C-1" {
 		t.Errorf("%v, ordered %v", plain.Objects, ordered.Objects)
 	}
-	if l := ask("/bills/"); len(l.Objects) != 20 || l.Pagination.Limit != 20 || l.Pagination.PreviousURL != nil || !strings.HasPrefix(*l.Pagination.NextURL, "/bills/?") {
+	if l := ask("/bills/"); len(l.Objects) != 20 || l.Pagination.Limit != 20 || l.Pagination.PreviousURL != nil ||
+		!strings.HasPrefix(*l.Pagination.NextURL, "/bills/?") {
 		t.Errorf("%+v", l.Pagination)
 	}
 	if l := ask("/bills/?limit=9999"); l.Pagination.Limit != 500 {
@@ -258,7 +271,10 @@ func TestOpenParliament(t *testing.T) {
 			t.Errorf("%s: nothing", query)
 		}
 	}
-	for query, want := range map[string]int{"session=36-1": 0, "session=99-9": 0, "law=false": 0, "number=C-6A": 4, "number=C-6A&session=44-1": 1, "status_code=ProForma": 4} {
+	for query, want := range map[string]int{
+		"session=36-1": 0, "session=99-9": 0, "law=false": 0, "number=C-6A": 4, "number=C-6A&session=44-1": 1,
+		"status_code=ProForma": 4,
+	} {
 		if l := ask("/bills/?limit=500&" + query); len(l.Objects) != want {
 			t.Errorf("%s: %d, want %d", query, len(l.Objects), want)
 		}
@@ -268,10 +284,12 @@ func TestOpenParliament(t *testing.T) {
 	for _, d := range details(t, w, "44-1") {
 		wanted += len(d.HouseVoteDetails)
 	}
-	if len(votes.Objects) != wanted || !slices.IsSortedFunc(votes.Objects, func(a, b object) int { return strings.Compare(b.Date, a.Date) }) {
+	if len(votes.Objects) != wanted ||
+		!slices.IsSortedFunc(votes.Objects, func(a, b object) int { return strings.Compare(b.Date, a.Date) }) {
 		t.Errorf("%d divisions, want %d", len(votes.Objects), wanted)
 	}
-	if l := ask("/votes/ballots/?vote=" + votes.Objects[0].URL + "&limit=500"); len(l.Objects) != 60 || l.Objects[0].Ballot == "" {
+	if l := ask("/votes/ballots/?vote=" + votes.Objects[0].URL + "&limit=500"); len(l.Objects) != 60 ||
+		l.Objects[0].Ballot == "" {
 		t.Errorf("%d ballots", len(l.Objects))
 	}
 	for path, want := range map[string]int{
@@ -283,7 +301,9 @@ func TestOpenParliament(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %.80s", path, status, want, body)
 		}
 	}
-	for query, want := range map[string]int{"": ofThem["45-1"], "?parlsession=all": total, "?parlsession=36-1": ofThem["36-1"], "?parlsession=99-9": 0} {
+	for query, want := range map[string]int{
+		"": ofThem["45-1"], "?parlsession=all": total, "?parlsession=36-1": ofThem["36-1"], "?parlsession=99-9": 0,
+	} {
 		var items []map[string]any
 		_, body := get(t, s.URL+"/legisinfo/en/bills/json"+query)
 		if err := json.Unmarshal([]byte(body), &items); err != nil || len(items) != want {
@@ -296,8 +316,11 @@ func TestOpenParliament(t *testing.T) {
 		}
 	}
 	d := details(t, w, "44-1")[0]
-	resp, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Get(fmt.Sprintf("%s/legisinfo/en/bill/%d/json", s.URL, d.ID))
-	if err != nil || resp.StatusCode != http.StatusFound || !strings.HasSuffix(resp.Header.Get("Location"), "/44-1/"+strings.ToLower(d.NumberCode)+"/json") {
+	resp, err := (&http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}).Get(fmt.Sprintf("%s/legisinfo/en/bill/%d/json", s.URL, d.ID))
+	if err != nil || resp.StatusCode != http.StatusFound ||
+		!strings.HasSuffix(resp.Header.Get("Location"), "/44-1/"+strings.ToLower(d.NumberCode)+"/json") {
 		t.Errorf("by id: %v, %v", resp, err)
 	}
 	resp.Body.Close()

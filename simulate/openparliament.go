@@ -17,13 +17,19 @@ const firstParliament = 37
 
 // statusCodes are the statuses that openparliament.ca knows; it leaves any other empty.
 var statusCodes = map[status]struct{ code, name string }{
-	houseInCommittee: {"HouseInCommittee", "In committee (House)"}, senateInCommittee: {"SenateInCommittee", "In committee (Senate)"},
-	houseAtSecond: {"HouseAt2ndReading", "Second reading (House)"}, senateAtSecond: {"SenateAt2ndReading", "Second reading (Senate)"},
-	houseAtThird: {"HouseAt3rdReading", "Third reading (House)"}, houseAtReport: {"HouseAtReportStage", "Report stage (House)"},
-	notProceeded: {"WillNotBeProceededWith", "Dead"}, proForma: {"ProForma", "Not a real bill (bills C-1 and S-1 are weird procedural relics)"},
-	outsideOrder: {"OutsideOrderPrecedence", "Outside the Order of Precedence"}, assented: {"RoyalAssentGiven", "Law (royal assent given)"},
-	awaitingHouse: {"SenateBillWaitingHouse", "Senate bill, now waiting to be considered in the House"}, awaitingSenate: {"HouseBillWaitingSenate", "Bill passed the House, now waiting to be considered in the Senate"},
-	billDefeated: {"BillDefeated", "Defeated"}, awaitingAssent: {"RoyalAssentAwaiting", "Awaiting royal assent"},
+	houseInCommittee:  {"HouseInCommittee", "In committee (House)"},
+	senateInCommittee: {"SenateInCommittee", "In committee (Senate)"},
+	houseAtSecond:     {"HouseAt2ndReading", "Second reading (House)"},
+	senateAtSecond:    {"SenateAt2ndReading", "Second reading (Senate)"},
+	houseAtThird:      {"HouseAt3rdReading", "Third reading (House)"},
+	houseAtReport:     {"HouseAtReportStage", "Report stage (House)"},
+	notProceeded:      {"WillNotBeProceededWith", "Dead"},
+	proForma:          {"ProForma", "Not a real bill (bills C-1 and S-1 are weird procedural relics)"},
+	outsideOrder:      {"OutsideOrderPrecedence", "Outside the Order of Precedence"},
+	assented:          {"RoyalAssentGiven", "Law (royal assent given)"},
+	awaitingHouse:     {"SenateBillWaitingHouse", "Senate bill, now waiting to be considered in the House"},
+	awaitingSenate:    {"HouseBillWaitingSenate", "Bill passed the House, now waiting to be considered in the Senate"},
+	billDefeated:      {"BillDefeated", "Defeated"}, awaitingAssent: {"RoyalAssentAwaiting", "Awaiting royal assent"},
 }
 
 // openParliament serves the API of openparliament.ca.
@@ -59,7 +65,9 @@ func (w *World) openParliament() http.Handler {
 	})
 	mux.HandleFunc("GET /votes/{session}/{number}/{$}", w.vote)
 	mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, _ *http.Request) {
-		writeJSON(rw, map[string]any{"resources": map[string]string{"bills_url": "/bills/", "politicians_url": "/politicians/", "votes_url": "/votes/"}})
+		writeJSON(rw, map[string]any{
+			"resources": map[string]string{"bills_url": "/bills/", "politicians_url": "/politicians/", "votes_url": "/votes/"},
+		})
 	})
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("API-Version", "v1")
@@ -123,7 +131,8 @@ func (v *view) filter(bills []*known, query url.Values) ([]*known, error) {
 		case "legisinfo_id":
 			id, err := strconv.Atoi(value)
 			if err != nil {
-				return nil, fmt.Errorf("Field 'legisinfo_id' expected a number but got '%s'.", value) //nolint:staticcheck // as it answers
+				//nolint:staticcheck // as it answers
+				return nil, fmt.Errorf("Field 'legisinfo_id' expected a number but got '%s'.", value)
 			}
 			keep = func(k *known) bool { return k.id == id }
 		case "number":
@@ -228,9 +237,13 @@ func (w *World) billDetail(v *view, k *known) map[string]any {
 	slices.Reverse(votes)
 	d := k.listed()
 	for name, value := range map[string]any{
-		"short_title": map[string]any{"en": k.shortEn, "fr": k.shortFr}, "home_chamber": map[string]string{"C": "House", "S": "Senate"}[k.prefix], "law": law, "vote_urls": votes, "private_member_bill": k.number >= 200,
-		"sponsor_politician_url": sponsor, "sponsor_politician_membership_url": nil, "text_url": text, "legisinfo_url": fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", k.session.code(), k.code()),
-		"status_code": statusCodes[s].code, "status": map[string]any{"en": cmp.Or(statusCodes[s].name, "Unknown")}, "related": map[string]any{"bills_url": "/bills/"},
+		"short_title":  map[string]any{"en": k.shortEn, "fr": k.shortFr},
+		"home_chamber": map[string]string{"C": "House", "S": "Senate"}[k.prefix], "law": law, "vote_urls": votes,
+		"private_member_bill":    k.number >= 200,
+		"sponsor_politician_url": sponsor, "sponsor_politician_membership_url": nil, "text_url": text,
+		"legisinfo_url": fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", k.session.code(), k.code()),
+		"status_code":   statusCodes[s].code, "status": map[string]any{"en": cmp.Or(statusCodes[s].name, "Unknown")},
+		"related": map[string]any{"bills_url": "/bills/"},
 	} {
 		d[name] = value
 	}
@@ -275,7 +288,8 @@ func page[T any](rw http.ResponseWriter, r *http.Request, all []T, standard int,
 
 func (d division) listed() map[string]any {
 	return map[string]any{
-		"bill_url": d.bill.url(), "session": d.bill.session.code(), "number": d.number, "date": d.day(), "description": map[string]any{"en": d.subjectEn, "fr": d.subjectFr}, "result": d.outcome(),
+		"bill_url": d.bill.url(), "session": d.bill.session.code(), "number": d.number, "date": d.day(),
+		"description": map[string]any{"en": d.subjectEn, "fr": d.subjectFr}, "result": d.outcome(),
 		"yea_total": d.yeas, "nay_total": d.nays, "paired_total": d.paired, "url": d.url(),
 	}
 }
@@ -285,8 +299,10 @@ func (w *World) votes(rw http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	bill := strings.Split(strings.Trim(q.Get("bill"), "/"), "/")
 	kept := slices.DeleteFunc(slices.Clone(w.view().divisions()), func(d division) bool {
-		return q.Has("session") && d.bill.session.code() != q.Get("session") || q.Has("number") && strconv.Itoa(d.number) != q.Get("number") || q.Has("date__gte") && d.day() < q.Get("date__gte") ||
-			q.Has("result") && d.outcome() != q.Get("result") || q.Has("bill") && (len(bill) < 2 || d.bill.session.code() != bill[len(bill)-2] || d.bill.code() != bill[len(bill)-1])
+		return q.Has("session") && d.bill.session.code() != q.Get("session") || q.Has("number") &&
+			strconv.Itoa(d.number) != q.Get("number") || q.Has("date__gte") && d.day() < q.Get("date__gte") ||
+			q.Has("result") && d.outcome() != q.Get("result") || q.Has("bill") &&
+			(len(bill) < 2 || d.bill.session.code() != bill[len(bill)-2] || d.bill.code() != bill[len(bill)-1])
 	})
 	page(rw, r, kept, 20, division.listed)
 }
@@ -327,9 +343,14 @@ func (w *World) vote(rw http.ResponseWriter, r *http.Request) {
 		if disagreement >= 0.15 {
 			line = "Free vote"
 		}
-		names = append(names, map[string]any{"vote": line, "disagreement": disagreement, "party": map[string]any{"name": map[string]any{"en": party}, "short_name": map[string]any{"en": party}}})
+		names = append(names, map[string]any{
+			"vote": line, "disagreement": disagreement,
+			"party": map[string]any{"name": map[string]any{"en": party}, "short_name": map[string]any{"en": party}},
+		})
 	}
-	out["context_statement"], out["party_votes"], out["related"] = nil, names, map[string]any{"ballots_url": "/votes/ballots/?vote=" + url.QueryEscape(d.url())}
+	out["context_statement"] = nil
+	out["party_votes"] = names
+	out["related"] = map[string]any{"ballots_url": "/votes/ballots/?vote=" + url.QueryEscape(d.url())}
 	writeJSON(rw, out)
 }
 
@@ -365,7 +386,10 @@ func (w *World) ballotsOf(d division) []ballot {
 }
 
 func (b ballot) listed() map[string]any {
-	return map[string]any{"vote_url": b.division.url(), "politician_url": "/politicians/" + b.member.slug + "/", "politician_membership_url": fmt.Sprintf("/politicians/memberships/%d/", b.member.id), "ballot": b.vote}
+	return map[string]any{
+		"vote_url": b.division.url(), "politician_url": "/politicians/" + b.member.slug + "/",
+		"politician_membership_url": fmt.Sprintf("/politicians/memberships/%d/", b.member.id), "ballot": b.vote,
+	}
 }
 
 // ballots serves how members voted.
@@ -389,7 +413,8 @@ func (w *World) ballots(rw http.ResponseWriter, r *http.Request) {
 	var all []ballot
 	for _, d := range chosen {
 		for _, b := range w.ballotsOf(d) {
-			if (!q.Has("politician") || b.member.slug == parts[len(parts)-1]) && (!q.Has("ballot") || b.vote == q.Get("ballot")) {
+			if (!q.Has("politician") || b.member.slug == parts[len(parts)-1]) &&
+				(!q.Has("ballot") || b.vote == q.Get("ballot")) {
 				all = append(all, b)
 			}
 		}

@@ -40,8 +40,8 @@ func (m member) slugAmong(before []member) string {
 // current says whether somebody is a member now: all but every tenth, and those who left.
 func (m member) current() bool { return m.id%10 != 0 && !m.left }
 
-// ChangeMember has a member join another party, if one is named, and leave the House or come back. It says whether there
-// is such a member. Bills keep what the member was.
+// ChangeMember moves a member to another party, if one is named, and makes the member leave the House or come back. It
+// reports whether there is such a member. Bills keep the member's data of their time.
 func (w *World) ChangeMember(slug, party string, left bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,7 +74,8 @@ func (w *World) everybody() []member {
 	return all
 }
 
-// politicians serves the list of members; with include=all or include=former of others too, but of all only their names.
+// politicians serves the list of members; with include=all or include=former of others too, but of all only their
+// names.
 func (w *World) politicians(rw http.ResponseWriter, r *http.Request) {
 	include := r.URL.Query().Get("include")
 	var list []member
@@ -107,18 +108,22 @@ func (w *World) politician(rw http.ResponseWriter, r *http.Request) {
 
 func (m member) record() map[string]any {
 	term := map[string]any{
-		"url": fmt.Sprintf("/politicians/memberships/%d/", m.id), "start_date": "2025-04-28", "end_date": nil, "party": map[string]any{"name": map[string]any{"en": m.party}, "short_name": map[string]any{"en": m.party}},
-		"label": map[string]any{"en": m.party + " MP for " + m.riding}, "riding": map[string]any{"name": map[string]any{"en": m.riding}, "province": "ON", "id": 0},
+		"url": fmt.Sprintf("/politicians/memberships/%d/", m.id), "start_date": "2025-04-28", "end_date": nil,
+		"party":  map[string]any{"name": map[string]any{"en": m.party}, "short_name": map[string]any{"en": m.party}},
+		"label":  map[string]any{"en": m.party + " MP for " + m.riding},
+		"riding": map[string]any{"name": map[string]any{"en": m.riding}, "province": "ON", "id": 0},
 	}
 	if !m.current() {
 		term["start_date"], term["end_date"] = "2019-10-21", "2025-04-27"
 	}
 	return map[string]any{
-		"name": m.name(), "given_name": m.first, "family_name": m.last, "gender": "", "image": nil, "url": "/politicians/" + m.slug + "/", "links": []any{},
+		"name": m.name(), "given_name": m.first, "family_name": m.last, "gender": "", "image": nil,
+		"url": "/politicians/" + m.slug + "/", "links": []any{},
 		"other_info": map[string]any{"parl_mp_id": []string{strconv.Itoa(m.id)}}, "memberships": []any{term},
 		"related": map[string]any{
 			"speeches_url": "/speeches/?politician=" + m.slug, "ballots_url": "/votes/ballots/?politician=" + m.slug,
-			"sponsored_bills_url": "/bills/?sponsor_politician=" + m.slug, "activity_rss_url": fmt.Sprintf("/politicians/%d/rss/activity/", m.id),
+			"sponsored_bills_url": "/bills/?sponsor_politician=" + m.slug,
+			"activity_rss_url":    fmt.Sprintf("/politicians/%d/rss/activity/", m.id),
 		},
 	}
 }

@@ -27,135 +27,19 @@ const (
 	noNumber = 0
 )
 
-// status is LEGISinfo's word for how far a bill has got.
-type status struct {
-	id     int
-	en, fr string
-}
-
-var (
-	proForma          = status{359, "Introduced as pro forma bill", "Présenté en tant que projet de loi pro forma"}
-	outsideOrder      = status{360, "Outside the Order of Precedence", "Ne fait pas partie de l'Ordre de priorité"}
-	beforeSecond      = status{350, "Referred to committee before second reading in the House of Commons", "Renvoyé en comité avant la deuxième lecture à la Chambre des communes"}
-	houseAtSecond     = status{349, "At second reading in the House of Commons", "À la deuxième lecture à la Chambre des communes"}
-	houseInCommittee  = status{352, "At consideration in committee in the House of Commons", "À l'examen en comité à la Chambre des communes"}
-	houseAtReport     = status{353, "At report stage in the House of Commons", "À l'étape du rapport à la Chambre des communes"}
-	houseAtThird      = status{354, "At third reading in the House of Commons", "À l'étape de la troisième lecture à la Chambre des communes"}
-	awaitingSenate    = status{342, "House of Commons bill awaiting first reading in the Senate", "Projet de loi de la Chambre des communes en attente de la première lecture au Sénat"}
-	senateAtSecond    = status{343, "At second reading in the Senate", "À la deuxième lecture au Sénat"}
-	senateInCommittee = status{344, "At consideration in committee in the Senate", "À l'examen en comité au Sénat"}
-	awaitingHouse     = status{348, "Senate bill awaiting first reading in the House of Commons", "Projet de loi du Sénat en attente de la première lecture à la Chambre des communes"}
-	awaitingAssent    = status{356, "Awaiting royal assent", "En attente de la sanction royale"}
-	assented          = status{357, "Royal assent received", "Sanction royale reçue"}
-	billDefeated      = status{341, "Bill defeated", "Projet de loi rejeté"}
-	notProceeded      = status{358, "Bill not proceeded with", "Projet de loi abandonné"}
-)
-
-func (b *bill) status(reached []stage, end time.Time) status {
-	known := func(t time.Time) bool { return !t.IsZero() && !t.After(end) }
-	switch {
-	case b.number == 1:
-		return proForma
-	case b.fate == defeated && known(b.fateAt):
-		return billDefeated
-	case b.fate != alive && known(b.fateAt):
-		return notProceeded
-	case b.early:
-		return beforeSecond
-	}
-	switch reached[len(reached)-1].kind {
-	case houseFirst:
-		if !b.government && b.prefix == "C" && !b.placed(end) {
-			return outsideOrder
-		}
-		return houseAtSecond
-	case houseSecond:
-		switch {
-		case known(b.concurred):
-			return houseAtThird
-		case known(b.reported):
-			return houseAtReport
-		}
-		return houseInCommittee
-	case houseThird:
-		if b.prefix == "S" {
-			return awaitingAssent
-		}
-		return awaitingSenate
-	case senateFirst:
-		return senateAtSecond
-	case senateSecond:
-		return senateInCommittee
-	case senateThird:
-		if b.prefix == "S" {
-			return awaitingHouse
-		}
-		return awaitingAssent
-	}
-	return assented
-}
-
-// placed says whether a private member's bill is in the order of precedence: it is debated soon.
-func (b *bill) placed(end time.Time) bool {
-	return b.id%4 == 0 && !b.stages[0].at.AddDate(0, 0, 20).After(end)
-}
-
-// dates are the stage dates: null where the bill has not got, or where nobody wrote them down.
-func (b *bill) dates(reached []stage) record {
-	out := record{}
-	for _, key := range stageKeys {
-		out[key] = nil
-	}
-	for i, s := range reached {
-		if i == 0 && b.undated {
-			continue
-		}
-		out[stageKeys[s.kind]] = b.clockOf(s.at)
-	}
-	return out
-}
-
-// clockOf writes a time as LEGISinfo's details do: now and then with a fraction of a second; days alone in old records.
-func (b *bill) clockOf(t time.Time) string {
-	t = clock(t)
-	switch {
-	case !b.session.documented():
-		return t.Format(dayOnly)
-	case (b.id+t.Minute())%5 == 0:
-		t = t.Add(973 * time.Millisecond)
-	}
-	return t.Format(bare)
-}
-
-// clock reads a planned time as a clock in Ottawa.
-func clock(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, ottawa)
-}
-
-func (b *bill) chamber() int {
-	if b.prefix == "S" {
-		return 2
-	}
-	return 1
-}
-
-func chamberName(id int) (en, fr string) {
-	if id == 2 {
-		return "Senate", "Sénat"
-	}
-	return "House of Commons", "Chambre des communes"
-}
-
 // major are the stages that a record counts as such.
 var major = map[int]struct {
 	id      int
 	stageID int
 	en, fr  string
 }{
-	houseFirst: {60043, 60029, "First reading", "Première lecture"}, senateFirst: {60043, 60029, "First reading", "Première lecture"},
-	houseSecond: {60044, 60030, "Second reading", "Deuxième lecture"}, senateSecond: {60044, 60030, "Second reading", "Deuxième lecture"},
-	houseThird: {60045, 60031, "Third reading", "Troisième lecture"}, senateThird: {60045, 60031, "Third reading", "Troisième lecture"},
-	royalAssent: {60046, 60050, "Royal assent", "Sanction royale"},
+	houseFirst:   {60043, 60029, "First reading", "Première lecture"},
+	senateFirst:  {60043, 60029, "First reading", "Première lecture"},
+	houseSecond:  {60044, 60030, "Second reading", "Deuxième lecture"},
+	senateSecond: {60044, 60030, "Second reading", "Deuxième lecture"},
+	houseThird:   {60045, 60031, "Third reading", "Troisième lecture"},
+	senateThird:  {60045, 60031, "Third reading", "Troisième lecture"},
+	royalAssent:  {60046, 60050, "Royal assent", "Sanction royale"},
 }
 
 // record is LEGISinfo's own record of a bill as known at a moment.
@@ -167,13 +51,20 @@ func (w *World) record(b *bill, end time.Time) record {
 	at := clock(last.at)
 	ongoing := b.session == w.sessions[len(w.sessions)-1] || !b.session.ends.Before(end)
 	r.set(record{
-		"Id": b.id, "NumberCode": b.code(), "NumberPrefix": b.prefix, "Number": b.number, "StatusId": s.id, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
-		"IsGovernmentBill": b.government, "IsHouseBill": b.prefix == "C", "IsSenateBill": b.prefix == "S", "IsSessionOngoing": ongoing,
-		"OriginatingChamberOrganizationId": b.chamber(), "ConsideredDuringPreviousSitting": b.id%97 == 0, "IsProForma": b.number == 1,
-		"IsFullLegislativeSummaryAvailable": b.summary, "IsDroppedFromSenateOrderPaper": b.fate == dropped && !b.fateAt.After(end),
-		"StatuteYear": nil, "StatuteChapter": nil, "LatestCompletedBillStageDateTime": b.clockOf(last.at),
-		"BillStages": nil, "Publications": b.publications(reached, end), "SimilarBills": w.similar(b), "HouseVoteDetails": []any{},
-		"WebReferences": []any{}, "BibliographicNotices": []any{}, "HouseRulingAndStatements": []any{}, "SenateRulingAndStatements": []any{}, "SenatePreStudyCommitteeDetails": nil,
+		"Id": b.id, "NumberCode": b.code(), "NumberPrefix": b.prefix, "Number": b.number, "StatusId": s.id,
+		"ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
+		"IsGovernmentBill": b.government, "IsHouseBill": b.prefix == "C", "IsSenateBill": b.prefix == "S",
+		"IsSessionOngoing":                 ongoing,
+		"OriginatingChamberOrganizationId": b.chamber(), "ConsideredDuringPreviousSitting": b.id%97 == 0,
+		"IsProForma":                        b.number == 1,
+		"IsFullLegislativeSummaryAvailable": b.summary,
+		"IsDroppedFromSenateOrderPaper":     b.fate == dropped && !b.fateAt.After(end),
+		"StatuteYear":                       nil, "StatuteChapter": nil,
+		"LatestCompletedBillStageDateTime": b.clockOf(last.at),
+		"BillStages":                       nil, "Publications": b.publications(reached, end), "SimilarBills": w.similar(b),
+		"HouseVoteDetails": []any{},
+		"WebReferences":    []any{}, "BibliographicNotices": []any{}, "HouseRulingAndStatements": []any{},
+		"SenateRulingAndStatements": []any{}, "SenatePreStudyCommitteeDetails": nil,
 	})
 	r.in("LongTitle", b.titleEn, b.titleFr)
 	r.in("ShortTitle", b.shortEn, b.shortFr)
@@ -187,9 +78,14 @@ func (w *World) record(b *bill, end time.Time) record {
 	b.reinstatement(r, end)
 	b.texts(r)
 	if !b.session.documented() {
-		r.set(record{"LatestBillEventCommitteeDetails": nil, "LatestBillEventEventTypeId": 0, "LatestBillEventStageId": 0, "LatestBillEventDateTime": yearOne,
-			"LatestBillEventChamberOrganizationId": 0, "LatestBillEventNumberOfAmendments": 0, "LatestBillEventAmendmentNoteId": 0, "LatestBillEventMeetingNumber": nil})
-		for _, name := range []string{"LatestBillEventTypeName", "LatestBillEventChamberName", "LatestBillEventAdditionalInformation"} {
+		r.set(record{
+			"LatestBillEventCommitteeDetails": nil, "LatestBillEventEventTypeId": 0, "LatestBillEventStageId": 0,
+			"LatestBillEventDateTime":              yearOne,
+			"LatestBillEventChamberOrganizationId": 0, "LatestBillEventNumberOfAmendments": 0,
+			"LatestBillEventAmendmentNoteId": 0, "LatestBillEventMeetingNumber": nil})
+		for _, name := range []string{
+			"LatestBillEventTypeName", "LatestBillEventChamberName", "LatestBillEventAdditionalInformation",
+		} {
 			r.in(name, nil, nil)
 		}
 		return r
@@ -212,39 +108,22 @@ func (b *bill) progress(r record, reached []stage, s status, end time.Time) {
 	}
 	en, fr := chamberName(chamber)
 	r.set(record{
-		"LatestCompletedMajorStageId": m.id, "LatestCompletedMajorStageChamberOrganizationId": chamber, "LatestCompletedBillStageId": m.stageID, "LatestCompletedBillStageChamberOrganizationId": chamber,
-		"LatestCompletedMajorStageNameWithChamberSuffix": m.en + " in the " + en, "IsInSenatePreStudy": b.prestudied() && last.kind < senateFirst && b.prestudyAt().Before(end), "OngoingStageId": m.stageID,
+		"LatestCompletedMajorStageId": m.id, "LatestCompletedMajorStageChamberOrganizationId": chamber,
+		"LatestCompletedBillStageId": m.stageID, "LatestCompletedBillStageChamberOrganizationId": chamber,
+		"LatestCompletedMajorStageNameWithChamberSuffix": m.en + " in the " + en,
+		"IsInSenatePreStudy": b.prestudied() && last.kind < senateFirst &&
+			b.prestudyAt().Before(end),
+		"OngoingStageId": m.stageID,
 	})
 	r.in("LatestCompletedMajorStageName", m.en, m.fr)
 	r.in("LatestCompletedMajorStageChamberName", en, fr)
 	r.in("LatestCompletedBillStageName", m.en, m.fr)
 	r.in("LatestCompletedBillStageChamberName", en, fr)
 	r.in("OngoingStageName", m.en, m.fr)
-	going := func(id int, en, fr string) {
-		r["OngoingStageId"] = id
-		r.in("OngoingStageName", en, fr)
-	}
-	switch s {
-	case assented:
+	if s == assented {
 		r["LatestCompletedMajorStageNameWithChamberSuffix"] = m.en
-	case beforeSecond:
-		going(60047, "Referral to committee before second reading", "Renvoi à un comité avant la deuxième lecture")
-	case notProceeded:
-		going(60055, "Additional information", "Informations supplémentaires")
-	case houseAtSecond, senateAtSecond, billDefeated:
-		going(60030, "Second reading", "Deuxième lecture")
-	case houseInCommittee, senateInCommittee:
-		going(60049, "Consideration in committee", "Examen en comité")
-	case houseAtReport:
-		going(60032, "Report stage", "Étape du rapport")
-	case houseAtThird:
-		going(60031, "Third reading", "Troisième lecture")
-	case awaitingAssent:
-		going(60033, "Consideration of messages between the Senate and the House of Commons", "Étude des messages entre le Sénat et la Chambre des communes")
 	}
-	if b.reinstatedFrom != nil && len(reached) == 1 {
-		going(60039, "Bill reinstated from previous session", "Projet de loi rétabli de la session précédente")
-	}
+	b.ongoing(r, s, len(reached))
 	passed := map[int]bool{}
 	for _, s := range reached {
 		passed[s.kind] = true
@@ -259,9 +138,41 @@ func (b *bill) progress(r record, reached []stage, s status, end time.Time) {
 	r["ReceivedRoyalAssent"] = passed[royalAssent]
 }
 
+// ongoing names the stage that goes on, if it is not the one that was reached last.
+func (b *bill) ongoing(r record, s status, reached int) {
+	going := func(id int, en, fr string) {
+		r["OngoingStageId"] = id
+		r.in("OngoingStageName", en, fr)
+	}
+	switch s {
+	case beforeSecond:
+		going(60047, "Referral to committee before second reading", "Renvoi à un comité avant la deuxième lecture")
+	case notProceeded:
+		going(60055, "Additional information", "Informations supplémentaires")
+	case houseAtSecond, senateAtSecond, billDefeated:
+		going(60030, "Second reading", "Deuxième lecture")
+	case houseInCommittee, senateInCommittee:
+		going(60049, "Consideration in committee", "Examen en comité")
+	case houseAtReport:
+		going(60032, "Report stage", "Étape du rapport")
+	case houseAtThird:
+		going(60031, "Third reading", "Troisième lecture")
+	case awaitingAssent:
+		going(
+			60033, "Consideration of messages between the Senate and the House of Commons",
+			"Étude des messages entre le Sénat et la Chambre des communes",
+		)
+	}
+	if b.reinstatedFrom != nil && reached == 1 {
+		going(60039, "Bill reinstated from previous session", "Projet de loi rétabli de la session précédente")
+	}
+}
+
 // kind says what sort of a bill it is.
 func (b *bill) kind(r record) {
-	r["BillDocumentTypeId"] = map[string]int{"House Government Bill": 3, "Private Member's Bill": 4, "Senate Government Bill": 80759, "Senate Public Bill": 80760}[b.kindEn]
+	r["BillDocumentTypeId"] = map[string]int{
+		"House Government Bill": 3, "Private Member's Bill": 4, "Senate Government Bill": 80759, "Senate Public Bill": 80760,
+	}[b.kindEn]
 	r.in("BillDocumentTypeName", b.kindEn, b.kindFr)
 	form, en, fr := 10, "Regular", "Ordinaire"
 	switch {
@@ -278,7 +189,8 @@ func (b *bill) kind(r record) {
 
 // offices are those of ministers.
 var offices = [][2]string{
-	{"Minister of Finance", "ministre des Finances"}, {"Minister of Justice", "ministre de la Justice"}, {"President of the Treasury Board", "présidente du Conseil du Trésor"},
+	{"Minister of Finance", "ministre des Finances"}, {"Minister of Justice", "ministre de la Justice"},
+	{"President of the Treasury Board", "présidente du Conseil du Trésor"},
 	{"Minister of Canadian Heritage", "ministre du Patrimoine canadien"}, {"Minister of Health", "ministre de la Santé"},
 }
 
@@ -290,15 +202,20 @@ func (b *bill) sponsorship(r record) {
 		honorificFr = "L'hon."
 	}
 	r.set(record{
-		"SponsorPersonId": m.id, "SponsorPersonName": m.name(), "SponsorPersonOfficialFirstName": m.first, "SponsorPersonOfficialLastName": m.last,
-		"SponsorPersonUsualFirstName": map[bool]string{true: m.first}[m.id%7 == 0], "SponsorPersonMiddleName": map[bool]string{true: "J."}[m.id%9 == 0],
+		"SponsorPersonId": m.id, "SponsorPersonName": m.name(), "SponsorPersonOfficialFirstName": m.first,
+		"SponsorPersonOfficialLastName":    m.last,
+		"SponsorPersonUsualFirstName":      map[bool]string{true: m.first}[m.id%7 == 0],
+		"SponsorPersonMiddleName":          map[bool]string{true: "J."}[m.id%9 == 0],
 		"SponsorSenateSystemAffiliationId": nil, "SponsorConstituencyId": 100 + m.id%338,
 	})
 	r.in("SponsorPersonShortHonorific", m.honorific, honorificFr)
 	role, en, fr, title := 2, "Member of Parliament", "député(e)", [2]string{"Member of Parliament", "député(e)"}
 	switch {
 	case b.prefix == "S" && b.government:
-		role, en, fr, title = 30, "Leader of the Government in the Senate", "leader du gouvernement au Sénat", [2]string{"Leader of the Government in the Senate", "leader du gouvernement au Sénat"}
+		role = 30
+		en = "Leader of the Government in the Senate"
+		fr = "leader du gouvernement au Sénat"
+		title = [2]string{"Leader of the Government in the Senate", "leader du gouvernement au Sénat"}
 	case b.prefix == "S":
 		role, en, fr, title = 3, "Senator", "sénateur", [2]string{"Senator", "sénateur"}
 	case b.government:
@@ -320,14 +237,17 @@ func (b *bill) sponsorship(r record) {
 // reinstatement links a bill to the one that it goes on with in a later session.
 func (b *bill) reinstatement(r record, end time.Time) {
 	r.set(record{
-		"DidReinstateFromPreviousSession": b.reinstatedFrom != nil, "ReinstatedFromBillDocumentId": nil, "ReinstatedFromBillNumberCode": nil,
-		"DidReinstateInNextSession": false, "ReinstatedAsBillDocumentId": nil, "ReinstatedAsBillNumberCode": nil,
+		"DidReinstateFromPreviousSession": b.reinstatedFrom != nil, "ReinstatedFromBillDocumentId": nil,
+		"ReinstatedFromBillNumberCode": nil,
+		"DidReinstateInNextSession":    false, "ReinstatedAsBillDocumentId": nil, "ReinstatedAsBillNumberCode": nil,
 	})
 	if from := b.reinstatedFrom; from != nil {
 		r["ReinstatedFromBillDocumentId"], r["ReinstatedFromBillNumberCode"] = from.id, from.code()
 	}
 	if as := b.reinstatedAs; as != nil && !as.stages[0].at.After(end) {
-		r["DidReinstateInNextSession"], r["ReinstatedAsBillDocumentId"], r["ReinstatedAsBillNumberCode"] = true, as.id, as.code()
+		r["DidReinstateInNextSession"] = true
+		r["ReinstatedAsBillDocumentId"] = as.id
+		r["ReinstatedAsBillNumberCode"] = as.code()
 	}
 }
 
@@ -336,16 +256,26 @@ func (b *bill) texts(r record) {
 	var en, fr any
 	switch {
 	case b.summary:
-		en = fmt.Sprintf("<div>This enactment deals with %s.<br /><br />It exists in this simulation only.<br/>• It costs &lt; $5&nbsp;million — at most.</div>", b.titleEn)
-		fr = fmt.Sprintf("<div>Le texte porte sur ceci : %s.<br /><br />Il n'existe que dans cette simulation.<br/>• Il coûte &lt; 5&nbsp;M$ — au plus.</div>", b.titleFr)
+		en = fmt.Sprintf(
+			"<div>This enactment deals with %s.<br /><br />It exists in this simulation only.<br/>• It costs &lt; "+
+				"$5&nbsp;million — at most.</div>",
+			b.titleEn,
+		)
+		fr = fmt.Sprintf(
+			"<div>Le texte porte sur ceci : %s.<br /><br />Il n'existe que dans cette simulation.<br/>• Il coûte &lt; "+
+				"5&nbsp;M$ — au plus.</div>",
+			b.titleFr,
+		)
 	case !b.session.documented():
 		en, fr = "", ""
 	}
 	r.in("ShortLegislativeSummary", en, fr)
 	note, noteFr := "", ""
 	if b.id%12 == 0 {
-		note = `<div><p>On a day of its own, the House <i>amended</i> this.</p><a href="https://sencanada.example/en/">See the Journals</a><br /></div>`
-		noteFr = `<div><p>Un jour, la Chambre l'a <i>modifié</i>, n<sup>o</sup> 2.</p><a href="https://sencanada.example/fr/">Voir les Journaux</a><br /></div>`
+		note = `<div><p>On a day of its own, the House <i>amended</i> this.</p>` +
+			`<a href="https://sencanada.example/en/">See the Journals</a><br /></div>`
+		noteFr = `<div><p>Un jour, la Chambre l'a <i>modifié</i>, n<sup>o</sup> 2.</p>` +
+			`<a href="https://sencanada.example/fr/">Voir les Journaux</a><br /></div>`
 	}
 	r.in("Notes", note, noteFr)
 }
@@ -390,8 +320,11 @@ func (b *bill) voteDetails(end time.Time) []any {
 			total += v.paired
 		}
 		d := record{
-			"BillDocumentId": 0, "DivisionNumber": v.number, "DivisionVotesYeas": v.yeas, "DivisionVotesNays": v.nays, "DivisionVotePaired": v.paired, "DivisionVoteTotal": total,
-			"DecisionResultId": v.result.id, "DecisionDateTime": clock(v.at).Format("2006-01-02T15:00:00"), "IsAgreedTo": v.result == agreed, "IsNegatived": v.result == negatived, "IsTied": v.result == tie, "OrganizationId": 0,
+			"BillDocumentId": 0, "DivisionNumber": v.number, "DivisionVotesYeas": v.yeas, "DivisionVotesNays": v.nays,
+			"DivisionVotePaired": v.paired, "DivisionVoteTotal": total,
+			"DecisionResultId": v.result.id, "DecisionDateTime": clock(v.at).Format("2006-01-02T15:00:00"),
+			"IsAgreedTo": v.result == agreed, "IsNegatived": v.result == negatived, "IsTied": v.result == tie,
+			"OrganizationId": 0,
 		}
 		d.in("DivisionSubject", v.subjectEn, v.subjectFr)
 		d.in("DecisionResultName", v.result.en, v.result.fr)
@@ -406,23 +339,39 @@ func (b *bill) beside(r record, end time.Time) {
 	kinds := []struct {
 		id     int
 		en, fr string
-	}{{8, "Related Links", "Liens connexes"}, {7, "Background Documents", "Document(s) d'information"}, {5, "Press Release", "Communiqué de presse"}, {13, "Legislative Costing Note", "Note sur l'évaluation du coût d'une mesure législative"}}
+	}{
+		{8, "Related Links", "Liens connexes"}, {7, "Background Documents", "Document(s) d'information"},
+		{5, "Press Release", "Communiqué de presse"},
+		{13, "Legislative Costing Note", "Note sur l'évaluation du coût d'une mesure législative"},
+	}
 	for i := range b.id % 5 {
 		ref := record{"BillDocumentId": 0, "WebReferenceTypeId": kinds[i%4].id}
 		ref.in("Title", "On "+strings.TrimSpace(b.titleEn), "Sur : "+strings.TrimSpace(b.titleFr))
 		ref.in("WebReferenceTypeName", kinds[i%4].en, kinds[i%4].fr)
-		ref.in("Url", fmt.Sprintf("http://www.example.ca/english/%d/%d", b.id, i), map[bool]string{true: fmt.Sprintf("http://www.example.ca/francais/%d/%d", b.id, i)}[i != 2])
+		ref.in(
+			"Url", fmt.Sprintf("http://www.example.ca/english/%d/%d", b.id, i),
+			map[bool]string{true: fmt.Sprintf("http://www.example.ca/francais/%d/%d", b.id, i)}[i != 2],
+		)
 		refs = append(refs, ref)
 	}
 	notices := []any{}
 	for i := range b.id % 4 / 2 {
-		notices = append(notices, record{"BibliographicNoticeId": b.id*4 + i, "BillDocumentId": 0, "Title": "Law and order : on " + b.titleEn, "Author": "Plecash, Chris", "Publication": "Hill Times", "VolumePage": "89:14",
-			"PublicationDate": "printemps 2013", "Classification": "JL1 H55", "LanguageId": 1 + b.id%3, "IsOnlineVersionAvailable": b.id%8 == 3})
+		notices = append(notices, record{
+			"BibliographicNoticeId": b.id*4 + i, "BillDocumentId": 0, "Title": "Law and order : on " + b.titleEn,
+			"Author": "Plecash, Chris", "Publication": "Hill Times", "VolumePage": "89:14",
+			"PublicationDate": "printemps 2013", "Classification": "JL1 H55", "LanguageId": 1 + b.id%3,
+			"IsOnlineVersionAvailable": b.id%8 == 3})
 	}
 	rulings := func(chamber int, url string) []any {
-		ruling := record{"EventTypeId": 60154, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number, "MeetingNumber": 1 + b.id%200, "HansardNumber": noNumber,
-			"RulingStatementDateTime": b.clockOf(b.stages[0].at.AddDate(0, 0, 9)), "ChamberOrganizationId": chamber, "UrlEn": url, "UrlFr": url}
-		ruling.in("EventTypeName", "Major Speaker's Rulings and Statements", "Décisions et déclarations importantes de la présidence")
+		ruling := record{
+			"EventTypeId": 60154, "ParliamentNumber": b.session.parliament, "SessionNumber": b.session.number,
+			"MeetingNumber": 1 + b.id%200, "HansardNumber": noNumber,
+			"RulingStatementDateTime": b.clockOf(
+				b.stages[0].at.AddDate(0, 0, 9),
+			), "ChamberOrganizationId": chamber, "UrlEn": url, "UrlFr": url}
+		ruling.in(
+			"EventTypeName", "Major Speaker's Rulings and Statements", "Décisions et déclarations importantes de la présidence",
+		)
 		return []any{ruling}
 	}
 	r["WebReferences"], r["BibliographicNotices"] = refs, notices
@@ -436,71 +385,3 @@ func (b *bill) beside(r record, end time.Time) {
 		r["SenateRulingAndStatements"] = rulings(2, "https://sencanada.example/en/content/sen/chamber")
 	}
 }
-
-// similar are the related bills, of which a record says little.
-func (w *World) similar(b *bill) []any {
-	list := []any{}
-	for i, id := range b.related {
-		var parliament, number int
-		_, _ = fmt.Sscanf(id, "%d-1/C-%d", &parliament, &number) // written by describe
-		o := record{}
-		for _, name := range similarEmpty {
-			o[name] = nil
-		}
-		for _, name := range similarTexts {
-			o.in(name, nil, nil)
-		}
-		for _, name := range similarFalse {
-			o[name] = false
-		}
-		for _, name := range similarZero {
-			o[name] = 0
-		}
-		introduced := b.session.begins.AddDate(-2, 1, number)
-		o.set(record{
-			"Id": parliament*100_000 + 9_000 + number, "NumberCode": fmt.Sprintf("C-%d", number), "NumberPrefix": "C", "Number": number, "ParliamentNumber": parliament, "SessionNumber": 1,
-			"StatusId": houseAtSecond.id, "LatestCompletedMajorStageId": 60043, "LatestCompletedMajorStageChamberOrganizationId": 1, "LatestCompletedMajorStageNameWithChamberSuffix": "First reading in the House of Commons",
-			"LatestCompletedBillStageId": 60029, "LatestCompletedBillStageChamberOrganizationId": 1, "LatestCompletedBillStageDateTime": clock(introduced).Format(dayOnly), "OriginatingChamberOrganizationId": 1,
-			"IsHouseBill": true, "PassedFirstChamberFirstReading": true, "PassedHouseFirstReadingDateTime": clock(introduced).Format(dayOnly), "LatestBillEventDateTime": yearOne, "SponsorPersonName": "",
-			"BillStages": record{"BillId": 0},
-		})
-		if b.id%5 == 0 { // a Senate bill
-			o.set(record{"NumberCode": fmt.Sprintf("S-%d", number), "NumberPrefix": "S", "IsHouseBill": false, "IsSenateBill": true, "OriginatingChamberOrganizationId": 2, "PassedHouseFirstReadingDateTime": nil,
-				"PassedSenateFirstReadingDateTime": clock(introduced).Format(dayOnly), "LatestCompletedMajorStageChamberOrganizationId": 2, "LatestCompletedBillStageChamberOrganizationId": 2})
-		} else if i == 0 && b.id%2 == 0 { // one that became law, by way of the Senate
-			for j, key := range stageKeys[1:] {
-				o[key] = clock(introduced.AddDate(0, 0, 20*(j+1))).Format(dayOnly)
-			}
-			o["ReceivedRoyalAssent"] = true
-		}
-		o.in("LongTitle", b.titleEn, b.titleFr)
-		o.in("ShortTitle", "", "")
-		o.in("StatusName", houseAtSecond.en, houseAtSecond.fr)
-		o.in("LatestCompletedMajorStageName", "First reading", "Première lecture")
-		o.in("LatestCompletedBillStageName", "First reading", "Première lecture")
-		o.in("LatestCompletedBillStageChamberName", "House of Commons", "Chambre des communes")
-		o.in("BillDocumentTypeName", b.kindEn, b.kindFr)
-		list = append(list, o)
-	}
-	return list
-}
-
-// What related bills lack.
-var (
-	similarEmpty = append([]string{
-		"SponsorSenateSystemAffiliationId", "SponsorPersonId", "SponsorPersonOfficialFirstName", "SponsorPersonOfficialLastName", "SponsorPersonUsualFirstName", "SponsorPersonMiddleName", "SponsorAffiliationRoleId",
-		"SponsorConstituencyId", "LatestBillEventStageId", "LatestBillEventCommitteeDetails", "LatestBillEventMeetingNumber", "ReinstatedFromBillDocumentId", "ReinstatedFromBillNumberCode", "ReinstatedAsBillDocumentId",
-		"ReinstatedAsBillNumberCode", "StatuteYear", "StatuteChapter", "Publications", "HouseVoteDetails", "SenateVoteDetails", "HouseRulingAndStatements", "SenateRulingAndStatements", "WebReferences", "BibliographicNotices",
-		"SenatePreStudyCommitteeDetails", "SimilarBills",
-	}, stageKeys...)
-	similarTexts = []string{
-		"LatestCompletedMajorStageChamberName", "OngoingStageName", "OriginatingChamberName", "SponsorPersonShortHonorific", "SponsorAffiliationTitle", "SponsorAffiliationRoleName", "SponsorConstituencyName",
-		"LatestBillEventTypeName", "LatestBillEventChamberName", "LatestBillEventAdditionalInformation", "BillFormName", "Notes", "ShortLegislativeSummary",
-	}
-	similarFalse = []string{
-		"IsInSenatePreStudy", "IsGovernmentBill", "IsHouseBill", "IsSenateBill", "DidReinstateFromPreviousSession", "DidReinstateInNextSession", "PassedFirstChamberFirstReading", "PassedFirstChamberSecondReading",
-		"PassedFirstChamberThirdReading", "PassedSecondChamberFirstReading", "PassedSecondChamberSecondReading", "PassedSecondChamberThirdReading", "ReceivedRoyalAssent", "ConsideredDuringPreviousSitting", "IsProForma",
-		"IsFullLegislativeSummaryAvailable", "IsDroppedFromSenateOrderPaper", "IsSessionOngoing",
-	}
-	similarZero = []string{"OngoingStageId", "BillDocumentTypeId", "LatestBillEventEventTypeId", "LatestBillEventChamberOrganizationId", "LatestBillEventNumberOfAmendments", "LatestBillEventAmendmentNoteId", "BillFormId"}
-)

@@ -51,9 +51,18 @@ func (w *World) Handler(f Faults) http.Handler {
 	}))
 	mux.Handle("/legisinfo/", legisinfo)
 	mux.Handle("/LegisInfo/", legisinfo)
+	w.addControls(mux, g)
+	return mux
+}
+
+// addControls adds the addresses under /control/ (see Handler).
+func (w *World) addControls(mux *http.ServeMux, g *gate) {
 	mux.HandleFunc("GET /control/stats", func(rw http.ResponseWriter, _ *http.Request) {
 		v := w.view()
-		writeJSON(rw, map[string]any{"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current, "openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo")})
+		writeJSON(rw, map[string]any{
+			"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current,
+			"openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo"),
+		})
 	})
 	mux.HandleFunc("POST /control/reset", func(rw http.ResponseWriter, _ *http.Request) {
 		g.reset()
@@ -85,7 +94,6 @@ func (w *World) Handler(f Faults) http.Handler {
 		}
 		writeJSON(rw, f)
 	})
-	return mux
 }
 
 // ownAddresses are those that openparliament.ca gives of itself.

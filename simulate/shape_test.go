@@ -77,7 +77,9 @@ func TestShapeIsThatOfRealRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, err := simulate.NewWorld(simulate.Options{Codes: []string{"36-1", "41-1", "43-1", "43-2", "44-1", "45-1"}, Bills: 300})
+	w, err := simulate.NewWorld(simulate.Options{
+		Codes: []string{"36-1", "41-1", "43-1", "43-2", "44-1", "45-1"}, Bills: 300,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

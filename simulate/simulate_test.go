@@ -58,7 +58,9 @@ func get(t testing.TB, url string) (int, string) {
 func TestDeterministic(t *testing.T) {
 	t.Parallel()
 	one, same, other := serve(t, simulate.Options{}), serve(t, simulate.Options{}), serve(t, simulate.Options{Seed: 2})
-	for _, path := range []string{"/bills/?limit=500", "/legisinfo/en/bills/json?parlsession=45-1", "/legisinfo/en/bill/45-1/c-2/json"} {
+	for _, path := range []string{
+		"/bills/?limit=500", "/legisinfo/en/bills/json?parlsession=45-1", "/legisinfo/en/bill/45-1/c-2/json",
+	} {
 		_, a := get(t, one.URL+path)
 		_, b := get(t, same.URL+path)
 		_, c := get(t, other.URL+path)
@@ -68,7 +70,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// TestRecordsAreReadable has the real parsers read every record of a large Parliament, on several days.
+// TestRecordsAreReadable parses every record of a large Parliament, on several days, with the real parsers.
 func TestRecordsAreReadable(t *testing.T) {
 	t.Parallel()
 	s := serve(t, simulate.Options{Sessions: 3, Bills: 300})
@@ -146,13 +148,17 @@ func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		query string
 		want  int
-	}{{"500=1", 500}, {"500=0&429=1", 429}, {"429=0&html=1", 200}, {"html=0&drop=1", 0}, {"drop=0&truncate=1", 0}, {"truncate=0&outage=true", 503}, {"outage=false", 200}} {
+	}{
+		{"500=1", 500}, {"500=0&429=1", 429}, {"429=0&html=1", 200}, {"html=0&drop=1", 0}, {"drop=0&truncate=1", 0},
+		{"truncate=0&outage=true", 503}, {"outage=false", 200},
+	} {
 		resp, err := http.Post(s.URL+"/control/faults?"+c.query, "", nil)
 		if err != nil || resp.StatusCode != 200 {
 			t.Fatal(resp, err)
 		}
 		resp.Body.Close()
-		if status, body := get(t, s.URL+"/bills/"); status != c.want || (strings.Contains(c.query, "html=1") && !strings.HasPrefix(body, "<!DOCTYPE")) {
+		if status, body := get(t, s.URL+"/bills/"); status != c.want ||
+			(strings.Contains(c.query, "html=1") && !strings.HasPrefix(body, "<!DOCTYPE")) {
 			t.Errorf("%s: %d %.60s", c.query, status, body)
 		}
 	}

@@ -56,7 +56,7 @@ func (w *World) view() *view {
 	return v
 }
 
-// Sessions are the sessions that have begun by the simulated day, the oldest first.
+// Sessions returns the sessions that have begun by the simulated day, the oldest first.
 func (w *World) Sessions() []string {
 	end := w.view().end
 	var codes []string
@@ -68,8 +68,8 @@ func (w *World) Sessions() []string {
 	return codes
 }
 
-// Records are LEGISinfo's own records of a session's bills, as known on the simulated day: the truth that a client can
-// be measured by.
+// Records returns LEGISinfo's own records of a session's bills on the simulated day. A client can be checked against
+// them.
 func (w *World) Records(session string) []json.RawMessage {
 	var all []json.RawMessage
 	for _, k := range w.view().bills {

@@ -1,6 +1,7 @@
-// Package simulate is a made-up Parliament: it serves both sources over HTTP, as openparliament.ca and LEGISinfo do,
-// from nothing but a seed. It is deterministic, of any size, moves its bills on with its own clock, and misbehaves on
-// demand. It is for demonstrations, tests and load; none of its bills exist.
+// Package simulate is a simulated Parliament. It serves both sources over HTTP, as openparliament.ca and LEGISinfo do,
+// from a seed. It is deterministic and of any size, its bills progress with its own clock, and it injects faults on
+// demand (see Faults). It is for demonstrations, tests and load; none of its bills exist. Begin reading at NewWorld and
+// World.Handler.
 package simulate
 
 import (
@@ -13,25 +14,25 @@ import (
 	"time"
 )
 
-// Options say what Parliament to make up.
+// Options configure a simulated Parliament.
 type Options struct {
-	// Seed makes one Parliament differ from another; the same seed always makes the same. Default 1.
+	// Seed selects the Parliament: the same seed always makes the same one. Default 1.
 	Seed uint64
-	// Sessions is how many sessions there are, one of each Parliament up to the 45th, the last one going on; default 2, at
-	// most 20. There are ten back to the 36th, of which openparliament.ca has nothing and LEGISinfo little.
+	// Sessions is the number of sessions, one of each Parliament up to the 45th, the last of which is open; default 2, at
+	// most 20. Ten go back to the 36th Parliament, of which openparliament.ca has nothing and LEGISinfo little.
 	Sessions int
-	// Codes are the sessions instead, the oldest first and the last one going on, such as 36-1, 43-1, 43-2, 45-1. A second
-	// session of a Parliament takes up bills of the one before.
+	// Codes lists the sessions instead, the oldest first and the open one last, such as 36-1, 43-1, 43-2, 45-1. A second
+	// session of a Parliament reinstates bills of the one before.
 	Codes []string
-	// Bills is how many bills a session has; default 120, at most 5000.
+	// Bills is the number of bills in a session; default 120, at most 5000.
 	Bills int
-	// AsOf is the day on the simulated calendar; default 2026-06-18. Facts of later days are not known yet.
+	// AsOf is the simulated day; default 2026-06-18. Later facts are not known yet.
 	AsOf time.Time
-	// DaysPerSecond moves the calendar on by itself; default 0, it stands still.
+	// DaysPerSecond is how fast the simulated day advances; default 0: it does not.
 	DaysPerSecond float64
 }
 
-// World is a made-up Parliament with its clock.
+// World is a simulated Parliament and its clock.
 type World struct {
 	opts     Options
 	sessions []session
@@ -121,36 +122,64 @@ const (
 
 var stageKeys = []string{
 	"PassedHouseFirstReadingDateTime", "PassedHouseSecondReadingDateTime", "PassedHouseThirdReadingDateTime",
-	"PassedSenateFirstReadingDateTime", "PassedSenateSecondReadingDateTime", "PassedSenateThirdReadingDateTime", "ReceivedRoyalAssentDateTime",
+	"PassedSenateFirstReadingDateTime", "PassedSenateSecondReadingDateTime", "PassedSenateThirdReadingDateTime",
+	"ReceivedRoyalAssentDateTime",
 }
 
 var (
 	topics = []struct{ en, fr string }{
-		{"clean drinking water", "l'eau potable"}, {"rural broadband", "l'Internet haute vitesse en région rurale"}, {"coastal fisheries", "les pêches côtières"},
-		{"judges' salaries", "le traitement des juges"}, {"online safety", "la sécurité en ligne"}, {"passenger rail", "le transport ferroviaire de voyageurs"},
-		{"food labelling", "l'étiquetage des aliments"}, {"northern housing", "le logement dans le Nord"}, {"veterans' benefits", "les prestations des anciens combattants"},
-		{"wildfire preparedness", "la préparation aux feux de forêt"}, {"privacy of children", "la vie privée des enfants"}, {"competition in groceries", "la concurrence dans l'alimentation"},
-		{"bank fees", "les frais bancaires"}, {"official languages", "les langues officielles"}, {"space launches", "les lancements spatiaux"}, {"heritage sites", "les lieux patrimoniaux"},
+		{"clean drinking water", "l'eau potable"}, {"rural broadband", "l'Internet haute vitesse en région rurale"},
+		{"coastal fisheries", "les pêches côtières"},
+		{"judges' salaries", "le traitement des juges"}, {"online safety", "la sécurité en ligne"},
+		{"passenger rail", "le transport ferroviaire de voyageurs"},
+		{"food labelling", "l'étiquetage des aliments"}, {"northern housing", "le logement dans le Nord"},
+		{"veterans' benefits", "les prestations des anciens combattants"},
+		{"wildfire preparedness", "la préparation aux feux de forêt"}, {"privacy of children", "la vie privée des enfants"},
+		{"competition in groceries", "la concurrence dans l'alimentation"},
+		{"bank fees", "les frais bancaires"}, {"official languages", "les langues officielles"},
+		{"space launches", "les lancements spatiaux"}, {"heritage sites", "les lieux patrimoniaux"},
 	}
 	acts = []struct{ en, fr string }{
-		{"An Act respecting %s", "Loi concernant %s"}, {"An Act to amend the Criminal Code (%s)", "Loi modifiant le Code criminel (%s)"},
-		{"An Act to establish a national strategy on %s", "Loi établissant une stratégie nationale sur %s"}, {"An Act to amend certain Acts in relation to %s", "Loi modifiant certaines lois relativement à %s"},
+		{"An Act respecting %s", "Loi concernant %s"},
+		{"An Act to amend the Criminal Code (%s)", "Loi modifiant le Code criminel (%s)"},
+		{"An Act to establish a national strategy on %s", "Loi établissant une stratégie nationale sur %s"},
+		{"An Act to amend certain Acts in relation to %s", "Loi modifiant certaines lois relativement à %s"},
 	}
-	firstNames = []string{"Amélie", "Baldev", "Chantal", "Dmitri", "Élise", "Fatima", "Gordon", "Hélène", "Ivan", "Joséphine", "Kwame", "Leona", "Mateo", "Nadia", "Olivier", "Priya"}
-	lastNames  = []string{"Arsenault", "Beauchamp", "Chen", "Dhaliwal", "Erickson", "Fontaine", "Gauthier", "Hughes", "Ibrahim", "Jolicoeur", "Kowalski", "Lachance", "MacNeil", "Nguyen", "O'Connor", "Paquette"}
-	ridings    = []string{"Baie-du-Soleil", "Cedar Plains", "Deux-Rives", "East Harbour", "Fort Clement", "Grand Lac—Highwood", "Highwood", "Île-aux-Pins"}
+	firstNames = []string{
+		"Amélie", "Baldev", "Chantal", "Dmitri", "Élise", "Fatima", "Gordon", "Hélène", "Ivan", "Joséphine", "Kwame", "Leona",
+		"Mateo", "Nadia", "Olivier", "Priya",
+	}
+	lastNames = []string{
+		"Arsenault", "Beauchamp", "Chen", "Dhaliwal", "Erickson", "Fontaine", "Gauthier", "Hughes", "Ibrahim", "Jolicoeur",
+		"Kowalski", "Lachance", "MacNeil", "Nguyen", "O'Connor", "Paquette",
+	}
+	ridings = []string{
+		"Baie-du-Soleil", "Cedar Plains", "Deux-Rives", "East Harbour", "Fort Clement", "Grand Lac—Highwood", "Highwood",
+		"Île-aux-Pins",
+	}
 	parties    = []string{"Harvest", "Concord", "Boréal", "Commonweal"}
 	houseComms = []committee{
-		{"FINA", "Standing Committee on Finance", "Comité permanent des finances"}, {"JUST", "Standing Committee on Justice and Human Rights", "Comité permanent de la justice et des droits de la personne"},
-		{"ENVI", "Standing Committee on Environment and Sustainable Development", "Comité permanent de l'environnement et du développement durable"}, {"HESA", "Standing Committee on Health", "Comité permanent de la santé"},
+		{"FINA", "Standing Committee on Finance", "Comité permanent des finances"},
+		{
+			"JUST", "Standing Committee on Justice and Human Rights",
+			"Comité permanent de la justice et des droits de la personne",
+		},
+		{
+			"ENVI", "Standing Committee on Environment and Sustainable Development",
+			"Comité permanent de l'environnement et du développement durable",
+		},
+		{"HESA", "Standing Committee on Health", "Comité permanent de la santé"},
 	}
 	senateComms = []committee{
 		{"NFFN", "Standing Senate Committee on National Finance", "Comité sénatorial permanent des finances nationales"},
-		{"LCJC", "Standing Senate Committee on Legal and Constitutional Affairs", "Comité sénatorial permanent des affaires juridiques et constitutionnelles"},
+		{
+			"LCJC", "Standing Senate Committee on Legal and Constitutional Affairs",
+			"Comité sénatorial permanent des affaires juridiques et constitutionnelles",
+		},
 	}
 )
 
-// NewWorld makes up a Parliament.
+// NewWorld makes a simulated Parliament.
 func NewWorld(o Options) (*World, error) {
 	o.Seed, o.Sessions, o.Bills = cmp.Or(o.Seed, 1), cmp.Or(o.Sessions, 2), cmp.Or(o.Bills, 120)
 	if o.AsOf.IsZero() {
@@ -198,13 +227,17 @@ func NewWorld(o Options) (*World, error) {
 		return 0
 	}
 	slices.SortFunc(w.bills, func(a, b *bill) int {
-		return cmp.Or(cmp.Compare(private(a), private(b)), cmp.Compare(a.prefix, b.prefix), cmp.Compare(a.number, b.number), cmp.Compare(a.suffix, b.suffix), cmp.Compare(a.id, b.id))
+		return cmp.Or(
+			cmp.Compare(private(a), private(b)), cmp.Compare(a.prefix, b.prefix), cmp.Compare(a.number, b.number),
+			cmp.Compare(a.suffix, b.suffix), cmp.Compare(a.id, b.id),
+		)
 	})
 	return w, nil
 }
 
 func parseSession(code string) (s session, err error) {
-	if _, err = fmt.Sscanf(code, "%d-%d", &s.parliament, &s.number); err != nil || s.code() != code || s.parliament < 1 || s.number < 1 || s.number > 9 {
+	if _, err = fmt.Sscanf(code, "%d-%d", &s.parliament, &s.number); err != nil || s.code() != code || s.parliament < 1 ||
+		s.number < 1 || s.number > 9 {
 		return s, fmt.Errorf("session %q: want one such as 43-2", code)
 	}
 	return s, nil
@@ -215,7 +248,8 @@ func (s session) before(o session) bool {
 	return s.parliament < o.parliament || s.parliament == o.parliament && s.number < o.number
 }
 
-// documented says whether LEGISinfo has more of a session's bills than titles and stage dates: it does since the 37th Parliament.
+// documented says whether LEGISinfo has more of a session's bills than titles and stage dates: it does since the 37th
+// Parliament.
 func (s session) documented() bool { return s.parliament >= 37 }
 
 func (w *World) random(stream string, n int) *rand.Rand {
@@ -223,7 +257,8 @@ func (w *World) random(stream string, n int) *rand.Rand {
 	for _, c := range []byte(fmt.Sprintf("%s/%d", stream, n)) {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
-	return rand.New(rand.NewPCG(w.opts.Seed, h)) //nolint:gosec // nothing secret: the same seed must give the same Parliament
+	//nolint:gosec // nothing secret: the same seed must give the same Parliament
+	return rand.New(rand.NewPCG(w.opts.Seed, h))
 }
 
 func (w *World) makeMembers() {
@@ -231,7 +266,8 @@ func (w *World) makeMembers() {
 	for i := range 60 {
 		w.members = append(w.members, member{
 			id: 90001 + i, first: firstNames[r.IntN(len(firstNames))], last: lastNames[r.IntN(len(lastNames))],
-			riding: ridings[r.IntN(len(ridings))], party: parties[r.IntN(len(parties))], honorific: []string{"", "", "Hon."}[r.IntN(3)],
+			riding: ridings[r.IntN(len(ridings))], party: parties[r.IntN(len(parties))],
+			honorific: []string{"", "", "Hon."}[r.IntN(3)],
 		})
 		w.members[i].slug = w.members[i].slugAmong(w.members[:i])
 	}
@@ -244,10 +280,16 @@ func (w *World) makeBills(s session) {
 		b := &bill{session: s, id: s.parliament*100_000 + s.number*10_000 + i + 1}
 		switch n := r.IntN(100); {
 		case i == 0:
-			b.prefix, b.kindEn, b.kindFr, b.government = "C", "House Government Bill", "Projet de loi émanant du gouvernement (Cdc)", true
+			b.prefix = "C"
+			b.kindEn = "House Government Bill"
+			b.kindFr = "Projet de loi émanant du gouvernement (Cdc)"
+			b.government = true
 			b.number = 1
 		case n < 20:
-			b.prefix, b.kindEn, b.kindFr, b.government = "C", "House Government Bill", "Projet de loi émanant du gouvernement (Cdc)", true
+			b.prefix = "C"
+			b.kindEn = "House Government Bill"
+			b.kindFr = "Projet de loi émanant du gouvernement (Cdc)"
+			b.government = true
 			b.number = 2 + counts["CG"]
 			counts["CG"]++
 		case n < 80:
@@ -255,7 +297,10 @@ func (w *World) makeBills(s session) {
 			b.number = 201 + counts["CP"]
 			counts["CP"]++
 		case n < 84:
-			b.prefix, b.kindEn, b.kindFr, b.government = "S", "Senate Government Bill", "Projet de loi émanant du gouvernement (Sénat)", true
+			b.prefix = "S"
+			b.kindEn = "Senate Government Bill"
+			b.kindFr = "Projet de loi émanant du gouvernement (Sénat)"
+			b.government = true
 			b.number = 2 + counts["SG"]
 			counts["SG"]++
 		default:
@@ -274,10 +319,16 @@ func (w *World) describe(b *bill, r *rand.Rand, i int) {
 	b.titleEn, b.titleFr = fmt.Sprintf(act.en, topic.en), fmt.Sprintf(act.fr, topic.fr)
 	switch {
 	case i == 0:
-		b.titleEn, b.titleFr = "An Act respecting the administration of oaths of office", "Loi concernant la prestation de serments d'office"
+		b.titleEn = "An Act respecting the administration of oaths of office"
+		b.titleFr = "Loi concernant la prestation de serments d'office"
 	case b.government && r.IntN(5) == 0: // as appropriation bills are, with markup in the French title
 		n := 1 + r.IntN(5)
-		b.shortEn, b.shortFr = fmt.Sprintf("Appropriation Act No. %d, %d-%02d", n, b.session.begins.Year(), (b.session.begins.Year()+1)%100), fmt.Sprintf("Loi de crédits n<sup>o</sup>&nbsp;%d pour %d-%d", n, b.session.begins.Year(), b.session.begins.Year()+1)
+		b.shortEn = fmt.Sprintf(
+			"Appropriation Act No. %d, %d-%02d", n, b.session.begins.Year(), (b.session.begins.Year()+1)%100,
+		)
+		b.shortFr = fmt.Sprintf(
+			"Loi de crédits n<sup>o</sup>&nbsp;%d pour %d-%d", n, b.session.begins.Year(), b.session.begins.Year()+1,
+		)
 	case b.government:
 		b.shortEn, b.shortFr = strings.ToUpper(topic.en[:1])+topic.en[1:]+" Act", "Loi sur "+topic.fr
 	}
@@ -316,11 +367,13 @@ func (b *bill) plan(r *rand.Rand) {
 		if at.After(b.session.ends) {
 			return
 		}
-		b.stages = append(b.stages, stage{kind: kind, at: at.Add(time.Duration(10+r.IntN(8))*time.Hour + time.Duration(r.IntN(60))*time.Minute)})
+		b.stages = append(b.stages, stage{
+			kind: kind, at: at.Add(time.Duration(10+r.IntN(8))*time.Hour + time.Duration(r.IntN(60))*time.Minute),
+		})
 	}
 }
 
-// Today is the simulated day.
+// Today returns the simulated day.
 func (w *World) Today() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -328,7 +381,7 @@ func (w *World) Today() time.Time {
 	return w.base.Add(time.Duration(days * float64(24*time.Hour))).Truncate(24 * time.Hour)
 }
 
-// SetDay moves the clock.
+// SetDay sets the simulated day.
 func (w *World) SetDay(day time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 
 const server = process.env.EXPLORER_URL ?? 'http://127.0.0.1:8080'
 
-// The server writes the right base into index.html for the address it is asked at; while developing, this does.
+// In production, the server writes the base address into index.html. In development, this plugin does.
 const devBase: Plugin = {
   name: 'dev-base',
   apply: 'serve',
@@ -13,12 +13,12 @@ const devBase: Plugin = {
 }
 
 export default defineConfig(({ command }) => ({
-  // Relative addresses in the build: it works below any path.
+  // The build uses relative addresses, so it works below any path.
   base: command === 'build' ? './' : '/ui/',
   plugins: [react(), devBase],
   resolve: {
     alias: {
-      // Only a helper for the form library's own tests asks for it; the form is given a validator of ours.
+      // Only a test helper of the form library imports it. The form uses our validator.
       '@rjsf/validator-ajv8': fileURLToPath(new URL('./src/lib/validator.ts', import.meta.url)),
       '@parliament-explorer/sdk': fileURLToPath(new URL('../sdk/typescript/src/index.ts', import.meta.url)),
     },

@@ -1,5 +1,5 @@
-// Package web is the user interface: its sources in TypeScript, and the build of them that the binary carries. It gets
-// all its data through the generated TypeScript SDK.
+// Package web contains the web UI: the TypeScript sources in src, and their build in dist, which is embedded in the
+// binary. [Handler] serves the build. The UI reads all its data through the generated TypeScript SDK.
 package web
 
 import (
@@ -17,16 +17,16 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// files serves the build, compressed at the first request.
+// files serves the build. The files are compressed once, at the first request.
 var files = sync.OnceValue(func() http.Handler {
 	return statigz.FileServer(dist, statigz.FSPrefix("dist"), statigz.EncodeOnInit)
 })
 
-// Handler serves the user interface for requests whose path begins after the place where it is mounted: "/" or
-// "/runs/123". Any path that is no file is a page of the application, so that deep links work.
+// Handler serves the UI. The path of a request is relative to the mount point, such as "/" or "/runs/123". A path that
+// is not a file gets the index page, so that links to pages of the UI work.
 //
-// The page's base address is written relative to the path asked for. So it works behind a proxy that adds a path
-// before the mount point, without being told.
+// Handler writes the base address of the page relative to the request's path. So the UI works behind a proxy that adds
+// a path before the mount point, without configuration.
 func Handler() (http.Handler, error) {
 	root, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -45,7 +45,7 @@ func Handler() (http.Handler, error) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		if name != "" && name != "index.html" {
 			if info, err := fs.Stat(root, name); err == nil && !info.IsDir() {
-				if strings.HasPrefix(name, "static/") { // their names change with their content
+				if strings.HasPrefix(name, "static/") { // the name of a file contains a hash of its content
 					w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 				} else {
 					w.Header().Set("Cache-Control", "no-cache")
@@ -53,22 +53,23 @@ func Handler() (http.Handler, error) {
 				files().ServeHTTP(w, r)
 				return
 			}
-			if strings.HasPrefix(name, "static/") { // of another version: not a page
+			if strings.HasPrefix(name, "static/") { // a file of another version
 				http.NotFound(w, r)
 				return
 			}
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache")
-		depth := strings.Count(r.URL.EscapedPath(), "/") - 1 // an escaped slash is none to the browser
+		depth := strings.Count(r.URL.EscapedPath(), "/") - 1 // browsers do not treat an escaped slash as a separator
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(withBase(index, depth)))
 	}), nil
 }
 
-// withBase makes the page's addresses relative to the mount point, which is so many folders up.
+// withBase sets the base address of the page to the mount point, which is depth folders above the request's path.
 func withBase(index []byte, depth int) []byte {
 	if depth <= 0 {
 		return index
 	}
-	return bytes.Replace(index, []byte(`<base href="./" />`), []byte(`<base href="`+strings.Repeat("../", depth)+`" />`), 1)
+	base := `<base href="` + strings.Repeat("../", depth) + `" />`
+	return bytes.Replace(index, []byte(`<base href="./" />`), []byte(base), 1)
 }

@@ -38,10 +38,15 @@ func body(t *testing.T, r io.Reader) string {
 
 func TestPagesAreRelativeToTheMountPoint(t *testing.T) {
 	t.Parallel()
-	for path, base := range map[string]string{"/": "./", "/index.html": "./", "/runs": "./", "/assets": "./", "/runs/0197841c": "../", "/bills/44-1/C-11": "../../", `/a/"><script>/b`: "../../"} {
-		resp := get(t, "GET", "/"+strings.TrimPrefix(strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E").Replace(path), "/"))
+	escape := strings.NewReplacer(`"`, "%22", "<", "%3C", ">", "%3E").Replace
+	for path, base := range map[string]string{
+		"/": "./", "/index.html": "./", "/runs": "./", "/assets": "./", "/runs/0197841c": "../",
+		"/bills/44-1/C-11": "../../", `/a/"><script>/b`: "../../",
+	} {
+		resp := get(t, "GET", "/"+strings.TrimPrefix(escape(path), "/"))
 		page := body(t, resp.Body)
-		if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || !strings.Contains(page, `<base href="`+base+`" />`) {
+		isPage := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+		if resp.StatusCode != 200 || !isPage || !strings.Contains(page, `<base href="`+base+`" />`) {
 			t.Errorf("%s: %d, want a page with base %s", path, resp.StatusCode, base)
 		}
 		if resp.Header.Get("Cache-Control") != "no-cache" {
@@ -61,7 +66,8 @@ func TestFiles(t *testing.T) {
 		t.Error("the page names another host")
 	}
 	resp := get(t, "GET", "/"+script[1], "Accept-Encoding", "gzip")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Encoding") != "gzip" || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Encoding") != "gzip" ||
+		!strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
 		t.Fatalf("script: %d %v", resp.StatusCode, resp.Header)
 	}
 	z, err := gzip.NewReader(resp.Body)
@@ -71,7 +77,8 @@ func TestFiles(t *testing.T) {
 	if !strings.Contains(body(t, z), "createRoot") {
 		t.Error("the script is not the application")
 	}
-	if tag := resp.Header.Get("Etag"); get(t, "GET", "/"+script[1], "Accept-Encoding", "gzip", "If-None-Match", tag).StatusCode != 304 {
+	tag := resp.Header.Get("Etag")
+	if get(t, "GET", "/"+script[1], "Accept-Encoding", "gzip", "If-None-Match", tag).StatusCode != 304 {
 		t.Error("unchanged, but not 304")
 	}
 	for path, status := range map[string]int{"/static/index-gone.js": 404, "/icon.svg": 200, "/theme.js": 200} {

@@ -16,7 +16,8 @@ func main() {
 	ctx, url := context.Background(), cmp.Or(os.Getenv("EXPLORER_URL"), "http://127.0.0.1:8080")
 	client, err := api.NewClientWithResponses(url)
 	must(err)
-	run, err := client.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 10}`)})
+	request := api.StartRunRequest{Config: json.RawMessage(`{"limit": 10}`)}
+	run, err := client.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, request)
 	must(err)
 	if run.JSON202 == nil {
 		must(api.ProblemOf(run.HTTPResponse, run.Body))

@@ -1,7 +1,7 @@
 // Package dbtest gives each test a migrated database of its own on a real Postgres: the server named by
-// TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from fetched ones
-// (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started, by default
-// that of temporary files: a folder in memory saves a quarter of the time.
+// TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from downloaded
+// ones (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started,
+// by default that of temporary files: a folder in memory saves a quarter of the time.
 package dbtest
 
 import (
@@ -37,8 +37,8 @@ var (
 	counter atomic.Int64
 )
 
-// Main runs a package's tests and stops the server they used, if they used one, and whatever else the tests share. Call it
-// from TestMain.
+// Main runs a package's tests and stops the server they used, if they used one, and whatever else the tests share. Call
+// it from TestMain.
 func Main(m *testing.M, stop ...func()) {
 	code := m.Run()
 	for _, f := range stop {
@@ -116,7 +116,8 @@ func start() (*server, error) {
 			return nil, err
 		}
 		e, err := embedded.Start(context.Background(), embedded.Config{
-			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Source: embedded.Source{Progress: tellOfFetch},
+			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
+			Source:   embedded.Source{Progress: printFetch},
 			Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "autovacuum": "off"},
 		})
 		if err != nil {
@@ -147,22 +148,23 @@ func start() (*server, error) {
 	return s, nil
 }
 
-// tellOfFetch says why the first tests take longer on a machine without Postgres.
-func tellOfFetch(p embedded.Progress) {
+// printFetch prints that server binaries were fetched, which makes the first tests take longer.
+func printFetch(p embedded.Progress) {
 	if p.Stage == embedded.Fetched {
 		fmt.Fprintf(os.Stderr, "%s was fetched from %s to %s\n", p.What, p.From, p.To)
 	}
 }
 
-// InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows that
-// are there stay as they are.
+// InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows
+// that are there stay as they are.
 func InsertRows(t testing.TB, d *db.DB, table, query string) {
 	t.Helper()
 	var columns string
 	err := d.Pool.QueryRow(t.Context(), `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
 WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, table).Scan(&columns)
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) AS more ON CONFLICT DO NOTHING", table, columns, columns, query))
+		_, err = d.Pool.Exec(t.Context(), fmt.Sprintf(
+			"INSERT INTO %s (%s) SELECT %[2]s FROM (%[3]s) AS more ON CONFLICT DO NOTHING", table, columns, query))
 	}
 	if err != nil {
 		t.Fatalf("insert rows into %s: %v", table, err)

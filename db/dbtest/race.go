@@ -2,5 +2,5 @@
 
 package dbtest
 
-// UnderRace says whether the race detector is on.
+// UnderRace reports whether the race detector is on.
 const UnderRace = true

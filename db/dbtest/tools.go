@@ -24,7 +24,8 @@ func Tools(t testing.TB) {
 	}
 	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // a short-lived connection
 	var version int
-	if err := conn.QueryRow(t.Context(), `SELECT current_setting('server_version_num')::integer`).Scan(&version); err != nil {
+	err = conn.QueryRow(t.Context(), `SELECT current_setting('server_version_num')::integer`).Scan(&version)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pg_dump", "pg_restore"} {
@@ -56,8 +57,8 @@ func majorOf(path string) int {
 	return 0
 }
 
-// Beside skips a test that needs another program of a server's own version where it is not: fetched server binaries have
-// no more than the server.
+// Beside skips a test that needs another program of a server's own version where it is not: fetched server binaries
+// have no more than the server.
 func Beside(t testing.TB, e *embedded.Server, name string) {
 	t.Helper()
 	if path := e.Command(name).Path; path != "" {

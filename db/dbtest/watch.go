@@ -24,12 +24,20 @@ func NewWatched(t testing.TB) *db.DB {
 	t.Helper()
 	d := New(t)
 	_, err := d.Pool.Exec(t.Context(), `
-CREATE FUNCTION `+changed+`() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('`+changed+`', TG_TABLE_NAME); RETURN NULL; END $$;
+CREATE FUNCTION `+changed+`() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('`+changed+`', TG_TABLE_NAME);
+    RETURN NULL;
+END $$;
 DO $$
 DECLARE watched regclass;
 BEGIN
-    FOR watched IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition LOOP
-        EXECUTE format('CREATE TRIGGER `+changed+` AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION `+changed+`()', watched);
+    FOR watched IN
+        SELECT oid FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    LOOP
+        EXECUTE format('CREATE TRIGGER `+changed+` AFTER INSERT OR UPDATE OR DELETE ON %s
+            FOR EACH STATEMENT EXECUTE FUNCTION `+changed+`()', watched);
     END LOOP;
 END $$`)
 	if err != nil {
@@ -69,10 +77,9 @@ func Settled(t testing.TB, d *db.DB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	q := db.New(d.Pool)
-	ceiling, err := q.EventCeiling(ctx)
+	ceiling, err := db.LogCeiling(ctx, d.Pool)
 	for begin := uint64(0); err == nil && begin < ceiling; {
-		begin, err = q.Begin(ctx) // waits for two seconds at a time
+		begin, err = db.LogBegin(ctx, d.Pool) // waits for two seconds at a time
 	}
 	if err != nil {
 		t.Fatalf("never settled: %v", err)
@@ -94,7 +101,8 @@ func Traced(t testing.TB, d *db.DB, text string) (traced *db.DB, begun <-chan st
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &db.DB{Pool: pool, Relaxed: d.Relaxed, Direct: d.Direct, URL: d.URL, DirectURL: d.DirectURL, OnConflict: d.OnConflict}, tell.begun
+	return &db.DB{Pool: pool, Relaxed: d.Relaxed, Direct: d.Direct, URL: d.URL, DirectURL: d.DirectURL,
+		OnConflict: d.OnConflict}, tell.begun
 }
 
 type tracer struct {

@@ -68,7 +68,7 @@ func (a *Archive) folder() string { return a.Version + "-" + a.Platform }
 // room is how much space a fetch needs.
 func (a *Archive) room() string { return fmt.Sprintf("%d MB", a.unpacked+a.Size>>20+1) }
 
-// isFolder says whether Binaries names a folder.
+// isFolder reports whether Binaries names a folder.
 func (s Source) isFolder() bool { return s.Binaries != "" && !strings.Contains(s.Binaries, "://") }
 
 // Check says what is wrong with the Source.
@@ -96,10 +96,12 @@ func (s Source) repository() (*url.URL, error) {
 	switch {
 	case err != nil: // its text has the address in it, and that may hold a password
 		return nil, errors.New("POSTGRES_BINARIES: the address cannot be read")
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && u.Path != "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "",
+		u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && u.Path != "":
 		return u, nil
 	}
-	return nil, fmt.Errorf("POSTGRES_BINARIES %s: want a folder, or an address such as https://maven.example.org/repository or file:///srv/maven", public(u))
+	return nil, fmt.Errorf("POSTGRES_BINARIES %s: want a folder, or an address such as "+
+		"https://maven.example.org/repository or file:///srv/maven", public(u))
 }
 
 // public is an address without what is secret in it.
@@ -128,7 +130,8 @@ func (s Source) archive() (*Archive, error) {
 	a.address = repository.JoinPath("io/zonky/test/postgres", name, version, name+"-"+version+".jar")
 	a.From = public(a.address)
 	places := s.places()
-	if i := slices.IndexFunc(places, func(place string) bool { return writable(place) && reachable(place) == nil }); i >= 0 {
+	usable := func(place string) bool { return writable(place) && reachable(place) == nil }
+	if i := slices.IndexFunc(places, usable); i >= 0 {
 		a.To = filepath.Join(places[i], a.folder())
 	}
 	return a, nil
@@ -153,7 +156,7 @@ func (s Source) platform() string {
 	return name
 }
 
-// musl says whether this Linux has musl as its C library, and not glibc.
+// musl reports whether this Linux has musl as its C library, and not glibc.
 func musl() bool {
 	if _, err := os.Stat("/etc/alpine-release"); err == nil {
 		return true
@@ -198,7 +201,7 @@ func (s Source) places() []string {
 	return places
 }
 
-// reachable says why the user that the server runs as could not run what is in a folder; nil if it could.
+// reachable returns why the user that the server runs as could not run what is in a folder; nil if it could.
 func reachable(dir string) error {
 	owner, err := serverOwner()
 	if err != nil {

@@ -1,4 +1,8 @@
-// Package embedded runs a Postgres server of our own, from binaries found on the machine, for those who have none.
+// Package embedded runs a Postgres server as a child of this process, for users who have no Postgres of their own. It
+// uses server binaries of the machine, or downloads them from a Maven repository once.
+//
+// The main types are Server, which Start returns, and Source, which finds and downloads binaries. Begin reading at
+// Start; Source.Search and Source.Ensure find the binaries. Attach connects to a server that another process runs.
 package embedded
 
 import (
@@ -23,13 +27,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
-// Config says how to run a Postgres of our own.
+// Config configures Start.
 type Config struct {
 	// Dir is the data directory, e.g. DATA_DIR/postgres. It is made if it is missing and never removed.
 	Dir string
-	// Logger hears about starts, stops and restarts. Required.
+	// Logger logs starts, stops and restarts. Required.
 	Logger *slog.Logger
-	// Source says where the server binaries come from. What it leaves open is as Environment says.
+	// Source says where the server binaries come from. Its empty fields are those of Environment.
 	Source Source
 	// Settings are added to the server's command line, e.g. {"fsync": "off"} for tests.
 	Settings map[string]string
@@ -64,7 +68,7 @@ type Server struct {
 
 const database = "explorer"
 
-// ErrInUse says that another process runs a server on the same data directory.
+// ErrInUse means that another process runs a server on the same data directory.
 var ErrInUse = errors.New("already in use")
 
 // Start starts Postgres on cfg.Dir, initialising it first if it is empty, and waits until it answers. A server
@@ -98,7 +102,8 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("data directory %s is %w by another explorer: stop that one, or set DATA_DIR or DATABASE_URL", dir, ErrInUse)
+		return nil, fmt.Errorf("data directory %s is %w by another explorer: stop that one, or set DATA_DIR or DATABASE_URL",
+			dir, ErrInUse)
 	}
 	defer func() {
 		if err != nil {
@@ -121,7 +126,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	return e, nil
 }
 
-// URL is the connection string of the server.
+// URL returns the connection string of the server.
 func (e *Server) URL() string { return e.url(database) }
 
 // Host is where the server listens, as the host of a connection string: the folder of its socket, or 127.0.0.1.
@@ -132,7 +137,7 @@ func (e *Server) Host() string {
 	return e.socket
 }
 
-// Stop stops the server, letting nobody wait longer than 5 s.
+// Stop stops the server. It gives open sessions 5 s at most.
 func (e *Server) Stop() error {
 	e.mu.Lock()
 	if !e.stopping {
@@ -171,7 +176,8 @@ func (e *Server) cleanup() {
 // Command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
 func (e *Server) Command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program(serverPath(e.bin), name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
+	//nolint:gosec,noctx // the path is one we found; the program is stopped by signals, in order
+	cmd := exec.Command(program(serverPath(e.bin), name), args...)
 	cmd.Dir = filepath.VolumeName(e.bin) + string(filepath.Separator)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	cmd.SysProcAttr = e.owner.attributes()
@@ -181,11 +187,7 @@ func (e *Server) Command(name string, args ...string) *exec.Cmd {
 // launch starts the server and its guard, and waits for the first answer.
 func (e *Server) launch(ctx context.Context) error {
 	started := time.Now()
-	args := append([]string{"-D", serverPath(e.cfg.Dir), "-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"}, e.listenArgs()...)
-	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
-		args = append(args, "-c", k+"="+e.cfg.Settings[k])
-	}
-	cmd := e.Command("postgres", args...)
+	cmd := e.Command("postgres", e.serverArgs()...)
 	stderr := &tail.Tail{}
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Start(); err != nil {
@@ -242,13 +244,26 @@ func (e *Server) launch(ctx context.Context) error {
 	}
 }
 
+// serverArgs returns the arguments of the server program.
+func (e *Server) serverArgs() []string {
+	args := []string{
+		"-D", serverPath(e.cfg.Dir), "-c", "max_connections=200", "-c", "logging_collector=off",
+		"-c", "log_min_messages=fatal",
+	}
+	args = append(args, e.listenArgs()...)
+	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
+		args = append(args, "-c", k+"="+e.cfg.Settings[k])
+	}
+	return args
+}
+
 func canceled(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
 	return ctx
 }
 
-// supervise starts the server again if it goes away while we are using it.
+// supervise restarts the server if it exits before Stop is called.
 func (e *Server) supervise() {
 	for {
 		e.mu.Lock()
@@ -281,7 +296,8 @@ func (e *Server) relaunch() bool {
 			return true
 		}
 		if e.cfg.TCP && strings.Contains(err.Error(), portTaken) { // pools cannot follow to another port
-			e.cfg.Logger.Error("another program has taken the port of postgres, which is started again once the port is free: end that program, or start explorer anew", "port", e.port, "in", wait)
+			e.cfg.Logger.Error("another program has taken the port of postgres, which is started again once the port is free: "+
+				"end that program, or start explorer anew", "port", e.port, "in", wait)
 		} else {
 			e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
 		}
@@ -300,7 +316,8 @@ func (e *Server) createDatabase(ctx context.Context) error {
 	}
 	defer conn.Close(ctx) //nolint:errcheck // a short-lived connection
 	var exists bool
-	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&exists); err != nil || exists {
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&exists)
+	if err != nil || exists {
 		return err
 	}
 	_, err = conn.Exec(ctx, `CREATE DATABASE `+database)

@@ -18,7 +18,8 @@ import (
 
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "explorer-embedded-") // t.TempDir is closed to the server's user when the tests run as root
+	// t.TempDir is closed to the server's user when the tests run as root
+	dir, err := os.MkdirTemp("", "explorer-embedded-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Progress tells of a fetch.
+// Progress is a report of a fetch.
 type Progress struct {
 	// Stage is what is being done.
 	Stage Stage
@@ -84,7 +84,8 @@ func (s Source) fetch(ctx context.Context, a *Archive) (*Installation, error) {
 		}
 		refused = append(refused, err.Error())
 	}
-	return nil, fmt.Errorf("%s cannot be kept anywhere (%s): set XDG_CACHE_HOME to a folder that can be written to, or %s", a.Name(), strings.Join(refused, "; "), Remedy)
+	return nil, fmt.Errorf("%s cannot be kept anywhere (%s): set XDG_CACHE_HOME to a folder that can be written to, or %s",
+		a.Name(), strings.Join(refused, "; "), Remedy)
 }
 
 // claim makes a cache folder and locks it, waiting for another process that is fetching into it.
@@ -128,7 +129,7 @@ func makeFolder(dir string) error {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // see above
-		if errors.Is(err, os.ErrExist) { // made meanwhile, by whomever
+		if errors.Is(err, os.ErrExist) { // another process made it meanwhile
 			return nil
 		}
 		return err
@@ -229,14 +230,17 @@ type finalError struct{ error }
 
 func (e finalError) Unwrap() error { return e.error }
 
-// download fetches the archive to a file and checks what it is. What a cut-off answer gave is kept, and the next one goes on.
+// download fetches the archive to a file and checks what it is. What a cut-off answer gave is kept, and the next one
+// goes on.
 func (s Source) download(ctx context.Context, a *Archive, path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in a folder of ours
 	if err != nil {
 		return err
 	}
-	defer file.Close()                                                                 //nolint:errcheck // it is read through another handle; an error shows there
-	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()} //nolint:forcetypeassert // documented
+	defer file.Close() //nolint:errcheck // it is read through another handle; an error shows there
+
+	//nolint:forcetypeassert // net/http documents the type
+	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	defer client.CloseIdleConnections()
 	pause := s.fetching.pause
 	if pause == nil {
@@ -253,7 +257,8 @@ func (s Source) download(ctx context.Context, a *Archive, path string) error {
 			if got == a.sum && d.done == a.Size {
 				return nil
 			}
-			err = fmt.Errorf("wrong checksum: the archive has SHA-256 %s (%d bytes), and this program knows %s (%d bytes); it was deleted", got, d.done, a.sum, a.Size)
+			err = fmt.Errorf("wrong checksum: the archive has SHA-256 %s (%d bytes), and this program knows %s (%d bytes); it "+
+				"was deleted", got, d.done, a.sum, a.Size)
 			if !resumed { // pieces of two answers may not fit
 				return err
 			}
@@ -371,7 +376,8 @@ func (s Source) open(ctx context.Context, client *http.Client, a *Archive, d *do
 		return nil, reason(err)
 	}
 	switch code := resp.StatusCode; {
-	case code == http.StatusPartialContent && d.done > 0 && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.done)):
+	case code == http.StatusPartialContent && d.done > 0 &&
+		strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.done)):
 		return resp.Body, nil
 	case code == http.StatusOK:
 		if d.done > 0 { // a server that does not know of parts
@@ -404,7 +410,8 @@ func reason(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var roots x509.SystemRootsError
 	if errors.As(err, &unknown) || errors.As(err, &roots) {
-		return finalError{fmt.Errorf("%w (are this machine's certificates installed? Debian: apt-get install ca-certificates)", err)}
+		return finalError{fmt.Errorf("%w (are this machine's certificates installed? "+
+			"Debian: apt-get install ca-certificates)", err)}
 	}
 	return err
 }
@@ -418,7 +425,7 @@ func localPath(u *url.URL) string {
 	return path
 }
 
-// Reachable says why the archive could not be fetched now; nil if it could. It asks without fetching.
+// Reachable returns why the archive could not be fetched now; nil if it could. It asks without fetching.
 func (a *Archive) Reachable(ctx context.Context) error {
 	if a.address.Scheme == "file" {
 		_, err := os.Stat(localPath(a.address))

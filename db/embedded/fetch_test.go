@@ -3,266 +3,25 @@
 package embedded_test
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/ulikunitz/xz"
-
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
-
-// serverPrograms are programs that answer what is asked of them before a start.
-func serverPrograms(version string) []tar.Header {
-	return []tar.Header{
-		script("bin/postgres", `case "$*" in *--version*) echo "postgres (PostgreSQL) `+version+`";; *) echo America/Toronto;; esac`),
-		script("bin/initdb", `echo "share_path=$(cd "$(dirname "$0")/.." && pwd)/share"`),
-		{Name: "share/extension/pg_trgm.control", Mode: 0o600}, {Name: "share/extension/unaccent.control", Mode: 0o600},
-		{Name: "lib/libpq.so", Typeflag: tar.TypeSymlink, Linkname: "libpq.so.5"},
-		{Name: "lib/libpq.so.5", Mode: 0o644, PAXRecords: map[string]string{"TEST.size": "1500000"}},
-	}
-}
-
-// script is a program in an archive.
-func script(name, text string) tar.Header {
-	return tar.Header{Name: name, Mode: 0o755, PAXRecords: map[string]string{"TEST.text": "#!/bin/sh\n" + text + "\n"}}
-}
-
-// pack makes an archive as zonky.io does: a .jar with a .txz in it.
-func pack(t testing.TB, entries ...tar.Header) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	x, err := xz.NewWriter(&packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := tar.NewWriter(x)
-	for _, h := range entries {
-		body := []byte(h.PAXRecords["TEST.text"])
-		if n, _ := strconv.Atoi(h.PAXRecords["TEST.size"]); n > 0 { // it does not compress
-			random := rand.NewChaCha8([32]byte{1})
-			body = make([]byte, n)
-			random.Read(body)
-		}
-		h.PAXRecords = nil
-		h.Size = int64(len(body))
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(body); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), x.Close()); err != nil {
-		t.Fatal(err)
-	}
-	var jar bytes.Buffer
-	z := zip.NewWriter(&jar)
-	f, err := z.Create("postgres-test.txz")
-	if err == nil {
-		_, err = f.Write(packed.Bytes())
-	}
-	if err := errors.Join(err, z.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return jar.Bytes()
-}
-
-// whole is an archive that works; making it takes a moment.
-var whole = sync.OnceValue(func() []byte {
-	var t testing.T
-	return pack(&t, serverPrograms("18.4")...)
-})
-
-const jarPath = "/io/zonky/test/postgres/embedded-postgres-binaries-test-cpu/" + embedded.Version + "/embedded-postgres-binaries-test-cpu-" + embedded.Version + ".jar"
-
-// repository serves a Maven repository with one archive, whose answers a test may change.
-func repository(t *testing.T, answer http.HandlerFunc) *httptest.Server {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.TrimPrefix(r.URL.Path, "/repo") != jarPath {
-			http.NotFound(w, r)
-			return
-		}
-		answer(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server
-}
-
-func give(jar []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "archive.jar", time.Time{}, bytes.NewReader(jar))
-	}
-}
-
-// cutOff gives the next n bytes of an archive, and breaks off.
-func cutOff(w http.ResponseWriter, jar []byte, n int) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(jar)))
-	_, _ = w.Write(jar[:n])
-	_ = http.NewResponseController(w).Flush()
-	panic(http.ErrAbortHandler)
-}
-
-// place is a folder of a cache, with nothing in it.
-func place(t *testing.T) string {
-	t.Helper()
-	return filepath.Join(filepath.Dir(dataDir(t)), "cache", "postgres")
-}
-
-func altered(jar []byte, places ...string) embedded.Altered {
-	sum := sha256.Sum256(jar)
-	return embedded.Altered{
-		Platform: "test-cpu", Size: int64(len(jar)), Sum: hex.EncodeToString(sum[:]), Places: places, Machine: []string{}, Silence: time.Minute,
-		Pause: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-	}
-}
-
-// left is what is in a cache, but for its lock.
-func left(t *testing.T, place string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(place)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.Name() != ".lock" {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
-// fetches checks that a fetch succeeds and leaves a whole copy and nothing else.
-func fetches(t *testing.T, s embedded.Source, place string) *embedded.Installation {
-	t.Helper()
-	i, err := s.Ensure(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !i.Fetched || i.Version != "18.4" || i.Bin != filepath.Join(place, embedded.Version+"-test-cpu", "bin") {
-		t.Errorf("fetched %+v", i)
-	}
-	if names := left(t, place); len(names) != 1 {
-		t.Errorf("the cache holds %v", names)
-	}
-	return i
-}
-
-// fails checks that a fetch fails in one line that says all of these, and leaves nothing.
-func fails(t *testing.T, s embedded.Source, place string, says ...string) {
-	t.Helper()
-	i, err := s.Ensure(t.Context(), "")
-	if err == nil {
-		t.Fatalf("fetched %+v", i)
-	}
-	for _, text := range append(says, "POSTGRES_BINARIES", "DATABASE_URL") {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("the error does not say %q: %v", text, err)
-		}
-	}
-	if strings.Contains(err.Error(), "\n") {
-		t.Errorf("the error has several lines: %q", err)
-	}
-	if names := left(t, place); len(names) != 0 {
-		t.Errorf("the cache holds %v", names)
-	}
-}
-
-// TestFetchProcess is no test: it is a process that fetches, for tests of several and of limits.
-func TestFetchProcess(t *testing.T) {
-	given := os.Getenv("EXPLORER_TEST_FETCH")
-	if given == "" {
-		return
-	}
-	var c struct {
-		Binaries string
-		embedded.Altered
-		FileSize uint64
-	}
-	raw := struct {
-		Binaries string
-		Size     int64
-		Sum      string
-		Place    string
-		FileSize uint64
-	}{}
-	if err := json.Unmarshal([]byte(given), &raw); err != nil {
-		t.Fatal(err)
-	}
-	c.Altered = altered(nil, raw.Place)
-	c.Size, c.Sum = raw.Size, raw.Sum
-	if raw.FileSize > 0 {
-		signal.Ignore(syscall.SIGXFSZ)
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: raw.FileSize, Max: raw.FileSize}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	syscall.Umask(0o077)
-	s := embedded.Source{Binaries: raw.Binaries, Progress: func(p embedded.Progress) {
-		if p.Stage == embedded.Waiting {
-			fmt.Println("WAITING")
-		}
-	}}.With(c.Altered)
-	i, err := s.Ensure(t.Context(), "")
-	if err != nil {
-		fmt.Println("ERROR", err)
-		return
-	}
-	fmt.Println("FETCHED", i.Bin)
-}
-
-// fetchProcess starts TestFetchProcess and gives the lines that it prints.
-func fetchProcess(t *testing.T, env []string, binaries string, jar []byte, place string, fileSize int) <-chan string {
-	t.Helper()
-	a := altered(jar, place)
-	config, err := json.Marshal(map[string]any{"Binaries": binaries, "Size": a.Size, "Sum": a.Sum, "Place": place, "FileSize": fileSize})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFetchProcess$")
-	cmd.Env = append(append(os.Environ(), env...), "EXPLORER_TEST_FETCH="+string(config))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := make(chan string, 10)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			lines <- s.Text()
-		}
-		_ = cmd.Wait()
-	}()
-	return lines
-}
 
 func TestFetch(t *testing.T) {
 	t.Parallel()
@@ -277,7 +36,8 @@ func TestFetch(t *testing.T) {
 			if len(stages) == 0 || stages[len(stages)-1] != p.Stage {
 				stages = append(stages, p.Stage)
 			}
-			if p.Total != int64(len(jar)) || p.What != "Postgres 18.4" || p.From != server.URL+"/repo"+jarPath || !strings.HasPrefix(p.To, place) {
+			if p.Total != int64(len(jar)) || p.What != "Postgres 18.4" || p.From != server.URL+"/repo"+jarPath ||
+				!strings.HasPrefix(p.To, place) {
 				t.Errorf("progress: %+v", p)
 			}
 		}}.With(altered(jar, place))
@@ -287,7 +47,8 @@ func TestFetch(t *testing.T) {
 		if asked.Load() != 1 {
 			t.Errorf("asked %d times", asked.Load())
 		}
-		if want := []embedded.Stage{embedded.Fetching, embedded.Unpacking, embedded.Fetched}; fmt.Sprint(stages) != fmt.Sprint(want) {
+		if want := []embedded.Stage{embedded.Fetching, embedded.Unpacking,
+			embedded.Fetched}; fmt.Sprint(stages) != fmt.Sprint(want) {
 			t.Errorf("stages %v, want %v", stages, want)
 		}
 	})
@@ -303,7 +64,8 @@ func TestFetch(t *testing.T) {
 			t.Fatal(err)
 		}
 		fetches(t, embedded.Source{Binaries: "file://" + dir}.With(altered(jar, place)), place)
-		fails(t, embedded.Source{Binaries: "file://" + dir + "/no"}.With(altered(jar, place+"2")), place+"2", "has no archive for test-cpu")
+		fails(t, embedded.Source{Binaries: "file://" + dir + "/no"}.With(altered(jar, place+"2")), place+"2",
+			"has no archive for test-cpu")
 	})
 
 	t.Run("CutOff", func(t *testing.T) {
@@ -395,14 +157,16 @@ func TestFetch(t *testing.T) {
 		jar := whole()
 		other := bytes.Clone(jar)
 		other[len(other)/2] ^= 1
-		for name, body := range map[string][]byte{"OneBit": other, "Longer": append(bytes.Clone(jar), "more"...), "Endless": bytes.Repeat(jar, 3)} {
+		for name, body := range map[string][]byte{"OneBit": other, "Longer": append(bytes.Clone(jar), "more"...),
+			"Endless": bytes.Repeat(jar, 3)} {
 			var asked atomic.Int32
 			server := repository(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); give(body)(w, r) })
 			t.Run(name, func(t *testing.T) {
 				place := place(t)
 				a := altered(jar, place)
 				got := sha256.Sum256(body[:min(len(body), len(jar)+1)])
-				fails(t, embedded.Source{Binaries: server.URL}.With(a), place, "wrong checksum", a.Sum, hex.EncodeToString(got[:]), "deleted")
+				fails(t, embedded.Source{Binaries: server.URL}.With(a), place, "wrong checksum", a.Sum, hex.EncodeToString(got[:]),
+					"deleted")
 				if asked.Load() != 1 {
 					t.Errorf("asked %d times", asked.Load())
 				}
@@ -453,16 +217,17 @@ func TestFetch(t *testing.T) {
 		if asked.Load() != 1 {
 			t.Errorf("%d downloads", asked.Load())
 		}
-		err := filepath.WalkDir(filepath.Join(place, embedded.Version+"-test-cpu"), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.Type()&fs.ModeSymlink != 0 {
+		err := filepath.WalkDir(filepath.Join(place, embedded.Version+"-test-cpu"),
+			func(path string, d fs.DirEntry, err error) error {
+				if err != nil || d.Type()&fs.ModeSymlink != 0 {
+					return err
+				}
+				info, err := d.Info()
+				if err == nil && info.Mode().Perm()&0o044 != 0o044 { // with a umask of 077
+					t.Errorf("%s has mode %s: another user cannot read it", path, info.Mode())
+				}
 				return err
-			}
-			info, err := d.Info()
-			if err == nil && info.Mode().Perm()&0o044 != 0o044 { // with a umask of 077
-				t.Errorf("%s has mode %s: another user cannot read it", path, info.Mode())
-			}
-			return err
-		})
+			})
 		if err != nil {
 			t.Error(err)
 		}
@@ -488,7 +253,8 @@ func TestFetch(t *testing.T) {
 		fetches(t, s, good)
 		last := place(t)
 		fetches(t, embedded.Source{Binaries: server.URL}.With(altered(jar, append(unusable, last)...)), last)
-		fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, unusable...)), open, "cannot be kept anywhere", file, "/proc/explorer", open+" can be changed by others", "XDG_CACHE_HOME")
+		fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, unusable...)), open, "cannot be kept anywhere", file,
+			"/proc/explorer", open+" can be changed by others", "XDG_CACHE_HOME")
 	})
 
 	t.Run("CopyInAReadOnlyCache", func(t *testing.T) {
@@ -556,11 +322,14 @@ func TestFetch(t *testing.T) {
 		for code, c := range map[int]struct {
 			asked int32
 			says  string
-		}{404: {1, "has no archive for test-cpu (404 Not Found)"}, 410: {1, "has no archive for test-cpu"}, 401: {1, "401 Unauthorized"}, 403: {1, "403 Forbidden"}, 500: {3, "500 Internal"}, 503: {3, "503 Service"}, 429: {3, "429 Too Many"}, 204: {1, "204"}} {
+		}{404: {1, "has no archive for test-cpu (404 Not Found)"}, 410: {1, "has no archive for test-cpu"}, 401: {1,
+			"401 Unauthorized"}, 403: {1, "403 Forbidden"}, 500: {3, "500 Internal"}, 503: {3, "503 Service"},
+			429: {3, "429 Too Many"}, 204: {1, "204"}} {
 			place := place(t)
 			var asked atomic.Int32
 			server := repository(t, func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.WriteHeader(code) })
-			fails(t, embedded.Source{Binaries: strings.Replace(server.URL, "://", "://me:secret@", 1) + "?token=secret"}.With(altered(jar, place)), place, c.says, server.URL+jarPath)
+			fails(t, embedded.Source{Binaries: strings.Replace(server.URL, "://", "://me:secret@", 1) +
+				"?token=secret"}.With(altered(jar, place)), place, c.says, server.URL+jarPath)
 			if asked.Load() != c.asked {
 				t.Errorf("%d: asked %d times", code, asked.Load())
 			}
@@ -609,7 +378,8 @@ func TestFetch(t *testing.T) {
 			give(jar)(w, r)
 		}))
 		t.Cleanup(proxy.Close)
-		if line := <-fetchProcess(t, []string{"HTTP_PROXY=" + proxy.URL, "http_proxy=" + proxy.URL, "NO_PROXY=", "no_proxy="}, "http://maven.example.test", jar, place, 0); !strings.HasPrefix(line, "FETCHED") {
+		if line := <-fetchProcess(t, []string{"HTTP_PROXY=" + proxy.URL, "http_proxy=" + proxy.URL, "NO_PROXY=", "no_proxy="},
+			"http://maven.example.test", jar, place, 0); !strings.HasPrefix(line, "FETCHED") {
 			t.Error(line)
 		}
 	})
@@ -696,13 +466,15 @@ func TestFetch(t *testing.T) {
 
 	t.Run("CannotRunHere", func(t *testing.T) {
 		t.Parallel()
-		jar := pack(t, script("bin/postgres", `echo "error while loading shared libraries: libstdc++.so.6" >&2; exit 127`), script("bin/initdb", ""))
+		jar := pack(t, script("bin/postgres", `echo "error while loading shared libraries: libstdc++.so.6" >&2; exit 127`),
+			script("bin/initdb", ""))
 		place := place(t)
 		var asked atomic.Int32
 		server := repository(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); give(jar)(w, r) })
 		s := embedded.Source{Binaries: server.URL}.With(altered(jar, place))
 		for range 2 { // it is not fetched again: it would not run either
-			if _, err := s.Ensure(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "cannot run here") || !strings.Contains(err.Error(), "libstdc++.so.6") {
+			if _, err := s.Ensure(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "cannot run here") ||
+				!strings.Contains(err.Error(), "libstdc++.so.6") {
 				t.Errorf("err = %v", err)
 			}
 		}
@@ -710,73 +482,4 @@ func TestFetch(t *testing.T) {
 			t.Errorf("asked %d times", asked.Load())
 		}
 	})
-}
-
-// TestHostileArchives is about archives whose checksum is right, and which a program must not obey all the same.
-func TestHostileArchives(t *testing.T) {
-	t.Parallel()
-	good := serverPrograms("18.4")[:4]
-	for name, entry := range map[string][]tar.Header{
-		"Above":           {{Name: "../evil", Mode: 0o644}},
-		"AboveInside":     {{Name: "bin/../../evil", Mode: 0o644}},
-		"Absolute":        {{Name: "/tmp/explorer-evil", Mode: 0o644}},
-		"LinkOut":         {{Name: "lib/out", Typeflag: tar.TypeSymlink, Linkname: "../../evil"}},
-		"LinkAbsolute":    {{Name: "lib/out", Typeflag: tar.TypeSymlink, Linkname: "/etc"}},
-		"ThroughALink":    {{Name: "up", Typeflag: tar.TypeSymlink, Linkname: "bin"}, {Name: "up/../../evil", Mode: 0o644}},
-		"LinkOverAFile":   {{Name: "bin/postgres", Typeflag: tar.TypeSymlink, Linkname: "initdb"}},
-		"FileTwice":       {{Name: "bin/postgres", Mode: 0o755}},
-		"HardLink":        {{Name: "lib/hard", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}},
-		"Device":          {{Name: "lib/null", Typeflag: tar.TypeChar, Mode: 0o666, Devmajor: 1, Devminor: 3}},
-		"FileAsAFolder":   {{Name: "bin/postgres/x", Mode: 0o644}},
-		"TheListOfItself": {{Name: ".contents.json", Mode: 0o644}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			jar, place := pack(t, append(good[:len(good):len(good)], entry...)...), place(t)
-			server := repository(t, give(jar))
-			fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, place)), place, "unpack it: ")
-			for _, path := range []string{filepath.Join(place, "evil"), filepath.Join(filepath.Dir(place), "evil"), "/tmp/explorer-evil"} {
-				if _, err := os.Lstat(path); err == nil {
-					t.Errorf("%s was written", path)
-				}
-			}
-		})
-	}
-	for name, jar := range map[string][]byte{
-		"NoZip": []byte(strings.Repeat("no zip ", 1000)),
-		"NoTxz": func() []byte {
-			var b bytes.Buffer
-			z := zip.NewWriter(&b)
-			_, _ = z.Create("readme.txt")
-			_ = z.Close()
-			return b.Bytes()
-		}(),
-		"TruncatedTxz": func() []byte {
-			r, err := zip.NewReader(bytes.NewReader(whole()), int64(len(whole())))
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := r.File[0].Open()
-			if err != nil {
-				t.Fatal(err)
-			}
-			half, err := io.ReadAll(io.LimitReader(f, 700_000))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var b bytes.Buffer
-			z := zip.NewWriter(&b)
-			w, _ := z.Create("postgres.txz")
-			_, _ = w.Write(half)
-			_ = z.Close()
-			return b.Bytes()
-		}(),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			place := place(t)
-			server := repository(t, give(jar))
-			fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, place)), place, "unpack it: ")
-		})
-	}
 }

@@ -25,15 +25,15 @@ type Source struct {
 	// Binaries is a folder of server binaries, or the address (https, http or file) of a Maven repository to fetch them
 	// from. Nothing else is looked for then. Default: what is on this machine, else a copy from Maven Central.
 	Binaries string
-	// Offline says that nothing may be fetched.
+	// Offline forbids fetching.
 	Offline bool
-	// Progress hears about a fetch. Optional.
+	// Progress, if set, is called with each report of a fetch.
 	Progress func(Progress)
 
 	fetching fetching
 }
 
-// Environment is the Source that the environment asks for: POSTGRES_BINARIES and EXPLORER_OFFLINE.
+// Environment returns the Source of the environment variables POSTGRES_BINARIES and EXPLORER_OFFLINE.
 func Environment() Source {
 	s := Source{Binaries: os.Getenv("POSTGRES_BINARIES")}
 	switch strings.ToLower(os.Getenv("EXPLORER_OFFLINE")) {
@@ -63,11 +63,11 @@ type Installation struct {
 	Major int
 	// Fetched says that this program fetched it.
 	Fetched bool
-	// Problem says why it cannot be used. Find and Search set it.
+	// Problem returns why it cannot be used. Find and Search set it.
 	Problem error
 }
 
-// Search is what a look for server binaries found.
+// Search is the result of Source.Search.
 type Search struct {
 	// Found is what a server would run from; nil if there is nothing.
 	Found *Installation
@@ -75,16 +75,17 @@ type Search struct {
 	Unusable []Installation
 	// Fetch is what would be fetched; nil if Found is set or nothing can be fetched.
 	Fetch *Archive
-	// Err says why no server can be run, if neither Found nor Fetch is set.
+	// Err returns why no server can be run, if neither Found nor Fetch is set.
 	Err error
 }
 
 // oldest is the oldest major version that is run.
 const oldest = 14
 
-// Remedy says what to do where there are no server binaries.
+// Remedy is the advice for a machine without server binaries.
 const Remedy = "install Postgres 14 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql), " +
-	"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or (all but demo) set DATABASE_URL"
+	"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or (all but " +
+	"demo) set DATABASE_URL"
 
 // neededExtensions are those that the migrations create.
 var neededExtensions = []string{"pg_trgm", "unaccent"}
@@ -225,7 +226,8 @@ func (s Source) unavailable(dir string, want int, broken bool, result *Search) {
 	}
 	help := Remedy
 	if want != 0 {
-		help = fmt.Sprintf("install Postgres %d, set POSTGRES_BINARIES to a folder of its server binaries, or set DATA_DIR or DATABASE_URL", want)
+		help = fmt.Sprintf("install Postgres %d, set POSTGRES_BINARIES to a folder of its server binaries, or set DATA_DIR "+
+			"or DATABASE_URL", want)
 	}
 	result.Err = fmt.Errorf("%s, and %s: %s", found, why, help)
 }
@@ -323,8 +325,8 @@ func look(bin string) (Installation, bool) {
 	return i, true
 }
 
-// probe says why a server cannot be made from the binaries in a folder; nil if it can. It has the programs themselves
-// say so: a missing library, file, time zone or right shows as it would at the start.
+// probe returns why a server cannot be made from the binaries in a folder; nil if it can. It has the programs
+// themselves say so: a missing library, file, time zone or right shows as it would at the start.
 func probe(bin string) error {
 	owner, err := serverOwner()
 	if err != nil {
@@ -334,7 +336,8 @@ func probe(bin string) error {
 	if _, err := os.Stat(program(bin, "initdb")); err != nil {
 		return errors.New("has no initdb")
 	}
-	settings, err := output(owner, program(bin, "initdb"), "--show", "-D", serverPath(filepath.Join(os.TempDir(), "explorer-none")))
+	settings, err := output(owner, program(bin, "initdb"), "--show", "-D",
+		serverPath(filepath.Join(os.TempDir(), "explorer-none")))
 	if err != nil {
 		return err
 	}
@@ -350,7 +353,8 @@ func probe(bin string) error {
 		}
 	}
 	// Any folder does for the data, but the root of a volume may be a link on Windows, which Postgres refuses.
-	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+config, "-c", "timezone=America/Toronto", "-C", "TimeZone")
+	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+config, "-c",
+		"timezone=America/Toronto", "-C", "TimeZone")
 	return err
 }
 

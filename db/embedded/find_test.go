@@ -37,7 +37,7 @@ func installation(t *testing.T, version string, changes ...tar.Header) string {
 
 func missing(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeFifo} }
 
-// TestBrokenInstallations has each kind of broken installation before one that works.
+// TestBrokenInstallations searches with each kind of broken installation before one that works.
 func TestBrokenInstallations(t *testing.T) {
 	t.Parallel()
 	good := installation(t, "16.2")
@@ -51,8 +51,11 @@ func TestBrokenInstallations(t *testing.T) {
 		{"OtherMachine", installation(t, "17.1", tar.Header{Name: "bin/postgres", Mode: 0o755, PAXRecords: map[string]string{"TEST.text": "\x7fELFnothing"}}), "cannot be run"},
 		{"NoTrigrams", installation(t, "17.1", missing("share/extension/pg_trgm.control")), "has no extension pg_trgm"},
 		{"NoUnaccent", installation(t, "17.1", missing("share/extension/unaccent.control")), "has no extension unaccent"},
-		{"NoTimeZones", installation(t, "17.1", script("bin/postgres", `case "$*" in *--version*) echo "postgres (PostgreSQL) 17.1";; *)
-echo '2026-01-01 GMT FATAL:  invalid value for parameter "TimeZone": "America/Toronto"' >&2; echo "HINT: none" >&2; exit 1;; esac`)), `cannot run postgres: invalid value for parameter "TimeZone"`},
+		{"NoTimeZones",
+			installation(t, "17.1", script("bin/postgres", `case "$*" in *--version*) echo "postgres (PostgreSQL) 17.1";; *)
+echo '2026-01-01 GMT FATAL:  invalid value for parameter "TimeZone": "America/Toronto"' >&2
+echo "HINT: none" >&2; exit 1;; esac`)),
+			`cannot run postgres: invalid value for parameter "TimeZone"`},
 		{"TooOld", installation(t, "13.9"), "is Postgres 13, and 14 or newer is needed"},
 		{"NoVersion", installation(t, "next"), "unknown version"},
 	} {
@@ -65,12 +68,15 @@ echo '2026-01-01 GMT FATAL:  invalid value for parameter "TimeZone": "America/To
 			if c.name == "TooOld" || c.name == "NoVersion" { // comes after a newer one that works
 				found = embedded.Source{}.With(embedded.Altered{Places: []string{}, Machine: []string{c.bin}}).Search("")
 			}
-			if len(found.Unusable) != 1 || found.Unusable[0].Bin != c.bin || !strings.Contains(found.Unusable[0].Problem.Error(), c.says) {
+			if len(found.Unusable) != 1 || found.Unusable[0].Bin != c.bin ||
+				!strings.Contains(found.Unusable[0].Problem.Error(), c.says) {
 				t.Errorf("unusable: %+v, want %q", found.Unusable, c.says)
 			}
 			// Alone: one line says why, and what to do.
-			alone := embedded.Source{Offline: true}.With(embedded.Altered{Places: []string{}, Machine: []string{c.bin}}).Search("")
-			if alone.Err == nil || !strings.Contains(alone.Err.Error(), c.says) || !strings.Contains(alone.Err.Error(), embedded.Remedy) {
+			alone := embedded.Source{Offline: true}.With(embedded.Altered{Places: []string{},
+				Machine: []string{c.bin}}).Search("")
+			if alone.Err == nil || !strings.Contains(alone.Err.Error(), c.says) ||
+				!strings.Contains(alone.Err.Error(), embedded.Remedy) {
 				t.Errorf("alone: %v", alone.Err)
 			}
 		})

@@ -31,7 +31,8 @@ func socketURL(socket, port, name string) string {
 // tcpURL is for every connection, the first and those of a pool long after: somebody else may have taken the port of a
 // server that went away. With SCRAM, the server proves that it knows the password too, and a stranger learns nothing.
 func tcpURL(port, password, name string) string {
-	return fmt.Sprintf("host=127.0.0.1 port=%s user=explorer password=%s dbname=%s sslmode=disable require_auth=scram-sha-256", port, password, name)
+	return fmt.Sprintf("host=127.0.0.1 port=%s user=explorer password=%s dbname=%s sslmode=disable "+
+		"require_auth=scram-sha-256", port, password, name)
 }
 
 // url is the connection string of a database of the server.
@@ -64,7 +65,8 @@ func (e *Server) launchFirst(ctx context.Context) (err error) {
 		return e.launch(ctx)
 	}
 	if e.password, err = readPassword(e.cfg.Dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("data directory %s was not made for a server that listens on TCP: it has no %s", e.cfg.Dir, passwordFile)
+		return fmt.Errorf("data directory %s was not made for a server that listens on TCP: it has no %s",
+			e.cfg.Dir, passwordFile)
 	} else if err != nil {
 		return err
 	}

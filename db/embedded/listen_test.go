@@ -73,7 +73,8 @@ func TestTCP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ask(t, e.URL(), "SELECT current_setting('listen_addresses') || ' ' || current_setting('password_encryption')"); err != nil || got != "127.0.0.1 scram-sha-256" {
+		if got, err := ask(t, e.URL(), "SELECT current_setting('listen_addresses') || ' ' || "+
+			"current_setting('password_encryption')"); err != nil || got != "127.0.0.1 scram-sha-256" {
 			t.Errorf("listens on and encrypts by %q, %v", got, err)
 		}
 		for what, url := range map[string]string{
@@ -133,12 +134,13 @@ func TestTCP(t *testing.T) {
 		defer stranger.Close()
 		taken := stranger.Addr().(*net.TCPAddr).Port
 		asked := 0
-		e, err := Start(t.Context(), Config{Dir: tcpFolder(t), Logger: slog.New(slog.DiscardHandler), TCP: true, freePort: func(ctx context.Context) (int, error) {
-			if asked++; asked <= 2 {
-				return taken, nil
-			}
-			return freePort(ctx)
-		}})
+		e, err := Start(t.Context(), Config{Dir: tcpFolder(t), Logger: slog.New(slog.DiscardHandler), TCP: true,
+			freePort: func(ctx context.Context) (int, error) {
+				if asked++; asked <= 2 {
+					return taken, nil
+				}
+				return freePort(ctx)
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +155,8 @@ func TestTCP(t *testing.T) {
 		if !socketsWork {
 			return // all servers of ours have a password there
 		}
-		open, err := Start(t.Context(), Config{Dir: tcpFolder(t), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"listen_addresses": "127.0.0.1"}})
+		open, err := Start(t.Context(), Config{Dir: tcpFolder(t), Logger: slog.New(slog.DiscardHandler),
+			Settings: map[string]string{"listen_addresses": "127.0.0.1"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +182,8 @@ func TestTCP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Stop()
-		control := filepath.Join(dir, "global", "pg_control") // without it, the server does not come back before we have its port
+		// without it, the server does not come back before we have its port
+		control := filepath.Join(dir, "global", "pg_control")
 		if err := os.Rename(control, control+".away"); err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +220,8 @@ func TestTCP(t *testing.T) {
 		if err := e.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err = Start(t.Context(), Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), TCP: true}); err == nil || !strings.Contains(err.Error(), "was not made for a server that listens on TCP") {
+		if _, err = Start(t.Context(), Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), TCP: true}); err == nil ||
+			!strings.Contains(err.Error(), "was not made for a server that listens on TCP") {
 			t.Errorf("err = %v", err)
 		}
 	})

@@ -90,7 +90,8 @@ func TestTokenWithout(t *testing.T) {
 	}
 	defer token.Close()
 	var asked windows.Token // membership is asked of a token for impersonation
-	if err := windows.DuplicateTokenEx(token, windows.TOKEN_QUERY|windows.TOKEN_IMPERSONATE, nil, windows.SecurityIdentification, windows.TokenImpersonation, &asked); err != nil {
+	if err := windows.DuplicateTokenEx(token, windows.TOKEN_QUERY|windows.TOKEN_IMPERSONATE, nil,
+		windows.SecurityIdentification, windows.TokenImpersonation, &asked); err != nil {
 		t.Fatal(err)
 	}
 	defer asked.Close()
@@ -99,7 +100,7 @@ func TestTokenWithout(t *testing.T) {
 	}
 }
 
-// TestServerPath checks that a path that the code page has no letters for is given by another name.
+// TestServerPath checks that a path with characters outside of the code page is given by its short name.
 func TestServerPath(t *testing.T) {
 	t.Parallel()
 	plain, err := os.MkdirTemp("", "explorer-path-")

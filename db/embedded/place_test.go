@@ -11,7 +11,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// TestPlaceBehindALink checks that nothing is made where a stranger's link leads.
+// TestPlaceBehindALink checks that nothing is created in the target of a link that belongs to another user.
 func TestPlaceBehindALink(t *testing.T) {
 	t.Parallel()
 	jar, elsewhere := whole(), place(t)
@@ -24,7 +24,8 @@ func TestPlaceBehindALink(t *testing.T) {
 	}
 	server := repository(t, give(jar))
 	behind := filepath.Join(link, "postgres")
-	fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, behind)), behind, "cannot be kept anywhere", behind+" can be changed by others")
+	fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, behind)), behind, "cannot be kept anywhere",
+		behind+" can be changed by others")
 	entries, err := os.ReadDir(elsewhere)
 	if err != nil || len(entries) != 0 {
 		t.Errorf("behind the link: %v, %v", entries, err)
@@ -48,7 +49,8 @@ func TestPlaceClosedToTheServer(t *testing.T) {
 	want := closed
 	if os.Geteuid() == 0 {
 		want = good
-		fails(t, source.With(altered(jar, filepath.Join(filepath.Dir(closed), "none"))), filepath.Join(filepath.Dir(closed), "none"),
+		fails(t, source.With(altered(jar, filepath.Join(filepath.Dir(closed), "none"))),
+			filepath.Join(filepath.Dir(closed), "none"),
 			"cannot be kept anywhere", "as whom root runs Postgres, cannot enter "+filepath.Dir(filepath.Dir(closed)))
 		if a := source.With(altered(jar, closed, good)).Search("").Fetch; a == nil || filepath.Dir(a.To) != good {
 			t.Errorf("what would be fetched: %+v", a)

@@ -56,7 +56,8 @@ func TestPlaces(t *testing.T) {
 	}
 	open := filepath.Dir(tcpFolder(t))
 	t.Setenv("XDG_CACHE_HOME", open)
-	if places := (Source{}).places(); len(places) != 2 || places[0] != filepath.Join(open, "parliament-explorer", "postgres") {
+	if places := (Source{}).places(); len(places) != 2 ||
+		places[0] != filepath.Join(open, "parliament-explorer", "postgres") {
 		t.Errorf("with an open folder: %v", places)
 	}
 }

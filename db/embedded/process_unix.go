@@ -22,7 +22,8 @@ const socketsWork = true // else the server listens on TCP
 // installed are the places that installers put the server's programs in, as patterns.
 func installed() []string {
 	return []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin",
+		"/usr/local/opt/postgresql*/bin",
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	}
 }
@@ -30,7 +31,7 @@ func installed() []string {
 // serverPath is a path as the server's programs can read it.
 func serverPath(path string) string { return path }
 
-// rename gives a path another name.
+// rename returns a path another name.
 func rename(from, to string) error { return os.Rename(from, to) }
 
 // contain sees to it that what a program started ends with it. Here such children end by themselves.
@@ -60,7 +61,7 @@ func serverOwner() (*owner, error) {
 	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
 }
 
-// Give gives a path to the server's user. Of a link, it gives the link itself.
+// Give returns a path to the server's user. Of a link, it gives the link itself.
 func (e *Server) Give(path string) error {
 	if e.owner == nil {
 		return nil
@@ -77,7 +78,8 @@ func (e *Server) checkReachable(dir string) error {
 	case err != nil:
 		return err
 	case at != "":
-		return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, at)
+		return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it "+
+			"can reach, such as /var/lib/parliament-explorer", e.owner.name, at)
 	}
 	return nil
 }
@@ -130,13 +132,15 @@ func (e *Server) checkOwner() error {
 	}
 	if e.owner == nil {
 		if int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR", e.cfg.Dir, st.Uid)
+			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR",
+				e.cfg.Dir, st.Uid)
 		}
 		return nil
 	}
 	// As root the server simply runs as whoever owns the data.
 	if st.Uid == 0 {
-		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s", e.cfg.Dir, e.owner.name)
+		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s",
+			e.cfg.Dir, e.owner.name)
 	}
 	e.owner.uid, e.owner.gid = st.Uid, st.Gid
 	return e.checkReachable(filepath.Dir(e.cfg.Dir))
@@ -157,15 +161,24 @@ func (*Server) stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
 // stopNow ends a server that stopFast does not. Its next start recovers.
 func (*Server) stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
 
+// guardScript waits for the end of its standard input, and then stops the server with the process id $1 and removes the
+// folder $2 of its socket.
+const guardScript = `read -r _
+kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null
+rmdir "$2" 2>/dev/null; exit 0`
+
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
-// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
+// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds
+// nothing left to stop.
 func startGuard(pid int, socket string) (io.Closer, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()                                                                                                                                                                                                                          //nolint:errcheck // the guard has it
-	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; rmdir "$2" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid), socket) //nolint:gosec // a number
+	defer r.Close() //nolint:errcheck // the guard has it
+
+	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", guardScript, //nolint:gosec // pid is a number
+		"explorer-postgres-guard", strconv.Itoa(pid), socket)
 	guard.Stdin = r
 	guard.Dir = "/"
 	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -187,12 +200,14 @@ func (*Server) interrupt(pid int) error {
 	return nil
 }
 
-// isPostgres says whether a live process is a server on dir.
+// isPostgres reports whether a live process is a server on dir.
 func isPostgres(pid int, dir string) bool {
 	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
 		return false
 	}
-	out, err := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+	//nolint:gosec // pid is a number
+	ps := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid))
+	out, err := ps.Output()
 	if err != nil {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil {

@@ -57,7 +57,7 @@ func serverPath(path string) string {
 	return windows.UTF16ToString(short[:n])
 }
 
-// rename gives a path another name. A virus scanner may have a file of it open for a moment.
+// rename returns a path another name. A virus scanner may have a file of it open for a moment.
 func rename(from, to string) error {
 	for wait := 10 * time.Millisecond; ; wait *= 2 {
 		err := os.Rename(from, to)
@@ -80,7 +80,8 @@ type owner struct {
 func serverOwner() (*owner, error) {
 	var refused []*windows.SID
 	administrator := false
-	for _, group := range []windows.WELL_KNOWN_SID_TYPE{windows.WinBuiltinAdministratorsSid, windows.WinBuiltinPowerUsersSid} {
+	for _, group := range []windows.WELL_KNOWN_SID_TYPE{windows.WinBuiltinAdministratorsSid,
+		windows.WinBuiltinPowerUsersSid} {
 		sid, err := windows.CreateWellKnownSid(group)
 		if err != nil {
 			return nil, fmt.Errorf("look up the group of administrators: %w", err)
@@ -97,15 +98,16 @@ func serverOwner() (*owner, error) {
 	}
 	token, err := tokenWithout(refused)
 	if err != nil {
-		return nil, fmt.Errorf("running as an administrator, whom Postgres refuses, and giving up these rights failed: %w", err)
+		return nil, fmt.Errorf("running as an administrator, whom Postgres refuses, and giving up these rights failed: %w",
+			err)
 	}
 	o := &owner{name: "ourselves without administrators' rights", token: token}
 	runtime.AddCleanup(o, func(t windows.Token) { _ = t.Close() }, token)
 	return o, nil
 }
 
-// tokenWithout is our token without the rights of some groups and without privileges, as pg_ctl makes it for its server.
-// We start the server ourselves because pg_ctl goes away, and with it the server's exit and what it said.
+// tokenWithout is our token without the rights of some groups and without privileges, as pg_ctl makes it for its
+// server. We start the server ourselves because pg_ctl goes away, and with it the server's exit and what it said.
 func tokenWithout(groups []*windows.SID) (token windows.Token, err error) {
 	const disableMaxPrivilege = 1
 	var own windows.Token
@@ -121,7 +123,8 @@ func tokenWithout(groups []*windows.SID) (token windows.Token, err error) {
 	if err := create.Find(); err != nil {
 		return 0, err
 	}
-	if ok, _, err := create.Call(uintptr(own), disableMaxPrivilege, uintptr(len(disable)), uintptr(unsafe.Pointer(&disable[0])),
+	if ok, _, err := create.Call(uintptr(own), disableMaxPrivilege, uintptr(len(disable)),
+		uintptr(unsafe.Pointer(&disable[0])),
 		0, 0, 0, 0, uintptr(unsafe.Pointer(&token))); ok == 0 {
 		return 0, fmt.Errorf("CreateRestrictedToken: %w", err)
 	}
@@ -132,7 +135,8 @@ func tokenWithout(groups []*windows.SID) (token windows.Token, err error) {
 		return 0, errors.Join(err, token.Close())
 	}
 	byDefault := struct{ acl *windows.ACL }{acl}
-	if err := windows.SetTokenInformation(token, windows.TokenDefaultDacl, (*byte)(unsafe.Pointer(&byDefault)), uint32(unsafe.Sizeof(byDefault))); err != nil {
+	if err := windows.SetTokenInformation(token, windows.TokenDefaultDacl, (*byte)(unsafe.Pointer(&byDefault)),
+		uint32(unsafe.Sizeof(byDefault))); err != nil {
 		return 0, errors.Join(fmt.Errorf("SetTokenInformation: %w", err), token.Close())
 	}
 	return token, nil
@@ -190,7 +194,8 @@ func closeToOthers(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, acl, nil); err != nil {
+	if err := windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, acl, nil); err != nil {
 		return fmt.Errorf("close %s to others: %w", path, err)
 	}
 	return nil
@@ -217,15 +222,17 @@ func (e *Server) checkOwner() error {
 		if account, domain, _, err := sid.LookupAccount(""); err == nil {
 			name = domain + `\` + account
 		}
-		return fmt.Errorf("data directory %s belongs to another user (%s): run as that user, or choose another DATA_DIR", e.cfg.Dir, name)
+		return fmt.Errorf("data directory %s belongs to another user (%s): run as that user, or choose another DATA_DIR",
+			e.cfg.Dir, name)
 	}
 	return nil
 }
 
-// attributes start a program as its owner, with a console of its own that nobody sees: Ctrl-C, Ctrl-Break and the closing
-// of our console reach us alone.
+// attributes start a program as its owner, with a console of its own that nobody sees: Ctrl-C, Ctrl-Break and the
+// closing of our console reach us alone.
 func (o *owner) attributes() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP}
+	attr := &syscall.SysProcAttr{HideWindow: true,
+		CreationFlags: windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP}
 	if o != nil {
 		attr.Token = syscall.Token(o.token)
 	}
@@ -271,9 +278,12 @@ func containPID(pid int) (io.Closer, error) {
 		return nil, fmt.Errorf("make a job object: %w", err)
 	}
 	limits := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{
-		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE},
+		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{
+			LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+		},
 	}
-	if _, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits))); err == nil {
+	if _, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
+		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits))); err == nil {
 		err = assign(job, pid)
 	}
 	if err != nil {
@@ -283,7 +293,8 @@ func containPID(pid int) (io.Closer, error) {
 }
 
 func assign(job windows.Handle, pid int) error {
-	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, uint32(pid)) //nolint:gosec // a pid
+	//nolint:gosec // a pid
+	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, uint32(pid))
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) {
 		return nil // it has ended
 	}
@@ -304,10 +315,11 @@ func exited(process windows.Handle) bool {
 	return windows.GetExitCodeProcess(process, &code) == nil && code != stillActive
 }
 
-// isPostgres says whether a live process is the server that wrote the postmaster.pid in dir: a Postgres that is no
+// isPostgres reports whether a live process is the server that wrote the postmaster.pid in dir: a Postgres that is no
 // younger than the file says. A number that another process has got since is of a younger one.
 func isPostgres(pid int, dir string) bool {
-	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid)) //nolint:gosec // a pid
+	//nolint:gosec // a pid
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return errors.Is(err, windows.ERROR_ACCESS_DENIED) // cannot tell: be careful, and let Postgres refuse
 	}

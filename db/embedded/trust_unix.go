@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trusted says whether nobody else can change what is in a folder.
+// trusted reports whether nobody else can change what is in a folder.
 func trusted(dir string) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
@@ -21,7 +21,7 @@ func trusted(dir string) bool {
 	return ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
 }
 
-// writable says whether a folder could be made or written to, and changes nothing.
+// writable reports whether a folder could be made or written to, and changes nothing.
 func writable(dir string) bool {
 	for {
 		err := unix.Access(dir, unix.W_OK|unix.X_OK)
@@ -33,7 +33,7 @@ func writable(dir string) bool {
 	}
 }
 
-// noSpace says whether an error is that a disk, a quota or a limit is full.
+// noSpace reports whether an error is that a disk, a quota or a limit is full.
 func noSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

@@ -43,7 +43,8 @@ func TestTrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !trusted(dir) || trusted(file) || trusted(filepath.Join(dir, "none")) {
-		t.Errorf("trusted: our folder %t, a file %t, nothing %t", trusted(dir), trusted(file), trusted(filepath.Join(dir, "none")))
+		t.Errorf("trusted: our folder %t, a file %t, nothing %t", trusted(dir), trusted(file),
+			trusted(filepath.Join(dir, "none")))
 	}
 	if err := (&Server{cfg: Config{Dir: dir}}).checkOwner(); err != nil {
 		t.Error(err)
@@ -52,7 +53,8 @@ func TestTrusted(t *testing.T) {
 		t.Error("what is not there has an owner")
 	}
 	if other := os.Getenv("EXPLORER_TEST_FOREIGN_DIR"); other != "" { // only another user can make it
-		if err := (&Server{cfg: Config{Dir: other}}).checkOwner(); trusted(other) || err == nil || !strings.Contains(err.Error(), "belongs to another user") {
+		if err := (&Server{cfg: Config{Dir: other}}).checkOwner(); trusted(other) || err == nil ||
+			!strings.Contains(err.Error(), "belongs to another user") {
 			t.Errorf("another user's folder: trusted %t, %v", trusted(other), err)
 		}
 	}

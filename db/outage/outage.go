@@ -1,6 +1,6 @@
-// Package outage keeps a log readable while something is down. What everything that uses the database complains of then
-// is one cause: it has one line when it begins, one a minute while it lasts, and one when it is over. The same goes for any
-// other warning that is said over and over again in the same words.
+// Package outage limits the lines of a log during an outage. All warnings and errors about the database have one cause,
+// which has one line when it begins, one a minute while it lasts, and one when it ends. Other warnings that repeat with
+// identical text are limited in the same way. Begin reading at Handler.
 package outage
 
 import (
@@ -27,8 +27,8 @@ const (
 	most = 1000
 )
 
-// Handler hands records on to another handler, and of those about the same cause only a few. Warnings and errors about a
-// run or a request are lines of their own, unless the cause is the database.
+// Handler hands records on to another handler, and of those about the same cause only a few. Warnings and errors about
+// a run or a request are lines of their own, unless the cause is the database.
 type Handler struct {
 	slog.Handler
 	shared *shared
@@ -56,7 +56,7 @@ type cause struct {
 	afterThat time.Duration // the silence after which it is over
 }
 
-// NewHandler makes a handler; one that it made before is given back as it is.
+// NewHandler returns a Handler that passes records to h. If h is a Handler already, it returns h.
 func NewHandler(h slog.Handler) *Handler {
 	if made, ok := h.(*Handler); ok {
 		return made
@@ -84,7 +84,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// met notes that a cause was met, and says whether it has a line now, and how many it did not have before it.
+// met counts an occurrence of a cause. It reports whether to log it, and how many were left out since the last line.
 func (s *shared) met(key, what string, database bool, now time.Time) (leftOut int, speak bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *shared) met(key, what string, database bool, now time.Time) (leftOut in
 	return leftOut, true
 }
 
-// silence ends a cause that has not been met for long enough.
+// silence ends a cause that has not occurred for long enough.
 func (s *shared) silence(key string, c *cause) {
 	s.mu.Lock()
 	if rest := c.afterThat - time.Since(c.last); rest > 0 {
@@ -123,7 +123,7 @@ func (s *shared) silence(key string, c *cause) {
 	s.mu.Unlock()
 	message := "no longer: " + c.what
 	if c.database {
-		message = "the database is of use again"
+		message = "the database is available again"
 	} else if c.allLeft == 0 {
 		return // it was said once
 	}
@@ -132,7 +132,8 @@ func (s *shared) silence(key string, c *cause) {
 		return
 	}
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
-	r.AddAttrs(slog.Duration("lasted", c.last.Sub(c.began).Round(time.Millisecond)), slog.Int("left_out", c.leftOut), slog.Int("left_out_in_all", c.allLeft))
+	r.AddAttrs(slog.Duration("lasted", c.last.Sub(c.began).Round(time.Millisecond)), slog.Int("left_out", c.leftOut),
+		slog.Int("left_out_in_all", c.allLeft))
 	_ = s.root.Handle(ctx, r) // a log that cannot be written has nobody to tell
 }
 
@@ -165,7 +166,7 @@ var (
 	volatile = map[string]bool{"attempt": true, "num_errors": true, "sleep_duration": true, "duration": true}
 )
 
-// keyOf names the cause of a record; empty if it stands for itself.
+// keyOf returns the cause of a record. It is empty if the record is always logged.
 func (h *Handler) keyOf(r slog.Record) (key string, database bool) {
 	var b strings.Builder
 	b.WriteString(r.Level.String() + " " + r.Message + h.own)
@@ -192,11 +193,13 @@ func (h *Handler) keyOf(r slog.Record) (key string, database bool) {
 
 // Texts of pgx's errors, for those that come as texts.
 var (
-	unreachable = regexp.MustCompile("failed to connect to `|SQLSTATE (08|53|57P|58)|SQLSTATE 25006|conn closed|unexpected EOF|write failed: |receive message failed|closed pool|context deadline exceeded|i/o timeout|connection reset by peer|broken pipe")
-	address     = regexp.MustCompile(`[a-z]+://`)
+	unreachable = regexp.MustCompile("failed to connect to `|SQLSTATE (08|53|57P|58)|SQLSTATE 25006|conn closed|" +
+		"unexpected EOF|write failed: |receive message failed|closed pool|context deadline exceeded|i/o timeout|" +
+		"connection reset by peer|broken pipe")
+	address = regexp.MustCompile(`[a-z]+://`)
 )
 
-// Database says whether an error, or its text, is about the database not being of use just now. What is said of an
+// Database reports whether an error, or its text, is about the database not being of use just now. What is said of an
 // address is about what is there.
 func Database(v slog.Value) bool {
 	text := v.Resolve().String()
@@ -210,8 +213,8 @@ func Database(v slog.Value) bool {
 		case errors.As(err, &connect), pgconn.Timeout(err):
 			return true
 		case errors.As(err, &pg):
-			return pgerrcode.IsConnectionException(pg.Code) || pgerrcode.IsInsufficientResources(pg.Code) || pgerrcode.IsSystemError(pg.Code) ||
-				strings.HasPrefix(pg.Code, "57P") || pg.Code == pgerrcode.ReadOnlySQLTransaction
+			return pgerrcode.IsConnectionException(pg.Code) || pgerrcode.IsInsufficientResources(pg.Code) ||
+				pgerrcode.IsSystemError(pg.Code) || strings.HasPrefix(pg.Code, "57P") || pg.Code == pgerrcode.ReadOnlySQLTransaction
 		}
 		text = err.Error()
 	}

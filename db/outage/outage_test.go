@@ -30,7 +30,7 @@ func (w *written) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-// take gives what was written since the last time.
+// take returns what was written since the last call.
 func (w *written) take() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -41,12 +41,13 @@ func (w *written) take() string {
 // logged gives a logger and the lines that it has written since they were last asked for, to be asked for in a bubble.
 func logged() (*slog.Logger, func() []string) {
 	w := &written{}
-	l := slog.New(outage.NewHandler(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})))
+	l := slog.New(outage.NewHandler(slog.NewTextHandler(w,
+		&slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})))
 	return l, func() []string {
 		synctest.Wait()
 		text := w.take()
@@ -64,7 +65,7 @@ func want(t *testing.T, when string, got []string, lines ...string) {
 	}
 }
 
-// TestDatabase has everything complain of the database, each in its own way, for three minutes.
+// TestDatabase logs errors of the database from all parts of the program for three minutes, each in its own words.
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,12 +74,14 @@ func TestDatabase(t *testing.T) {
 		river := l.With("client_id", "w")
 		complain := func() {
 			l.Warn("heartbeat failed", "error", fmt.Errorf("beat: %w", down))
-			l.Error("request failed", "request_id", time.Now().String(), "path", "/bills", "error", errors.New("failed to connect to `user=x`: refused"))
+			l.Error("request failed", "request_id", time.Now().String(), "path", "/bills", "error",
+				errors.New("failed to connect to `user=x`: refused"))
 			l.Warn("the end of the step could not be recorded", "run_id", 1, "error", context.DeadlineExceeded)
 			river.ErrorContext(t.Context(), "Producer: Error fetching jobs", "err", "unexpected EOF", "queue", "q")
 		}
 		complain()
-		want(t, "when it begins", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
+		want(t, "when it begins", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
 		for range 59 {
 			time.Sleep(time.Second)
 			complain()
@@ -86,10 +89,12 @@ func TestDatabase(t *testing.T) {
 		want(t, "within a minute", lines())
 		time.Sleep(time.Second)
 		complain()
-		want(t, "after a minute", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)" left_out=239`)
+		want(t, "after a minute", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)" left_out=239`)
 		l.Info("something else", "error", down)
 		l.Warn("something else")
-		want(t, "meanwhile", lines(), `level=INFO msg="something else" error="FATAL: terminating (SQLSTATE 57P01)"`, `level=WARN msg="something else"`)
+		want(t, "meanwhile", lines(), `level=INFO msg="something else" error="FATAL: terminating (SQLSTATE 57P01)"`,
+			`level=WARN msg="something else"`)
 		time.Sleep(19 * time.Second)
 		complain()
 		want(t, "still", lines())
@@ -97,14 +102,16 @@ func TestDatabase(t *testing.T) {
 		want(t, "not over yet", lines())
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		want(t, "over", lines(), `level=INFO msg="the database is of use again" lasted=1m19s left_out=7 left_out_in_all=246`)
+		want(t, "over", lines(),
+			`level=INFO msg="the database is available again" lasted=1m19s left_out=7 left_out_in_all=246`)
 		complain()
-		want(t, "when it begins again", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
+		want(t, "when it begins again", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
 		time.Sleep(time.Hour)
 	})
 }
 
-// TestRepeated has a warning repeated in the same words, and lines that stand for themselves.
+// TestRepeated logs the same warning repeatedly, and lines that are written each time.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -119,7 +126,8 @@ func TestRepeated(t *testing.T) {
 			`level=WARN msg="housekeeping failed" task=x attempt=60 error=boom left_out=29`)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		want(t, "over", lines(), `level=INFO msg="no longer: housekeeping failed" lasted=2m8s left_out=4 left_out_in_all=62`)
+		want(t, "over", lines(),
+			`level=INFO msg="no longer: housekeeping failed" lasted=2m8s left_out=4 left_out_in_all=62`)
 
 		refused := &url.Error{Op: "Get", URL: "https://x.example", Err: context.DeadlineExceeded}
 		for range 2 {

@@ -42,7 +42,7 @@ func program(t *testing.T, cgo string) []byte {
 	return raw
 }
 
-// TestImage makes an image twice and looks into it.
+// TestImage builds an image twice, compares them, and checks the content.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	binary := program(t, "0")
@@ -82,7 +82,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The Dockerfile says the same.
+	// The Dockerfile has the same configuration.
 	docker, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -99,15 +99,17 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := config.Config
-	if c.Entrypoint[0] != says("ENTRYPOINT") || c.Cmd[0] != says("CMD") || says("USER") != "nonroot:nonroot" || c.User != "65532:65532" {
-		t.Errorf("runs %v %v as %s, want %s %s as %s", c.Entrypoint, c.Cmd, c.User, says("ENTRYPOINT"), says("CMD"), says("USER"))
+	if c.Entrypoint[0] != says("ENTRYPOINT") || c.Cmd[0] != says("CMD") || says("USER") != "nonroot:nonroot" ||
+		c.User != "65532:65532" {
+		t.Errorf("runs %v %v as %s, want %s %s as %s", c.Entrypoint, c.Cmd, c.User, says("ENTRYPOINT"), says("CMD"),
+			says("USER"))
 	}
 	for _, port := range strings.Fields(says("EXPOSE")) {
 		if _, ok := c.ExposedPorts[port+"/tcp"]; !ok {
 			t.Errorf("does not expose %s", port)
 		}
 	}
-	// What is in it.
+	// The content of the layers.
 	in := map[string]*tar.Header{}
 	texts := map[string][]byte{}
 	content := mutate.Extract(img)
@@ -129,7 +131,8 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s is of %s by %q", h.Name, h.ModTime, h.Uname)
 		}
 	}
-	if in["explorer"].Mode&0o111 == 0 || in["tmp"].Mode&0o1777 != 0o1777 || len(texts["zoneinfo.zip"]) < 100_000 || len(in) != 9 {
+	if in["explorer"].Mode&0o111 == 0 || in["tmp"].Mode&0o1777 != 0o1777 || len(texts["zoneinfo.zip"]) < 100_000 ||
+		len(in) != 9 {
 		t.Errorf("in it: %v", in)
 	}
 	if pool := x509.NewCertPool(); !pool.AppendCertsFromPEM(texts["etc/ssl/certs/ca-certificates.crt"]) {
@@ -137,7 +140,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestNoImage refuses what would not run in one.
+// TestNoImage refuses programs that would not run in an image.
 func TestNoImage(t *testing.T) {
 	t.Parallel()
 	if _, err := build([]byte("#!/bin/sh\n"), "", ""); err == nil {

@@ -11,12 +11,12 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// Guard keeps messages from being sent to loopback, link-local, private and other special addresses, in whatever form
-// an address is written, whatever a name resolves to at the moment of dialling, and it looks at the very
-// address that is about to be connected to. Redirects are not followed.
+// Guard keeps messages from being sent to loopback, link-local, private and other special addresses. It checks the
+// address of each connection right before it is made, after names were resolved, so that neither the form of an address
+// nor a changed name gets around it. Redirects are not followed.
 type Guard struct{ guardian *ssrf.Guardian }
 
-// NewGuard makes a guard that lets through public addresses, and the networks given.
+// NewGuard makes a guard that allows public addresses and the given networks.
 func NewGuard(allow ...netip.Prefix) *Guard {
 	var v4, v6 []netip.Prefix
 	for _, p := range allow {
@@ -29,10 +29,10 @@ func NewGuard(allow ...netip.Prefix) *Guard {
 	return &Guard{ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))}
 }
 
-// ErrRefused says that the address is not one that messages may be sent to.
+// ErrRefused means that messages may not be sent to an address.
 var ErrRefused = errors.New("refused: the address is not public, and the configuration does not allow it (ALERT_ALLOW)")
 
-// control is called with the address of every connection before it is made.
+// control checks the address of a connection before it is made.
 func (g *Guard) control(network, address string, c syscall.RawConn) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -56,8 +56,8 @@ func (g *Guard) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: 5 * time.Second, Control: g.control}
 }
 
-// client follows no redirect: a receiver that moved is told to whoever runs this, and what is sent goes where the
-// configuration says. It uses no proxy, which would dial in its stead.
+// client returns an HTTP client that follows no redirect: messages go only where the configuration says. It uses no
+// proxy, which would connect in its place, unchecked.
 func (g *Guard) client() *http.Client {
 	return &http.Client{
 		Timeout: 10 * time.Second,

@@ -1,5 +1,5 @@
-// Package notify sends messages to people and programs outside: by signed webhook, to Slack and what speaks like it,
-// and by e-mail. It refuses to be sent to the inside: see Guard.
+// Package notify sends messages to channels: signed webhooks, Slack and compatible services, and e-mail. It refuses to
+// send to internal addresses; see Guard. Begin reading at Parse and Channel.Send.
 package notify
 
 import (
@@ -24,7 +24,7 @@ import (
 
 // Message is what is sent.
 type Message struct {
-	// ID stays the same when a message is sent again, so that a receiver can tell.
+	// ID stays the same when a message is sent again, so that a receiver recognizes repeats.
 	ID string
 	// Type is "alert.firing", "alert.recovered" or "alert.test".
 	Type string
@@ -37,18 +37,18 @@ type Message struct {
 
 // Channel is where messages go.
 type Channel struct {
-	// Name is how the configuration calls it.
+	// Name is its name in the configuration.
 	Name string
 	// Kind is "webhook", "slack" or "email".
 	Kind string
-	// Target says where it leads, without anything secret.
+	// Target is its address without secrets.
 	Target string
 
 	send func(context.Context, Message) (string, error)
 }
 
-// Send sends a message and returns what the receiver said, in a few words. It takes no longer than ctx allows. Its
-// errors hold no secrets.
+// Send sends a message and returns a summary of the receiver's answer. It returns when ctx ends. Its errors contain no
+// secrets.
 func (c *Channel) Send(ctx context.Context, m Message) (string, error) { return c.send(ctx, m) }
 
 var channelName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
@@ -59,7 +59,7 @@ var channelName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 //	team=slack+https://hooks.slack.com/services/...            Slack's format
 //	mail=smtps://user:password@mail.example.org?from=explorer@example.org&to=ops@example.org
 //
-// smtp is the same with STARTTLS where the server offers it (tls=require insists, tls=none does without).
+// smtp uses STARTTLS if the server offers it; tls=require requires it, and tls=none never uses it.
 func Parse(spec string, guard *Guard) (*Channel, error) {
 	name, address, ok := strings.Cut(spec, "=")
 	if !ok || !channelName.MatchString(name) {
@@ -67,7 +67,9 @@ func Parse(spec string, guard *Guard) (*Channel, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://", name)
+		return nil, fmt.Errorf(
+			"channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://", name,
+		)
 	}
 	c := &Channel{Name: name, Target: u.Scheme + "://" + u.Host}
 	switch u.Scheme {
@@ -101,7 +103,7 @@ func NewWebhook(secret string) (*standardwebhooks.Webhook, error) {
 	}
 	w, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
-		return nil, errors.New("the secret cannot be used: " + want) // the library's words repeat it in part
+		return nil, errors.New("the secret cannot be used: " + want) // the library's error repeats part of the secret
 	}
 	return w, nil
 }
@@ -115,7 +117,9 @@ func webhook(u *url.URL, guard *Guard) (func(context.Context, Message) (string, 
 	target.Fragment = ""
 	client := guard.client()
 	return func(ctx context.Context, m Message) (string, error) {
-		body, err := json.Marshal(map[string]any{"type": m.Type, "timestamp": m.At.UTC().Format(time.RFC3339Nano), "data": m.Data})
+		body, err := json.Marshal(
+			map[string]any{"type": m.Type, "timestamp": m.At.UTC().Format(time.RFC3339Nano), "data": m.Data},
+		)
 		if err != nil {
 			return "", err
 		}
@@ -131,7 +135,7 @@ func webhook(u *url.URL, guard *Guard) (func(context.Context, Message) (string, 
 	}, nil
 }
 
-// slackEscape keeps text from being taken for Slack's markup.
+// slackEscape escapes Slack's markup.
 var slackEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func slack(u *url.URL, guard *Guard) func(context.Context, Message) (string, error) {
@@ -149,8 +153,14 @@ func slack(u *url.URL, guard *Guard) func(context.Context, Message) (string, err
 	}
 }
 
-// post sends JSON; any answer but 2xx is an error.
-func post(ctx context.Context, client *http.Client, address string, body []byte, headers map[string]string) (string, error) {
+// post sends JSON. An answer other than 2xx is an error.
+func post(
+	ctx context.Context,
+	client *http.Client,
+	address string,
+	body []byte,
+	headers map[string]string,
+) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return "", errors.New("its address cannot be used")
@@ -163,14 +173,14 @@ func post(ctx context.Context, client *http.Client, address string, body []byte,
 	resp, err := client.Do(req)
 	if err != nil {
 		var wrapped *url.Error
-		if errors.As(err, &wrapped) { // whose text has the address, and the address may be a secret
+		if errors.As(err, &wrapped) { // its text contains the address, which may be secret
 			err = wrapped.Err
 		}
 		return "", err
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	// Not resp.Status: its words are the receiver's own, of any length.
+	// Not resp.Status: the receiver chooses its text, of any length.
 	status := strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
@@ -181,7 +191,7 @@ func post(ctx context.Context, client *http.Client, address string, body []byte,
 	return status, nil
 }
 
-// redirectError is an answer that leads elsewhere: an address that messages are not sent to, so it is an ErrRefused.
+// redirectError is a redirect to another address. Messages are not sent there, so it is an ErrRefused.
 type redirectError struct{ status string }
 
 func (e *redirectError) Error() string {
@@ -190,6 +200,7 @@ func (e *redirectError) Error() string {
 
 func (e *redirectError) Is(target error) bool { return target == ErrRefused }
 
+// email returns a function that sends messages by the mail server of an address.
 func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, error), error) {
 	query := u.Query()
 	from, to := query.Get("from"), query["to"]
@@ -204,29 +215,9 @@ func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, er
 			return nil, fmt.Errorf("to %q: want an e-mail address", address)
 		}
 	}
-	options := []gomail.Option{gomail.WithTimeout(10 * time.Second), gomail.WithDialContextFunc(guard.dialer().DialContext), gomail.WithoutNoop()}
-	switch tls := query.Get("tls"); {
-	case u.Scheme == "smtps":
-		options = append(options, gomail.WithSSL(), gomail.WithPort(465))
-	case tls == "" || tls == "opportunistic":
-		options = append(options, gomail.WithTLSPortPolicy(gomail.TLSOpportunistic))
-	case tls == "require":
-		options = append(options, gomail.WithTLSPortPolicy(gomail.TLSMandatory))
-	case tls == "none":
-		options = append(options, gomail.WithTLSPortPolicy(gomail.NoTLS))
-	default:
-		return nil, fmt.Errorf("tls %q: want require, opportunistic or none", tls)
-	}
-	if p := u.Port(); p != "" {
-		port, err := strconv.Atoi(p)
-		if err != nil {
-			return nil, fmt.Errorf("port %q: want a number", p)
-		}
-		options = append(options, gomail.WithPort(port))
-	}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+	options, err := mailOptions(u, guard)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
 		return nil, err
@@ -249,6 +240,42 @@ func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, er
 		}
 		return "accepted by " + u.Hostname(), nil
 	}, nil
+}
+
+// mailOptions returns how to reach the mail server of an address.
+func mailOptions(u *url.URL, guard *Guard) ([]gomail.Option, error) {
+	options := []gomail.Option{
+		gomail.WithTimeout(10 * time.Second),
+		gomail.WithDialContextFunc(guard.dialer().DialContext),
+		gomail.WithoutNoop(),
+	}
+	switch tls := u.Query().Get("tls"); {
+	case u.Scheme == "smtps":
+		options = append(options, gomail.WithSSL(), gomail.WithPort(465))
+	case tls == "" || tls == "opportunistic":
+		options = append(options, gomail.WithTLSPortPolicy(gomail.TLSOpportunistic))
+	case tls == "require":
+		options = append(options, gomail.WithTLSPortPolicy(gomail.TLSMandatory))
+	case tls == "none":
+		options = append(options, gomail.WithTLSPortPolicy(gomail.NoTLS))
+	default:
+		return nil, fmt.Errorf("tls %q: want require, opportunistic or none", tls)
+	}
+	if p := u.Port(); p != "" {
+		port, err := strconv.Atoi(p)
+		if err != nil {
+			return nil, fmt.Errorf("port %q: want a number", p)
+		}
+		options = append(options, gomail.WithPort(port))
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		options = append(
+			options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()),
+			gomail.WithPassword(password),
+		)
+	}
+	return options, nil
 }
 
 // ParsePrefixes reads networks in CIDR notation, for Guard.

@@ -22,7 +22,14 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"
 
-var message = notify.Message{ID: "m1", Type: "alert.firing", At: time.Now(), Title: "It <broke> & more", Detail: "line one\nline two", Data: map[string]any{"n": 1}}
+var message = notify.Message{
+	ID:     "m1",
+	Type:   "alert.firing",
+	At:     time.Now(),
+	Title:  "It <broke> & more",
+	Detail: "line one\nline two",
+	Data:   map[string]any{"n": 1},
+}
 
 func parse(t testing.TB, spec string, guard *notify.Guard) *notify.Channel {
 	t.Helper()
@@ -36,12 +43,16 @@ func parse(t testing.TB, spec string, guard *notify.Guard) *notify.Channel {
 // Nothing that is not public is connected to, however its address is written, resolved or redirected to.
 func TestGuardRefuses(t *testing.T) {
 	t.Parallel()
-	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the inside was reached") }))
+	inside := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the inside was reached") }),
+	)
 	defer inside.Close()
 	_, port, _ := net.SplitHostPort(inside.Listener.Addr().String())
 	for _, host := range []string{
-		"127.0.0.1", "[::1]", "localhost", "127.1.2.3", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
-		"169.254.169.254", "[fe80::1]", "10.0.0.1", "172.16.0.1", "192.168.1.1", "[fd00::1]", "[64:ff9b::7f00:1]", "100.64.0.1", "224.0.0.1",
+		"127.0.0.1", "[::1]", "localhost", "127.1.2.3", "2130706433", "0x7f000001", "0177.0.0.1", "127.1",
+		"[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
+		"169.254.169.254", "[fe80::1]", "10.0.0.1", "172.16.0.1", "192.168.1.1", "[fd00::1]", "[64:ff9b::7f00:1]",
+		"100.64.0.1", "224.0.0.1",
 	} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
@@ -58,14 +69,17 @@ func TestGuardRefuses(t *testing.T) {
 
 func TestGuardFollowsNoRedirectInside(t *testing.T) {
 	t.Parallel()
-	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the inside was reached") }))
+	inside := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the inside was reached") }),
+	)
 	defer inside.Close()
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, strings.Replace(inside.URL, "127.0.0.1", "127.0.0.2", 1), http.StatusTemporaryRedirect)
 	}))
 	defer outside.Close()
 	guard := notify.NewGuard(netip.MustParsePrefix("127.0.0.1/32")) // outside, as far as this test goes
-	if _, err := parse(t, "c="+outside.URL+"#"+secret, guard).Send(t.Context(), message); !errors.Is(err, notify.ErrRefused) {
+	_, err := parse(t, "c="+outside.URL+"#"+secret, guard).Send(t.Context(), message)
+	if !errors.Is(err, notify.ErrRefused) {
 		t.Errorf("err = %v, want ErrRefused", err)
 	}
 }
@@ -95,7 +109,8 @@ func TestWebhook(t *testing.T) {
 	if c.Kind != "webhook" || strings.Contains(c.Target, "private") || strings.Contains(c.Target, "whsec") {
 		t.Errorf("channel = %+v", c)
 	}
-	if said, err := c.Send(t.Context(), message); err != nil || said != "200 OK" || got["type"] != "alert.firing" || got["data"].(map[string]any)["n"] != 1.0 {
+	if said, err := c.Send(t.Context(), message); err != nil || said != "200 OK" || got["type"] != "alert.firing" ||
+		got["data"].(map[string]any)["n"] != 1.0 {
 		t.Errorf("%q, %v, %v", said, err, got)
 	}
 	answer = http.StatusGone
@@ -179,13 +194,18 @@ func TestEmail(t *testing.T) {
 		t.Fatal(err)
 	}
 	mail := <-got
-	for _, want := range []string{"MAIL FROM:<explorer@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>", "Subject: It <broke> & more", "line one\nline two", "Message-ID: <m1@parliament-explorer>"} {
+	for _, want := range []string{
+		"MAIL FROM:<explorer@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>",
+		"Subject: It <broke> & more", "line one\nline two", "Message-ID: <m1@parliament-explorer>",
+	} {
 		if !strings.Contains(mail, want) {
 			t.Errorf("%q is not in:\n%s", want, mail)
 		}
 	}
 	other, _ := mailServer(t)
-	if _, err := parse(t, "mail=smtp://"+other+"?tls=none&from=a@example.org&to=b@example.org", notify.NewGuard()).Send(t.Context(), message); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := parse(t, "mail=smtp://"+other+"?tls=none&from=a@example.org&to=b@example.org", notify.NewGuard()).
+		Send(t.Context(), message); err == nil ||
+		!strings.Contains(err.Error(), "refused") {
 		t.Errorf("a mail server inside: %v", err)
 	}
 }

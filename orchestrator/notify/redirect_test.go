@@ -34,7 +34,8 @@ func TestRedirects(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := c.Send(t.Context(), notify.Message{ID: "1", Type: "alert.test", At: time.Now()}); err == nil || !strings.Contains(err.Error(), "redirects are not followed") {
+				if _, err := c.Send(t.Context(), notify.Message{ID: "1", Type: "alert.test", At: time.Now()}); err == nil ||
+					!strings.Contains(err.Error(), "redirects are not followed") {
 					t.Errorf("%d to %q: %v", status, target, err)
 				}
 			}

@@ -47,7 +47,9 @@ func TestFromYAMLWeighs(t *testing.T) { //nolint:paralleltest // it measures the
 	if _, err := runconfig.FromYAML([]byte(deep(65))); !errors.As(err, &faults) || len(faults.Faults[0].Pointer) > 210 {
 		t.Errorf("%v", err)
 	}
-	if _, err := runconfig.FromYAML([]byte(strings.Repeat("k", 1000) + ": [" + strings.Repeat("&a 0, ", 30) + "]")); !errors.As(err, &faults) || len(faults.Faults) != 20 || len(err.Error()) > 8000 {
+	doc := strings.Repeat("k", 1000) + ": [" + strings.Repeat("&a 0, ", 30) + "]"
+	_, err := runconfig.FromYAML([]byte(doc))
+	if !errors.As(err, &faults) || len(faults.Faults) != 20 || len(err.Error()) > 8000 {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package runconfig reads run config, and requests that have it, as people write them: YAML 1.2, of which JSON is a
-// part.
+// Package runconfig reads, validates and completes run config. FromYAML converts YAML 1.2, which includes JSON; a Spec
+// validates the config of one asset; Resolve turns the config of a request into one config for each asset of a run.
+// Begin reading at Resolve.
 package runconfig
 
 import (
@@ -17,15 +18,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// SyntaxError says that a text is no YAML document.
+// SyntaxError means that a text is not a YAML document.
 type SyntaxError struct{ Detail string }
 
 func (e *SyntaxError) Error() string { return e.Detail }
 
-// Fault is what is wrong with a value of a document, and where: a JSON pointer.
+// Fault is what is wrong with a value of a document, and where, as a JSON pointer.
 type Fault struct{ Pointer, Detail string }
 
-// Error lists the first faults of a document that cannot be taken as JSON.
+// Error lists the first faults of a document that cannot be converted to JSON.
 type Error struct{ Faults []Fault }
 
 func (e *Error) Error() string {
@@ -44,15 +45,15 @@ const (
 	maxWeight = 45_000
 )
 
-// FromYAML turns a YAML document into JSON; nil if there is nothing in it. Scalars are as the core schema of YAML 1.2
-// has them, and the web UI: no is a text, 010 is ten. Aliases, anchors and tags are refused, as is what JSON does not
-// have, and a key that is given twice. The error is a *SyntaxError or an *Error.
+// FromYAML converts a YAML document to JSON; nil if it is empty. Scalars follow the core schema of YAML 1.2, as in the
+// web UI: no is a string, and 010 is ten. It refuses aliases, anchors, tags, values that JSON does not have, and
+// repeated keys. The error is a *SyntaxError or an *Error.
 func FromYAML(text []byte) (json.RawMessage, error) {
 	if !utf8.Valid(text) {
 		return nil, &SyntaxError{Detail: "not valid UTF-8"}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if m := version.FindSubmatchIndex(text); m != nil { // the parser knows of 1.1 alone
+	if m := version.FindSubmatchIndex(text); m != nil { // the parser accepts only 1.1
 		text = bytes.Clone(text)
 		copy(text[m[2]:m[3]], "#")
 	}
@@ -71,8 +72,8 @@ func FromYAML(text []byte) (json.RawMessage, error) {
 	return c.out.Bytes(), nil
 }
 
-// weigh estimates what it takes to parse a text by the marks in it that may begin a value. Flow style and pairs weigh
-// more: the parser has to look ahead.
+// weigh estimates the cost of parsing a text by the characters in it that may begin a value. Flow style and pairs weigh
+// more, because the parser looks ahead.
 func weigh(text []byte) (weight int) {
 	for i, b := range text {
 		switch b {
@@ -95,9 +96,11 @@ func weigh(text []byte) (weight int) {
 
 var version = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*(%)YAML[ \t]+1\.2[ \t]*(?:#[^\r\n]*)?\r?\n`)
 
-// document reads the only document of a text; nil if there is nothing in it.
+// document returns the only document of a text; nil if it is empty.
 func document(text []byte) (root *yaml.Node, err error) {
-	l, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithV4Defaults(), yaml.WithUniqueKeys(false), yaml.WithStreamNodes())
+	l, err := yaml.NewLoader(
+		bytes.NewReader(text), yaml.WithV4Defaults(), yaml.WithUniqueKeys(false), yaml.WithStreamNodes(),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +114,8 @@ func document(text []byte) (root *yaml.Node, err error) {
 			return nil, &SyntaxError{Detail: syntax(err)}
 		}
 		if n.Kind == yaml.StreamNode {
-			if s := n.Stream; s != nil && (len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
+			if s := n.Stream; s != nil &&
+				(len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
 				return nil, &SyntaxError{Detail: "want YAML 1.2 without directives"}
 			}
 			continue
@@ -126,10 +130,12 @@ func document(text []byte) (root *yaml.Node, err error) {
 	}
 }
 
-// position is where the parser names itself and a place.
-var position = regexp.MustCompile(`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `)
+// position matches the parser's name and position in its errors.
+var position = regexp.MustCompile(
+	`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `,
+)
 
-// syntax is what the parser says, in one line: where, and what.
+// syntax returns the parser's error in one line: where, and what.
 func syntax(err error) string {
 	s := strings.Join(strings.Fields(err.Error()), " ")
 	if m := position.FindStringSubmatch(s); m != nil {
@@ -146,8 +152,8 @@ type converter struct {
 	path   []string // to the value that is being converted
 }
 
-// pointer is made for faults alone: one for each value would take as long as the product of their number and their
-// depth.
+// pointer returns the path as a JSON pointer. It is made for faults only: one for each value would cost the number of
+// values times their depth.
 func (c *converter) pointer() string {
 	var b strings.Builder
 	for _, part := range c.path {
@@ -160,7 +166,7 @@ func (c *converter) pointer() string {
 	return clip(b.String())
 }
 
-// clip cuts a text that is too long for a pointer.
+// clip cuts a string that is too long for a pointer.
 func clip(s string) string {
 	if len(s) <= maxPointer {
 		return s
@@ -168,7 +174,7 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:maxPointer], "") + "…"
 }
 
-// within converts what is one deeper.
+// within converts a nested value.
 func (c *converter) within(part string, f func()) {
 	c.path = append(c.path, part)
 	f()
@@ -177,7 +183,10 @@ func (c *converter) within(part string, f func()) {
 
 func (c *converter) fault(n *yaml.Node, format string, args ...any) {
 	if len(c.faults) < maxFaults {
-		c.faults = append(c.faults, Fault{Pointer: c.pointer(), Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)})
+		c.faults = append(
+			c.faults,
+			Fault{Pointer: c.pointer(), Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)},
+		)
 	}
 }
 
@@ -209,7 +218,7 @@ func (c *converter) value(n *yaml.Node) {
 	}
 }
 
-// plain refuses what would make a document of few bytes a large one, or something else than it looks like.
+// plain refuses nodes that would make a small document large, or different from what it looks like.
 func (c *converter) plain(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -254,7 +263,7 @@ func (c *converter) mapping(n *yaml.Node) {
 	c.out.WriteByte('}')
 }
 
-// keyText is a key as JavaScript has it, where keys are texts: the empty key is of null, and 010 is "10".
+// keyText returns a key as JavaScript has it, where keys are strings: an empty key is that of null, and 010 is "10".
 func keyText(n *yaml.Node) string {
 	if n.Style != 0 {
 		return n.Value
@@ -285,7 +294,7 @@ func (c *converter) scalar(n *yaml.Node) {
 
 func (c *converter) text(s string) {
 	raw, err := json.Marshal(s)
-	if err != nil { // it is UTF-8
+	if err != nil { // cannot happen: it is UTF-8
 		return
 	}
 	c.out.Write(raw)
@@ -298,9 +307,8 @@ var (
 	notFinite = regexp.MustCompile(`^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$`)
 )
 
-// resolve gives the JSON of a scalar without quotation marks by the core schema; empty if it is a text. finite is false
-// of a number that JSON does not have.
-// source: YAML 1.2.2, 10.3.2
+// resolve returns the JSON of an unquoted scalar by the core schema; empty if it is a string. finite is false for a
+// number that JSON does not have. source: YAML 1.2.2, 10.3.2
 func resolve(s string) (json string, finite bool) {
 	switch s {
 	case "", "~", "null", "Null", "NULL":

@@ -86,8 +86,8 @@ func TestFromYAMLExactly(t *testing.T) {
 	}
 }
 
-// TestFromYAMLBounded reads texts that were made to take long: a tenth of a second of the processor each, where what grows
-// faster than the text would take an hour.
+// TestFromYAMLBounded reads texts that were made to take long: a tenth of a second of the processor each, where what
+// grows faster than the text would take an hour.
 func TestFromYAMLBounded(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 18
@@ -126,7 +126,10 @@ func indents() string {
 }
 
 func FuzzFromYAML(f *testing.F) {
-	for _, s := range []string{"a: 1", "ops: {a: {config: {limit: 010}}}", "- x\n- *y", "? a\n: b", "a: |\n x", `{"a": [1, .5e3]}`, "%YAML 1.2\n---\n!t x"} {
+	for _, s := range []string{
+		"a: 1", "ops: {a: {config: {limit: 010}}}", "- x\n- *y", "? a\n: b", "a: |\n x", `{"a": [1, .5e3]}`,
+		"%YAML 1.2\n---\n!t x",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

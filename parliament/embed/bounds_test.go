@@ -26,7 +26,8 @@ func TestManyEntries(t *testing.T) { //nolint:paralleltest // it measures
 			t.Errorf("%s: %d MB for an answer of %d", entry, made>>20, len(raw)>>20)
 		}
 	}
-	if _, err := embed.Read([]byte(`{"data":[{"embedding":[1]},{"embedding":[1]},{"embedding":[1]}]}`), 2); err == nil || !strings.Contains(err.Error(), "more than 2 embeddings for 2 texts") {
+	if _, err := embed.Read([]byte(`{"data":[{"embedding":[1]},{"embedding":[1]},{"embedding":[1]}]}`), 2); err == nil ||
+		!strings.Contains(err.Error(), "more than 2 embeddings for 2 texts") {
 		t.Errorf("%v", err)
 	}
 }
@@ -34,8 +35,11 @@ func TestManyEntries(t *testing.T) { //nolint:paralleltest // it measures
 // TestBoundedReason repeats little of what an endpoint sent.
 func TestBoundedReason(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{`{"data":[{"embedding":[1%s]}]}`, `{"data":[{"index":1%s}]}`, `{"usage":{"total_tokens":1%s}}`} {
-		if _, err := embed.Read(fmt.Appendf(nil, body, strings.Repeat("0", 300_000)), 1); err == nil || len(err.Error()) > 1000 {
+	for _, body := range []string{
+		`{"data":[{"embedding":[1%s]}]}`, `{"data":[{"index":1%s}]}`, `{"usage":{"total_tokens":1%s}}`,
+	} {
+		if _, err := embed.Read(fmt.Appendf(nil, body, strings.Repeat("0", 300_000)), 1); err == nil ||
+			len(err.Error()) > 1000 {
 			t.Errorf("%.40s…: an error of %d bytes", body, len(err.Error()))
 		}
 	}
@@ -53,7 +57,9 @@ func TestMost(t *testing.T) {
 		if n < 100 {
 			t.Errorf("%d texts at once with %d numbers each", n, size)
 		}
-		one := `{"object":"embedding","index":%d,"embedding":[0.012345678901234567` + strings.Repeat(", -0.012345678901234567", numbers-1) + `]}`
+		one := `{"object":"embedding","index":%d,"embedding":[0.012345678901234567` + strings.Repeat(
+			", -0.012345678901234567", numbers-1,
+		) + `]}`
 		var raw strings.Builder
 		raw.WriteString(`{"data":[`)
 		for i := range n {

@@ -1,4 +1,4 @@
-// Package embed asks an OpenAI-compatible endpoint for embeddings of texts.
+// Package embed requests embeddings of texts from an OpenAI-compatible endpoint. Begin reading at New and Client.Embed.
 package embed
 
 import (
@@ -23,21 +23,21 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// Config says where and how to ask.
+// Config configures a Client.
 type Config struct {
-	// URL is the endpoint's base, e.g. https://api.openai.com/v1; "/embeddings" is added unless it ends so.
+	// URL is the endpoint's base address, e.g. https://api.openai.com/v1. "/embeddings" is appended unless it is there.
 	URL string
 	// Model is the name of the model.
 	Model string
 	// APIKey is sent as a bearer token; empty: none.
 	APIKey string
-	// Timeout of one request; default 30 s.
+	// Timeout is the time limit of one request; default 30 s.
 	Timeout time.Duration
-	// RetryDelay is the first delay before another try, doubled each time; default 500 ms.
+	// RetryDelay is the delay before the first retry; default 500 ms. It doubles with each retry.
 	RetryDelay time.Duration
 }
 
-// Client asks. Make one with New.
+// Client requests embeddings. Make one with New. It is safe for concurrent use.
 type Client struct {
 	cfg     Config
 	address string
@@ -45,26 +45,26 @@ type Client struct {
 	exec    failsafe.Executor[*Result]
 }
 
-// Result is the embeddings of some texts, each of length one, and what they cost.
+// Result has the embeddings of some texts, each of length one, and the number of tokens used.
 type Result struct {
 	Embeddings [][]float32
 	Tokens     int // as the endpoint counts; 0 if it does not
 }
 
 const (
-	// maxBody is the longest answer taken, and bodyOfText what of it one text may have: 16,000 numbers.
+	// maxBody is the maximum length of an answer, and bodyOfText the part of it that one text may use: 16,000 numbers.
 	maxBody    = 64 << 20
 	bodyOfText = 512 << 10
-	// maxValues is how many numbers an answer may have: 1,000 texts with 4,000 each.
+	// maxValues is the maximum count of numbers in an answer: 1,000 texts of 4,000 numbers each.
 	maxValues = 4 << 20
-	// maxSize is the longest embedding, and bytesOfNumber how long a number may be written, with the white space before
-	// it.
+	// maxSize is the maximum count of numbers in an embedding, and bytesOfNumber the maximum length of a number with the
+	// white space before it.
 	maxSize       = 16_000
 	bytesOfNumber = 32
 )
 
-// Most is how many texts may be sent at once so that their answer is within the bounds: size is how many numbers an
-// embedding has, or 0 when that is not known yet.
+// Most returns how many texts may be sent at once so that the answer stays within the limits. size is the count of
+// numbers in an embedding, or 0 if unknown.
 func Most(size int) int {
 	if size <= 0 || size > maxSize {
 		size = maxSize
@@ -73,7 +73,7 @@ func Most(size int) int {
 	return min(maxBody/(size*bytesOfNumber), maxValues/size)
 }
 
-// New makes a client; an error names what is wrong with its configuration.
+// New makes a client. The error names what is wrong with the configuration.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	switch {
@@ -104,16 +104,21 @@ func New(cfg Config) (*Client, error) {
 			}
 			return -1
 		}).Build()
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 20}
-	// No redirect is followed: texts and the key go where the configuration says.
-	asker := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 20,
+	}
+	// Redirects are not followed: texts and the key must not go to another address than the configured one.
+	asker := &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	return &Client{cfg: cfg, address: address, http: asker, exec: failsafe.With(retry)}, nil
 }
 
-// Model is the model's name.
+// Model returns the name of the model.
 func (c *Client) Model() string { return c.cfg.Model }
 
-// StatusError is an answer with another status than 200.
+// StatusError is an answer with a status other than 200.
 type StatusError struct {
 	Status     int
 	Says       string // the endpoint's own words, cut short
@@ -121,7 +126,9 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the embeddings endpoint answered %d %s: %s", e.Status, http.StatusText(e.Status), e.Says))
+	return strings.TrimSpace(fmt.Sprintf(
+		"the embeddings endpoint answered %d %s: %s", e.Status, http.StatusText(e.Status), e.Says,
+	))
 }
 
 // AnswerError is an answer that cannot be used.
@@ -138,14 +145,16 @@ func (e *networkError) Unwrap() error { return e.error }
 func transient(err error) bool {
 	var s *StatusError
 	var network *networkError
-	return errors.As(err, &s) && (s.Status == http.StatusTooManyRequests || s.Status >= 500) || errors.As(err, &network) && !errors.Is(err, context.Canceled)
+	return errors.As(err, &s) && (s.Status == http.StatusTooManyRequests || s.Status >= 500) || errors.As(err, &network) &&
+		!errors.Is(err, context.Canceled)
 }
 
-// Embed gives the embeddings of texts, in order. What may pass is tried up to five times.
+// Embed returns the embeddings of texts, in their order. Transient errors are retried, up to five attempts.
 func (c *Client) Embed(ctx context.Context, texts []string) (*Result, error) {
 	r, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[*Result]) (*Result, error) {
 		r, err := c.Once(exec.Context(), texts)
-		if err != nil && exec.Context().Err() != nil { // left by whoever asked: the endpoint has not failed, and is not tried again
+		// left by whoever asked: the endpoint has not failed, and is not tried again
+		if err != nil && exec.Context().Err() != nil {
 			return nil, context.Canceled
 		}
 		return r, err
@@ -156,7 +165,7 @@ func (c *Client) Embed(ctx context.Context, texts []string) (*Result, error) {
 	return r, err
 }
 
-// Once is Embed with a single try.
+// Once is like Embed, but with a single attempt.
 func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -185,12 +194,14 @@ func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, &StatusError{Status: resp.StatusCode, Says: c.words(raw), RetryAfter: time.Duration(max(0, seconds)) * time.Second}
+		return nil, &StatusError{
+			Status: resp.StatusCode, Says: c.words(raw), RetryAfter: time.Duration(max(0, seconds)) * time.Second,
+		}
 	}
 	return read(raw, len(texts))
 }
 
-// words are an endpoint's own, cut short, without the key that it may repeat.
+// words returns the endpoint's own message, limited in length, without the API key that it may repeat.
 func (c *Client) words(raw []byte) string {
 	s := strings.ToValidUTF8(string(raw[:min(2000, len(raw))]), "")
 	if c.cfg.APIKey != "" {
@@ -199,7 +210,7 @@ func (c *Client) words(raw []byte) string {
 	return strings.TrimSpace(upstream.Cut(s, 200))
 }
 
-// unwrapURL leaves out the address, which may hold a secret.
+// unwrapURL removes the address from an error. It may contain a secret.
 func unwrapURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -208,7 +219,7 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// read takes an answer apart: one embedding for each of n texts, all of one size.
+// read parses an answer, which must have one embedding for each of n texts, all of one size.
 func read(raw []byte, n int) (*Result, error) {
 	var a struct {
 		Data  entries `json:"data"`
@@ -229,7 +240,8 @@ func read(raw []byte, n int) (*Result, error) {
 		if errors.As(err, &answer) {
 			return nil, answer
 		}
-		return nil, &AnswerError{"it is not the JSON expected: " + upstream.Words(err.Error())} // which repeats a number, however long
+		// which repeats a number, however long
+		return nil, &AnswerError{"it is not the JSON expected: " + upstream.Words(err.Error())}
 	}
 	data := a.Data.list
 	if len(data) != n {
@@ -244,7 +256,9 @@ func read(raw []byte, n int) (*Result, error) {
 			return nil, &AnswerError{fmt.Sprintf("its indexes are not those of %d texts", n)}
 		}
 		if len(d.Embedding) == 0 || len(d.Embedding) > maxSize || len(d.Embedding) != len(data[0].Embedding) {
-			return nil, &AnswerError{fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(data[0].Embedding))}
+			return nil, &AnswerError{
+				fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(data[0].Embedding)),
+			}
 		}
 		if !normalise(d.Embedding) {
 			return nil, &AnswerError{"an embedding has no direction"}
@@ -254,7 +268,8 @@ func read(raw []byte, n int) (*Result, error) {
 	return out, nil
 }
 
-// entries are the embeddings of an answer, and so many at most: of more, no room is made for them.
+// entries are the embeddings of an answer. Decoding fails if there are more than most, before memory is allocated for
+// them.
 type entries struct {
 	list []entry
 	most int
@@ -285,7 +300,7 @@ func (e *entries) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// normalise makes a vector's length one; false if it has none.
+// normalise scales a vector to length one; false if its length is zero or not finite.
 func normalise(v []float32) bool {
 	var sum float64
 	for _, x := range v {

@@ -20,7 +20,9 @@ func client(t testing.TB, h http.HandlerFunc) *embed.Client {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	c, err := embed.New(embed.Config{URL: s.URL + "/v1", Model: "small", APIKey: "sk-1", Timeout: time.Second, RetryDelay: time.Millisecond})
+	c, err := embed.New(embed.Config{
+		URL: s.URL + "/v1", Model: "small", APIKey: "sk-1", Timeout: time.Second, RetryDelay: time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,8 @@ func TestEmbed(t *testing.T) {
 			Model string
 			Input []string
 		}
-		if err := json.NewDecoder(r.Body).Decode(&q); err != nil || q.Model != "small" || r.URL.Path != "/v1/embeddings" || r.Header.Get("Authorization") != "Bearer sk-1" {
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil || q.Model != "small" || r.URL.Path != "/v1/embeddings" ||
+			r.Header.Get("Authorization") != "Bearer sk-1" {
 			t.Errorf("%s %+v %v", r.URL.Path, q, err)
 		}
 		switch tries.Add(1) { // what passes is tried again
@@ -47,13 +50,17 @@ func TestEmbed(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		fmt.Fprint(w, `{"data": [{"index": 1, "embedding": [0, 2]}, {"index": 0, "embedding": [3, 4]}], "usage": {"prompt_tokens": 7, "total_tokens": 7}}`)
+		fmt.Fprint(
+			w,
+			`{"data": [{"index": 1, "embedding": [0, 2]}, {"index": 0, "embedding": [3, 4]}], "usage": {"prompt_tokens": 7, "total_tokens": 7}}`,
+		)
 	})
 	r, err := c.Embed(t.Context(), []string{"a", "b"})
 	if err != nil || r.Tokens != 7 || tries.Load() != 3 {
 		t.Fatalf("%+v, %v after %d tries", r, err, tries.Load())
 	}
-	if a, b := r.Embeddings[0], r.Embeddings[1]; math.Abs(float64(a[0])-.6) > 1e-6 || math.Abs(float64(a[1])-.8) > 1e-6 || b[0] != 0 || b[1] != 1 {
+	if a, b := r.Embeddings[0], r.Embeddings[1]; math.Abs(float64(a[0])-.6) > 1e-6 || math.Abs(float64(a[1])-.8) > 1e-6 ||
+		b[0] != 0 || b[1] != 1 {
 		t.Errorf("%v", r.Embeddings)
 	}
 }
@@ -84,7 +91,8 @@ func TestEmbedFails(t *testing.T) {
 				w.WriteHeader(c.status)
 				fmt.Fprint(w, c.body)
 			})
-			if _, err := cl.Embed(t.Context(), []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), c.want) || tries.Load() != c.tries {
+			if _, err := cl.Embed(t.Context(), []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), c.want) ||
+				tries.Load() != c.tries {
 				t.Errorf("%v after %d tries, want %q after %d", err, tries.Load(), c.want, c.tries)
 			}
 		})
@@ -106,7 +114,10 @@ func TestEmbedFails(t *testing.T) {
 
 // FuzzAnswer feeds anything through the reader of answers.
 func FuzzAnswer(f *testing.F) {
-	for _, s := range []string{`{"data": [{"index": 0, "embedding": [3, 4]}]}`, `{"data": [{"embedding": [1e38, 1e38]}]}`, `{"data": [{"embedding": [1e-45]}]}`, `{}`, `null`} {
+	for _, s := range []string{
+		`{"data": [{"index": 0, "embedding": [3, 4]}]}`, `{"data": [{"embedding": [1e38, 1e38]}]}`,
+		`{"data": [{"embedding": [1e-45]}]}`, `{}`, `null`,
+	} {
 		f.Add([]byte(s), 1)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, n int) {

@@ -41,11 +41,13 @@ func TestSecrets(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprintf(w, "wrong: %s\x1b[2J", r.Header.Get("Authorization"))
 	})
-	if _, err := c.Once(t.Context(), []string{"a"}); err == nil || strings.Contains(err.Error(), "sk-1") || strings.Contains(err.Error(), "\x1b") {
+	if _, err := c.Once(t.Context(), []string{"a"}); err == nil || strings.Contains(err.Error(), "sk-1") ||
+		strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("%v", err)
 	}
 	for _, address := range []string{"ftp://me:s3cret@x", "http://me:s3cret@", "http://me:s3cret@x:y", "me:s3cret@x"} {
-		if _, err := embed.New(embed.Config{URL: address, Model: "m"}); err == nil || strings.Contains(err.Error(), "s3cret") {
+		if _, err := embed.New(embed.Config{URL: address, Model: "m"}); err == nil ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -61,10 +63,12 @@ func TestLongAnswers(t *testing.T) {
 			}
 		}
 	})
-	if _, err := endless.Once(t.Context(), []string{"a"}); err == nil || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
+	if _, err := endless.Once(t.Context(), []string{"a"}); err == nil ||
+		!strings.Contains(err.Error(), "longer than 1048576 bytes") {
 		t.Errorf("%v", err)
 	}
-	if _, err := embed.Read([]byte(`{"data": [{"embedding": [0`+strings.Repeat(",0", 5<<20)+`]}]}`), 100); err == nil || !strings.Contains(err.Error(), "more than 4194304 values") {
+	if _, err := embed.Read([]byte(`{"data": [{"embedding": [0`+strings.Repeat(",0", 5<<20)+`]}]}`), 100); err == nil ||
+		!strings.Contains(err.Error(), "more than 4194304 values") {
 		t.Errorf("%v", err)
 	}
 }

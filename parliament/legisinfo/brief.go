@@ -7,18 +7,21 @@ import (
 	"time"
 )
 
-// briefVolatile are fields that brief items have besides: they change with the day on which somebody asks.
+// briefVolatile are further fields of brief items that are not about the bill: they change with the day of the request.
 var briefVolatile = append([]string{"ConsideredDuringPreviousSitting"}, volatile...)
 
-// parseBrief reads an item that has the names of a bill's own record: NumberCode and Id where the list's own form has
-// BillNumberFormatted and BillId. LEGISinfo has given both forms from one address. A brief item mostly says nothing of
-// the latest activity, and its sponsor's name may be blank.
+// parseBrief parses an item with the field names of a bill's own record: NumberCode and Id where the list's own form
+// has BillNumberFormatted and BillId. LEGISinfo has returned both forms from one address. Most brief items lack the
+// latest activity, and their sponsor's name may be blank.
 func parseBrief(raw []byte) (Item, error) {
 	f, err := record(raw)
 	if err != nil {
 		return Item{}, err
 	}
-	title, short, kind, status := f.both("LongTitle"), f.both("ShortTitle"), f.names("BillDocumentTypeName"), f.names("StatusName")
+	title := f.both("LongTitle")
+	short := f.both("ShortTitle")
+	kind := f.names("BillDocumentTypeName")
+	status := f.names("StatusName")
 	item := Item{
 		ID: f.count("Id"), Session: f.session(), Number: f.mark("NumberCode"), Brief: true,
 		LongTitleEn: title.En, LongTitleFr: title.Fr, ShortTitleEn: short.En, ShortTitleFr: short.Fr,
@@ -54,16 +57,19 @@ func parseBrief(raw []byte) (Item, error) {
 	return item, err
 }
 
-// Agrees says whether an item of the list's own form has all that a brief item says. It does not matter what the brief
-// one has nothing of.
+// Agrees reports whether an item in the list's own form has the same data as a brief item. Fields that the brief item
+// lacks do not matter.
 func (i *Item) Agrees(brief *Item) bool {
 	if i.Brief || i.ID != brief.ID || i.Session != brief.Session || i.Number != brief.Number {
 		return false
 	}
 	for _, said := range [][2]string{
-		{brief.LongTitleEn, i.LongTitleEn}, {brief.LongTitleFr, i.LongTitleFr}, {brief.ShortTitleEn, i.ShortTitleEn}, {brief.ShortTitleFr, i.ShortTitleFr},
-		{brief.TypeEn, i.TypeEn}, {brief.TypeFr, i.TypeFr}, {brief.StatusEn, i.StatusEn}, {brief.StatusFr, i.StatusFr}, {brief.Chamber, i.Chamber},
-		{brief.LatestActivity, i.LatestActivity}, {brief.HouseFirst, i.HouseFirst}, {brief.SenateFirst, i.SenateFirst}, {brief.RoyalAssent, i.RoyalAssent},
+		{brief.LongTitleEn, i.LongTitleEn}, {brief.LongTitleFr, i.LongTitleFr}, {brief.ShortTitleEn, i.ShortTitleEn},
+		{brief.ShortTitleFr, i.ShortTitleFr},
+		{brief.TypeEn, i.TypeEn}, {brief.TypeFr, i.TypeFr}, {brief.StatusEn, i.StatusEn}, {brief.StatusFr, i.StatusFr},
+		{brief.Chamber, i.Chamber},
+		{brief.LatestActivity, i.LatestActivity}, {brief.HouseFirst, i.HouseFirst}, {brief.SenateFirst, i.SenateFirst},
+		{brief.RoyalAssent, i.RoyalAssent},
 	} {
 		if said[0] != "" && said[0] != said[1] {
 			return false

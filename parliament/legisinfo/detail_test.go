@@ -41,13 +41,22 @@ func TestOddTypes(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 			return
 		}
-		if got.ID != 77 || !strings.HasPrefix(path, "SponsorPersonName") && got.SponsorName != "Ada Byron" || !strings.HasPrefix(path, "Statute") && got.Statute != 12 ||
-			!strings.HasPrefix(path, "Publications") && len(got.Publications) != 1 || !strings.HasPrefix(path, "HouseVoteDetails") && !strings.HasPrefix(path, "BillStages") && len(got.Votes) != 3 || !strings.HasPrefix(path, "BillStages") && len(got.Stages) != 4 ||
-			!strings.HasPrefix(path, "BillStages") && len(got.Sittings) != 2 || !strings.HasPrefix(path, "WebReferences") && len(got.References) != 1 {
-			t.Errorf("%s cost more than itself: %d divisions, %d stages, %d sittings", path, len(got.Votes), len(got.Stages), len(got.Sittings))
+		if got.ID != 77 || !strings.HasPrefix(path, "SponsorPersonName") && got.SponsorName != "Ada Byron" ||
+			!strings.HasPrefix(path, "Statute") && got.Statute != 12 ||
+			!strings.HasPrefix(path, "Publications") && len(got.Publications) != 1 ||
+			!strings.HasPrefix(path, "HouseVoteDetails") && !strings.HasPrefix(path, "BillStages") && len(got.Votes) != 3 ||
+			!strings.HasPrefix(path, "BillStages") && len(got.Stages) != 4 ||
+			!strings.HasPrefix(path, "BillStages") && len(got.Sittings) != 2 || !strings.HasPrefix(path, "WebReferences") &&
+			len(got.References) != 1 {
+			t.Errorf(
+				"%s cost more than itself: %d divisions, %d stages, %d sittings", path, len(got.Votes), len(got.Stages),
+				len(got.Sittings),
+			)
 		}
 	}
-	odd := []any{nil, true, -1.5, 1e99, "no", "", []any{}, []any{1, "x", nil, []any{}}, map[string]any{}, map[string]any{"x": 1}}
+	odd := []any{
+		nil, true, -1.5, 1e99, "no", "", []any{}, []any{1, "x", nil, []any{}}, map[string]any{}, map[string]any{"x": 1},
+	}
 	var walk func(path string, v any, set func(any))
 	walk = func(path string, v any, set func(any)) {
 		for _, o := range odd {
@@ -74,15 +83,18 @@ func TestOddTypes(t *testing.T) {
 	}
 }
 
-// TestNumbersAsTexts has a record that writes its numbers as texts, and its lists of one as that one.
+// TestNumbersAsTexts parses a record with numbers written as texts, and lists of one element written as that element.
 func TestNumbersAsTexts(t *testing.T) {
 	t.Parallel()
-	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12", "Publications": {"PublicationId": "5"}, "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
+	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12",
+	 "Publications": {"PublicationId": "5"},
+	 "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
 	 "BillStages": {"HouseBillStages": {"State": "4", "Sittings": {"Number": 0, "Date": "2007-03-02T00:00:00"}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Statute != 12 || d.TextID != 5 || len(d.Votes) != 1 || d.Votes[0].Total != 174 || d.Stages[0].State != 4 || len(d.Sittings) != 1 || d.Sittings[0].Number != "" {
+	if d.Statute != 12 || d.TextID != 5 || len(d.Votes) != 1 || d.Votes[0].Total != 174 || d.Stages[0].State != 4 ||
+		len(d.Sittings) != 1 || d.Sittings[0].Number != "" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -96,7 +108,7 @@ var (
 	fieldName     = regexp.MustCompile("`([^`]+)`")
 )
 
-// documented reads the table of the record's fields: each path, and what becomes of it.
+// documented reads the table of the record's fields: each path, and what the program does with it.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/data.md")

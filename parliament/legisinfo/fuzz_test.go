@@ -34,7 +34,10 @@ const (
 // FuzzParseItem feeds anything through the reader of list items: what it takes has an id, days that are days, and a
 // hash that a search's score does not change.
 func FuzzParseItem(f *testing.F) {
-	for _, s := range []string{item, `{"BillId": 1}`, `{"BillId": -1}`, `{"BillId": 1, "SponsorId": 1e99}`, `[]`, `null`, `{"BillId": 1, "LatestActivityDateTime": "2007-05-01T15:04:05"}`} {
+	for _, s := range []string{
+		item, `{"BillId": 1}`, `{"BillId": -1}`, `{"BillId": 1, "SponsorId": 1e99}`, `[]`, `null`,
+		`{"BillId": 1, "LatestActivityDateTime": "2007-05-01T15:04:05"}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -62,7 +65,8 @@ func FuzzParseItem(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := legisinfo.ParseItem(scored); err == nil && again.Hash != got.Hash { // fields that differ in case alone may change places
+		// fields that differ in case alone may change places
+		if again, err := legisinfo.ParseItem(scored); err == nil && again.Hash != got.Hash {
 			t.Errorf("%s: hash %s, with another score %s", raw, got.Hash, again.Hash)
 		}
 	})
@@ -70,7 +74,12 @@ func FuzzParseItem(f *testing.F) {
 
 // FuzzParseDetail feeds anything through the reader of a bill's own record.
 func FuzzParseDetail(f *testing.F) {
-	for _, s := range []string{detail, `{"Id": 1, "BillStages": [[{"x": []}]], "HouseVoteDetails": {"DivisionNumber": 1e3, "DivisionVotesYeas": -4}, "WebReferences": [{"UrlEn": "javascript:x"}]}`, `{"Id": 1, "BillStages": null}`, `{"Id": 1, "BillStages": {}}`, `{"Id": 1, "Publications": [{}], "SimilarBills": [{}]}`, `{"Id": 0}`, `null`} {
+	for _, s := range []string{
+		detail,
+		`{"Id": 1, "BillStages": [[{"x": []}]], "HouseVoteDetails": {"DivisionNumber": 1e3, "DivisionVotesYeas": -4}, "WebReferences": [{"UrlEn": "javascript:x"}]}`,
+		`{"Id": 1, "BillStages": null}`, `{"Id": 1, "BillStages": {}}`,
+		`{"Id": 1, "Publications": [{}], "SimilarBills": [{}]}`, `{"Id": 0}`, `null`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -137,7 +146,8 @@ func clock(t *testing.T, day, at string) {
 	if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
 		t.Errorf("day %q", day)
 	}
-	if when, err := time.Parse(time.RFC3339Nano, at); at != "" && (err != nil || when.In(legisinfo.Ottawa).Format(time.DateOnly) != day) {
+	if when, err := time.Parse(time.RFC3339Nano, at); at != "" &&
+		(err != nil || when.In(legisinfo.Ottawa).Format(time.DateOnly) != day) {
 		t.Errorf("time %q of day %q", at, day)
 	}
 }
@@ -146,7 +156,8 @@ func clock(t *testing.T, day, at string) {
 func address(t *testing.T, u legisinfo.Bilingual) {
 	t.Helper()
 	for _, s := range []string{u.En, u.Fr} {
-		if lower := strings.ToLower(s); s != "" && !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") {
+		if lower := strings.ToLower(s); s != "" && !strings.HasPrefix(lower, "http://") &&
+			!strings.HasPrefix(lower, "https://") {
 			t.Errorf("address %q", s)
 		}
 	}

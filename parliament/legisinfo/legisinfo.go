@@ -1,6 +1,9 @@
-// Package legisinfo reads bills from LEGISinfo, Parliament's own record. One request gives all bills of a session with
-// status, stage dates and latest activity; another one for each bill gives its committees, statute, related bills,
-// summary, divisions, course and references.
+// Package legisinfo reads bills from LEGISinfo, Parliament's own record. One request returns all bills of a session,
+// with status, stage dates and latest activity. Another request per bill returns its committees, statute, related
+// bills, summary, divisions, course and references.
+//
+// The main types are Item, a bill in a session's list, and Detail, a bill's own record. Begin reading at Client.List
+// and Client.Detail.
 package legisinfo
 
 import (
@@ -25,7 +28,7 @@ import (
 // Source is the name of this source.
 const Source = "legisinfo"
 
-// Item is a bill of a session's list.
+// Item is a bill in a session's list.
 type Item struct {
 	ID             int    `json:"id"`
 	Session        string `json:"session"` // "44-1"
@@ -45,13 +48,14 @@ type Item struct {
 	HouseFirst     string `json:"house_first,omitempty"`     // first readings and assent: days in Ottawa, "2022-02-02"
 	SenateFirst    string `json:"senate_first,omitempty"`
 	RoyalAssent    string `json:"royal_assent,omitempty"`
-	// Brief items have the names of a bill's own record, and little of its activity; see brief.go.
+	// Brief reports that the item uses the field names of a bill's own record and has little of its activity; see
+	// brief.go.
 	Brief bool `json:"brief,omitempty"`
-	// Hash changes when anything of the item does that is about the bill.
+	// Hash changes when any field of the item changes that is about the bill.
 	Hash string `json:"hash"`
 }
 
-// Introduced is the day of the earlier first reading; empty if neither is dated.
+// Introduced returns the day of the earlier first reading; empty if neither has a date.
 func (i *Item) Introduced() string {
 	switch {
 	case i.HouseFirst == "":
@@ -62,13 +66,14 @@ func (i *Item) Introduced() string {
 	return i.SenateFirst
 }
 
-// Client asks the service.
+// Client requests data from LEGISinfo.
 type Client struct{ *upstream.Client }
 
-// AllSessions asks List for the bills of all sessions at once.
+// AllSessions makes List return the bills of all sessions.
 const AllSessions = "all"
 
-// List gives the bills of a session such as "44-1", of the current one for "", or of AllSessions.
+// List returns the bills of a session such as "44-1", of the current session for "", or of AllSessions. The record
+// errors are those of items that could not be read.
 func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.RecordError, error) {
 	path := "/en/bills/json"
 	if session != "" {
@@ -107,12 +112,17 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 		return nil, nil, err
 	}
 	if len(items) == 0 && records > 0 {
-		return nil, nil, &upstream.RecordError{URL: c.URL(path), Err: fmt.Errorf("none of the %d records of the list is a bill that was asked for; of the first: %w", records, faults[0].Err)}
+		return nil, nil, &upstream.RecordError{
+			URL: c.URL(path),
+			Err: fmt.Errorf(
+				"none of the %d records of the list is a bill that was asked for; of the first: %w", records, faults[0].Err,
+			),
+		}
 	}
 	return items, faults, nil
 }
 
-// plain says what was wanted of a JSON value of another kind, in words for an operator.
+// plain describes a JSON value of an unexpected type in words for an operator.
 func plain(err error) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
@@ -121,29 +131,32 @@ func plain(err error) error {
 	case wrong.Field == "":
 		return fmt.Errorf("want an object, not a JSON %s", wrong.Value)
 	}
-	return fmt.Errorf("%s is a JSON %s, which it cannot be", wrong.Field, wrong.Value)
+	return fmt.Errorf("%s must not be a JSON %s", wrong.Field, wrong.Value)
 }
 
-// maxText bounds what is kept of a list, in bytes. All bills that there are have 8 MB.
+// maxText limits what is kept of a list, in bytes. All existing bills have 8 MB.
 const maxText = 32 << 20
 
-// length is how many bytes of texts an item has.
+// length returns the number of bytes of an item's texts.
 func (i *Item) length() int {
 	n := 0
-	for _, s := range []string{i.Session, i.Number, i.LongTitleEn, i.LongTitleFr, i.ShortTitleEn, i.ShortTitleFr, i.TypeEn, i.TypeFr, i.StatusEn, i.StatusFr, i.SponsorName} {
+	for _, s := range []string{
+		i.Session, i.Number, i.LongTitleEn, i.LongTitleFr, i.ShortTitleEn, i.ShortTitleFr, i.TypeEn, i.TypeFr, i.StatusEn,
+		i.StatusFr, i.SponsorName,
+	} {
 		n += len(s)
 	}
 	return n
 }
 
-// DetailURL is the address of a bill's record.
+// DetailURL returns the address of a bill's record.
 func (c Client) DetailURL(session, number string) string { return c.URL(detailPath(session, number)) }
 
 func detailPath(session, number string) string {
 	return "/en/bill/" + url.PathEscape(session) + "/" + url.PathEscape(strings.ToLower(number)) + "/json"
 }
 
-// Detail gives the record of a bill in the list.
+// Detail returns the record of a bill in the list.
 func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
 	path := detailPath(item.Session, item.Number)
 	var raw []byte
@@ -178,10 +191,10 @@ func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
 	return d, nil
 }
 
-// volatile are fields of a list item that say nothing of the bill, such as a search's score.
+// volatile are fields of a list item that are not about the bill, such as a search score.
 var volatile = []string{"SearchScore", "Highlight", "IsFromCurrentSession"}
 
-// ownItem is an object of the list in its own form.
+// ownItem is an object of the list in the list's own form.
 type ownItem struct {
 	BillID                           int     `json:"BillId"`
 	BillNumberFormatted              string  `json:"BillNumberFormatted"`
@@ -203,16 +216,19 @@ type ownItem struct {
 	ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
 }
 
-// ParseItem reads one object of the list, which has one of two forms: the list's own, or that of a bill's own record. On
-// an error the item has what could be read.
+// ParseItem parses one object of the list. It has one of two forms: the list's own, or that of a bill's own record. If
+// there is an error, the item has the fields that could be read.
 func ParseItem(raw []byte) (Item, error) {
 	var r ownItem
 	err := plain(json.Unmarshal(raw, &r))
 	item := Item{
-		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
-		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),
-		TypeEn: name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn), StatusFr: name(r.CurrentStatusFr),
-		Chamber: chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),
+		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark),
+		Number:      upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
+		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn),
+		ShortTitleFr: text(r.ShortTitleFr),
+		TypeEn:       name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn),
+		StatusFr: name(r.CurrentStatusFr),
+		Chamber:  chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),
 	}
 	if err != nil {
 		return item, err
@@ -235,7 +251,8 @@ func ParseItem(raw []byte) (Item, error) {
 		day   bool
 	}{
 		{r.LatestActivityDateTime, &item.LatestActivity, false}, {r.PassedHouseFirstReadingDateTime, &item.HouseFirst, true},
-		{r.PassedSenateFirstReadingDateTime, &item.SenateFirst, true}, {r.ReceivedRoyalAssentDateTime, &item.RoyalAssent, true},
+		{r.PassedSenateFirstReadingDateTime, &item.SenateFirst, true},
+		{r.ReceivedRoyalAssentDateTime, &item.RoyalAssent, true},
 	} {
 		t, ok, err := ParseTime(text(f.value))
 		switch {
@@ -267,9 +284,9 @@ func hash(raw []byte, without []string) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// ParseTime reads a clock time with an offset or, without one, Ottawa's. The year 1, and an empty text, mean none, as
-// does a year that no record of Parliament has: see upstream.Plausible. One slip, or a day that means that there is
-// none, costs that field and not the bill.
+// ParseTime parses a time with an offset or, without one, in Ottawa's time zone. ok is false for an empty text, for the
+// year 1, and for a year that no record of Parliament can have (see upstream.Plausible). Such a time costs the field,
+// not the bill.
 func ParseTime(s string) (t time.Time, ok bool, err error) {
 	if s == "" {
 		return t, false, nil

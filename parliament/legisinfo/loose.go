@@ -12,11 +12,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// fields is a JSON object whose fields are read one by one. A field of another type than expected counts as missing:
-// it must not cost the rest of the record.
+// fields is a JSON object whose fields are read one by one. A field of an unexpected type counts as missing: it must
+// not cost the rest of the record.
 type fields map[string]any
 
-// record reads a JSON object with all that is in it; numbers stay as they are written.
+// record decodes a JSON object. Numbers keep their text.
 func record(raw []byte) (fields, error) {
 	var f fields
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -30,7 +30,7 @@ func (f fields) object(name string) fields {
 	return o
 }
 
-// list reads a list of objects, of which it leaves out what is none. The record gives some lists as one object alone.
+// list reads a list of objects and leaves out other values. The record has some lists as a single object.
 func (f fields) list(name string) []fields {
 	values, ok := f[name].([]any)
 	if !ok {
@@ -45,10 +45,10 @@ func (f fields) list(name string) []fields {
 	return out
 }
 
-// text reads a text; a number is one too.
+// text reads a text. A number is a text too.
 func (f fields) text(name string) string { return f.words(name, upstream.MaxText) }
 
-// words reads a text of so many characters at most.
+// words reads a text and limits its length.
 func (f fields) words(name string, most int) string {
 	switch v := f[name].(type) {
 	case string:
@@ -66,14 +66,13 @@ func (f fields) bothWords(name string, most int) Bilingual {
 	return Bilingual{En: f.words(name+"En", most), Fr: f.words(name+"Fr", most)}
 }
 
-// names reads the name of something in both languages.
+// names reads a name in both languages.
 func (f fields) names(name string) Bilingual { return f.bothWords(name, upstream.MaxName) }
 
-// prose reads a text of a page in both languages, such as a summary.
+// prose reads a long text in both languages, such as a summary.
 func (f fields) prose(name string) Bilingual { return f.bothWords(name, upstream.MaxProse) }
 
-// mark reads what something is called by in a few letters or digits, such as a committee's acronym or the number of a
-// sitting. What is none is no mark.
+// mark reads a short identifier, such as a committee's acronym or the number of a sitting; "" for any other text.
 func (f fields) mark(name string) string {
 	if s := f.text(name); Marks.MatchString(s) {
 		return s
@@ -81,10 +80,10 @@ func (f fields) mark(name string) string {
 	return ""
 }
 
-// Marks are what mark takes.
+// Marks matches the texts that mark accepts.
 var Marks = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 -]{0,19}$`)
 
-// count reads a number that is not negative; a text of digits is one too. 0 if there is none.
+// count reads a non-negative number. A text of digits is a number too. It returns 0 if there is none.
 func (f fields) count(name string) int {
 	n, err := strconv.ParseFloat(f.text(name), 64)
 	if err != nil || n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
@@ -93,7 +92,7 @@ func (f fields) count(name string) int {
 	return int(n)
 }
 
-// flag reads a truth value; ok is false if there is none.
+// flag reads a boolean; ok is false if there is none.
 func (f fields) flag(name string) (value, ok bool) {
 	value, ok = f[name].(bool)
 	return value, ok
@@ -104,8 +103,8 @@ func (f fields) is(name string) bool {
 	return value
 }
 
-// moment reads a clock time: its day in Ottawa and, unless it is midnight, the time itself. The record gives days as
-// midnights. Both are empty for none, and for what is not a time.
+// moment reads a time: its day in Ottawa and, unless it is midnight, the time itself. The record has days as midnights.
+// Both are empty if there is no valid time.
 func (f fields) moment(name string) (day, at string) {
 	t, ok, err := ParseTime(f.text(name))
 	if err != nil || !ok {
@@ -125,7 +124,7 @@ func (f fields) day(name string) string {
 // chamber reads the number of a chamber.
 func (f fields) chamber(name string) string { return chamber(f.count(name)) }
 
-// session reads the session that a part of the record belongs to; empty if it does not say.
+// session reads the session that a part of the record belongs to; "" if there is none.
 func (f fields) session() string {
 	p, s := f.count("ParliamentNumber"), f.count("SessionNumber")
 	if p == 0 || s == 0 || p > 999 || s > 99 {

@@ -1,5 +1,8 @@
-// Package openparliament reads bills from the API of openparliament.ca. Its list is in no order of time, whatever is
-// asked for; a date window and sorting on this side make "the latest". It knows nothing before the 37th Parliament.
+// Package openparliament reads bills and politicians from the API of openparliament.ca. The API does not sort its lists
+// by date, so this package requests the latest bills by a range of dates and sorts them. The API has no bills before
+// the 37th Parliament.
+//
+// Begin reading at Client.BillsOfSession and Client.Politicians; lister reads the pages of a list.
 package openparliament
 
 import (
@@ -18,10 +21,10 @@ import (
 // Source is the name of this source.
 const Source = "openparliament"
 
-// FirstParliament is the earliest one it has bills of.
+// FirstParliament is the earliest Parliament whose bills the source has.
 const FirstParliament = 37
 
-// Bill is an item of the bills list.
+// Bill is an item of the list of bills.
 type Bill struct {
 	Session     string `json:"session"` // "44-1"
 	Number      string `json:"number"`  // "C-11"
@@ -32,24 +35,26 @@ type Bill struct {
 	URL         string `json:"url,omitempty"` // host-relative
 }
 
-// Client asks the service.
+// Client requests data from openparliament.ca.
 type Client struct{ *upstream.Client }
 
-// BillsSince gives the bills introduced on a day or later, in no order.
+// BillsSince returns the bills introduced on or after a day, unsorted. The record errors are those of items that could
+// not be read.
 func (c Client) BillsSince(ctx context.Context, day time.Time) ([]Bill, []*upstream.RecordError, error) {
 	return c.bills(ctx, url.Values{"introduced__gte": {day.Format(time.DateOnly)}})
 }
 
-// BillsOfSession gives the bills of a session such as "44-1", in no order.
+// BillsOfSession returns the bills of a session such as "44-1", unsorted. The record errors are those of items that
+// could not be read.
 func (c Client) BillsOfSession(ctx context.Context, session string) ([]Bill, []*upstream.RecordError, error) {
 	return c.bills(ctx, url.Values{"session": {session}})
 }
 
-// maxPages is far beyond all bills there are: a next_url that leads in circles.
+// maxPages is far more than all bills need. It stops a next_url that leads in circles.
 const maxPages = 100
 
-// pageSizes are of the first reading of a list, and of those that follow if it was not whole. 500 is the most that it
-// gives; the others put the ends of pages elsewhere.
+// pageSizes are the page sizes of the first reading of a list, and of further readings if it was incomplete. The
+// service's maximum is 500; the other sizes move the ends of pages.
 var pageSizes = []int{500, 457, 389}
 
 func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*upstream.RecordError, err error) {
@@ -60,8 +65,8 @@ func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faul
 	return l.records, l.faults, nil
 }
 
-// lister gathers the records of a list, each once: pages shift when one is added between two requests, and the order of
-// records that share a number is not the same from page to page.
+// lister collects the records of a list without duplicates. Pages shift if a record is added between two requests, and
+// the order of records with the same number differs between pages.
 type lister[T any] struct {
 	parse func(raw []byte) (T, error)
 	key   func(T) string
@@ -74,11 +79,11 @@ type lister[T any] struct {
 	text    int                     // bytes of the keys and records that are kept, roughly
 }
 
-// maxText bounds what is kept of a list, in bytes. All bills that there are have 3 MB.
+// maxText limits what is kept of a list, in bytes. All existing bills have 3 MB.
 const maxText = 32 << 20
 
-// pages reads a list from its first page to its last. As many different records are on the pages as there are records in
-// all: where one came twice, another did not come at all, and the list is read again with other pages.
+// pages reads a list from its first page to its last. The number of different records must equal the number of records.
+// If a record came twice, another one did not come at all, and the list is read again with other page sizes.
 func (c Client) pages(ctx context.Context, list string, query url.Values, l pager) error {
 	for _, size := range pageSizes {
 		query.Set("limit", fmt.Sprint(size))
@@ -92,7 +97,7 @@ func (c Client) pages(ctx context.Context, list string, query url.Values, l page
 	return nil
 }
 
-// reading reads all pages once. several says that there was more than one.
+// reading reads all pages once. several reports that there was more than one.
 func (c Client) reading(ctx context.Context, list string, query url.Values, l pager) (several bool, err error) {
 	query.Set("format", "json")
 	query.Set("version", "v1")
@@ -104,7 +109,10 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 		}
 		been[next] = true
 		record, begin := l.page(c, next)
-		err := c.GetList(ctx, next, upstream.List{Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record, Fields: map[string]any{"pagination": &pagination}})
+		err := c.GetList(ctx, next, upstream.List{
+			Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record,
+			Fields: map[string]any{"pagination": &pagination},
+		})
 		if err != nil {
 			return false, err
 		}
@@ -115,7 +123,10 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 		to, own := c.Within(*pagination.NextURL)
 		switch next = to; {
 		case !own:
-			return false, upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service")
+			return false, upstream.Refused(
+				c.URL(from),
+				"has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service",
+			)
 		case len(next) > maxURL:
 			return false, upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))
 		}
@@ -126,7 +137,7 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 	return false, upstream.Refused(c.URL(list), fmt.Sprintf("has more than %d pages", maxPages))
 }
 
-// slashed is a path that ends with a slash, before its query. The service has nothing at those that do not.
+// slashed returns a path with a slash at its end, before the query. The service has no pages at paths without it.
 func slashed(path string) string {
 	before, query, has := strings.Cut(path, "?")
 	if !strings.HasSuffix(before, "/") {
@@ -138,15 +149,16 @@ func slashed(path string) string {
 	return before
 }
 
-// pager is a lister of any kind of records.
+// pager is a lister of any type of record.
 type pager interface {
-	// page gives what is given the records of a page, and what forgets them when the page is asked for again.
+	// page returns a function that receives the records of a page, and one that discards them when the page is requested
+	// again.
 	page(c Client, path string) (record func(raw []byte, err error) error, begin func())
-	// again begins another reading, whose records come to those of the readings before.
+	// again starts another reading. Its records are added to those of earlier readings.
 	again()
-	// whole says whether there are as many different records as the last reading had in all.
+	// whole reports whether the number of different records equals the number of records of the last reading.
 	whole() bool
-	// short adds the fault of a list that is not whole.
+	// short adds the error of an incomplete list.
 	short(url string)
 }
 
@@ -155,7 +167,10 @@ func (l *lister[T]) again() { l.faults, l.read, l.good = nil, 0, 0 }
 func (l *lister[T]) whole() bool { return len(l.records) >= l.good }
 
 func (l *lister[T]) short(address string) {
-	l.faults = upstream.AddFault(l.faults, address, fmt.Errorf("the list has %d records, but its pages have only %d different ones", l.good, len(l.records)))
+	l.faults = upstream.AddFault(
+		l.faults, address,
+		fmt.Errorf("the list has %d records, but its pages have only %d different ones", l.good, len(l.records)),
+	)
 }
 
 func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err error) error, begin func()) {
@@ -177,7 +192,9 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 	}
 	record = func(raw []byte, err error) error {
 		if l.read++; l.read > upstream.MaxRecords {
-			return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d records, with those of the pages before it", upstream.MaxRecords))
+			return upstream.Refused(
+				c.URL(path), fmt.Sprintf("has more than %d records, with those of the pages before it", upstream.MaxRecords),
+			)
 		}
 		at := path
 		var r T
@@ -194,7 +211,9 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 		l.good++
 		if key := l.key(r); !l.seen[key] {
 			if l.text += len(raw); l.text > maxText {
-				return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText))
+				return upstream.Refused(
+					c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText),
+				)
 			}
 			l.seen[key] = true
 			l.records = append(l.records, r)
@@ -204,7 +223,7 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 	return record, begin
 }
 
-// maxURL is the longest host-relative address that is kept.
+// maxURL is the maximum length of a host-relative address.
 const maxURL = 1000
 
 func (b Bill) link(page string) string {
@@ -214,7 +233,7 @@ func (b Bill) link(page string) string {
 	return page
 }
 
-// ParseBill reads one object of the bills list. On an error the bill has what could be read.
+// ParseBill parses one object of the list of bills. If there is an error, the bill has the fields that could be read.
 func ParseBill(raw []byte) (Bill, error) {
 	var o struct {
 		Session     string  `json:"session"`

@@ -28,7 +28,10 @@ func clientOf(t testing.TB, h http.HandlerFunc) (openparliament.Client, string) 
 
 // table serves a list of bills. order gives the bills in the order of the page that begins at an offset, and next makes
 // the address of the next page.
-func table(t testing.TB, order func(offset int) []string, next func(r *http.Request, offset, limit int) string, requests *atomic.Int32) http.HandlerFunc {
+func table(
+	t testing.TB, order func(offset int) []string, next func(r *http.Request, offset, limit int) string,
+	requests *atomic.Int32,
+) http.HandlerFunc {
 	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
@@ -49,13 +52,16 @@ func table(t testing.TB, order func(offset int) []string, next func(r *http.Requ
 			url = next(r, offset+limit, limit)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(map[string]any{"objects": objects, "pagination": map[string]any{"next_url": url}}); err != nil {
+		if err := json.NewEncoder(w).Encode(map[string]any{
+			"objects": objects, "pagination": map[string]any{"next_url": url},
+		}); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// bills are those of four sessions that share their numbers, with the sessions of each number in order, or turned round.
+// bills are those of four sessions that share their numbers, with the sessions of each number in order, or turned
+// round.
 func bills(numbers int, turned bool) []string {
 	var all []string
 	for n := range numbers {
@@ -73,8 +79,8 @@ func relative(_ *http.Request, offset, limit int) string {
 	return fmt.Sprintf("/bills/?limit=%d&offset=%d", limit, offset)
 }
 
-// TestPagesLoseNoBill has the bills of a number change places from page to page: those at the end of a page come twice
-// or not at all.
+// TestPagesLoseNoBill reorders the bills of a number from page to page: those at the end of a page come twice or not at
+// all.
 func TestPagesLoseNoBill(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -102,17 +108,23 @@ func TestPagesLoseNoBill(t *testing.T) {
 				seen[b.Session+"/"+b.Number] = true
 			}
 			want := 4*c.numbers + 1 - c.lost
-			if err != nil || len(got) != want || len(seen) != want || int(requests.Load()) != c.requests || (len(faults) == 1) != (c.lost > 0) || len(faults) > 1 {
-				t.Errorf("%d bills, %d different, want %d; %d requests, want %d; %v, %v", len(got), len(seen), want, requests.Load(), c.requests, faults, err)
+			if err != nil || len(got) != want || len(seen) != want || int(requests.Load()) != c.requests ||
+				(len(faults) == 1) != (c.lost > 0) || len(faults) > 1 {
+				t.Errorf(
+					"%d bills, %d different, want %d; %d requests, want %d; %v, %v", len(got), len(seen), want, requests.Load(),
+					c.requests, faults, err,
+				)
 			}
-			if c.lost > 0 && !strings.Contains(fmt.Sprint(faults), "the list has 1201 records, but its pages have only 1200 different ones") {
+			if c.lost > 0 &&
+				!strings.Contains(fmt.Sprint(faults), "the list has 1201 records, but its pages have only 1200 different ones") {
 				t.Errorf("%v", faults)
 			}
 		})
 	}
 }
 
-// TestAddressesOfAnswers: the next page is asked for with a slash at the end of its path, at this service alone.
+// TestAddressesOfAnswers checks that the next page is requested with a slash at the end of its path, and from this
+// service only.
 func TestAddressesOfAnswers(t *testing.T) {
 	t.Parallel()
 	all := bills(150, false) // two pages
@@ -157,14 +169,18 @@ func TestAddressesOfAnswers(t *testing.T) {
 	}
 }
 
-// TestPoliticiansWithoutSlash: a politician's address may lack its last slash; the record is asked for with it.
+// TestPoliticiansWithoutSlash checks that the record of a politician whose address lacks its last slash is requested
+// with it.
 func TestPoliticiansWithoutSlash(t *testing.T) {
 	t.Parallel()
 	client, _ := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case "/politicians/":
-			fmt.Fprint(w, `{"objects": [{"name": "Ada Byron", "url": "/politicians/ada-byron"}, {"name": "Eve", "url": "http://elsewhere.example.org/politicians/eve/"}], "pagination": {"next_url": null}}`)
+			fmt.Fprint(
+				w,
+				`{"objects": [{"name": "Ada Byron", "url": "/politicians/ada-byron"}, {"name": "Eve", "url": "http://elsewhere.example.org/politicians/eve/"}], "pagination": {"next_url": null}}`,
+			)
 		case "/politicians/ada-byron/":
 			fmt.Fprint(w, strings.Replace(person, "/politicians/ada-byron/", "/politicians/ada-byron", 1))
 		default:

@@ -15,7 +15,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// Member is an item of the politicians list.
+// Member is an item of the list of politicians.
 type Member struct {
 	Slug     string `json:"slug"`
 	Name     string `json:"name"`
@@ -36,7 +36,7 @@ type Person struct {
 	Memberships []Membership `json:"memberships,omitempty"`
 }
 
-// Membership is a term in the House.
+// Membership is a term in the House of Commons.
 type Membership struct {
 	PartyEn  string `json:"party_en,omitempty"`
 	PartyFr  string `json:"party_fr,omitempty"`
@@ -51,7 +51,8 @@ type Membership struct {
 
 var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,100})/?$`)
 
-// Politicians gives the members of now or, with all, those of before too.
+// Politicians returns the current members and, with all, the former ones too. The record errors are those of items that
+// could not be read.
 func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstream.RecordError, error) {
 	query := url.Values{}
 	if all {
@@ -62,12 +63,12 @@ func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstrea
 	return l.records, l.faults, err
 }
 
-// PoliticianURL is the address of a politician's record.
+// PoliticianURL returns the address of a politician's record.
 func (c Client) PoliticianURL(slug string) string { return c.URL(politicianPath(slug)) }
 
 func politicianPath(slug string) string { return "/politicians/" + url.PathEscape(slug) + "/" }
 
-// Politician gives one politician's record.
+// Politician returns a politician's record.
 func (c Client) Politician(ctx context.Context, slug string) (*Person, error) {
 	var raw json.RawMessage
 	if err := c.GetJSON(ctx, politicianPath(slug)+"?format=json&version=v1", &raw); err != nil {
@@ -93,7 +94,7 @@ type english struct {
 	Fr string `json:"fr"`
 }
 
-// ParseMember reads one object of the politicians list.
+// ParseMember parses one object of the list of politicians.
 func ParseMember(raw []byte) (Member, error) {
 	var o struct {
 		Name   string `json:"name"`
@@ -110,19 +111,20 @@ func ParseMember(raw []byte) (Member, error) {
 	}
 	m := memberURL.FindStringSubmatch(o.URL)
 	if m == nil {
-		return Member{}, fmt.Errorf("url %q is not a politician's", o.URL)
+		return Member{}, fmt.Errorf("url %q is not the address of a politician", o.URL)
 	}
 	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return Member{}, errors.New("no name")
 	}
 	name, text := upstream.MaxName, upstream.MaxText
 	return Member{
-		Slug: m[1], Name: upstream.Cut(o.Name, text), Party: upstream.Cut(o.Party.ShortName.En, name), Riding: upstream.Cut(o.Riding.Name.En, text), Province: upstream.Cut(o.Riding.Province, name),
+		Slug: m[1], Name: upstream.Cut(o.Name, text), Party: upstream.Cut(o.Party.ShortName.En, name),
+		Riding: upstream.Cut(o.Riding.Name.En, text), Province: upstream.Cut(o.Riding.Province, name),
 		Image: path(o.Image),
 	}, nil
 }
 
-// ParsePerson reads a politician's own record. A person without a party, a riding, a province or an id is fine.
+// ParsePerson parses a politician's own record. Party, riding, province and id are optional.
 func ParsePerson(raw []byte) (*Person, error) {
 	var o struct {
 		Name        string                     `json:"name"`
@@ -147,13 +149,16 @@ func ParsePerson(raw []byte) (*Person, error) {
 	}
 	m := memberURL.FindStringSubmatch(o.URL)
 	if m == nil {
-		return nil, fmt.Errorf("url %q is not a politician's", o.URL)
+		return nil, fmt.Errorf("url %q is not the address of a politician", o.URL)
 	}
 	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return nil, errors.New("no name")
 	}
 	name, text := upstream.MaxName, upstream.MaxText
-	p := &Person{Slug: m[1], Name: upstream.Cut(o.Name, text), GivenName: upstream.Cut(o.GivenName, text), FamilyName: upstream.Cut(o.FamilyName, text), Image: path(o.Image)}
+	p := &Person{
+		Slug: m[1], Name: upstream.Cut(o.Name, text), GivenName: upstream.Cut(o.GivenName, text),
+		FamilyName: upstream.Cut(o.FamilyName, text), Image: path(o.Image),
+	}
 	var ids []string
 	if err := json.Unmarshal(o.Other["parl_mp_id"], &ids); err == nil && len(ids) > 0 {
 		if id, err := strconv.Atoi(ids[0]); err == nil && id > 0 && id <= math.MaxInt32 {
@@ -162,17 +167,19 @@ func ParsePerson(raw []byte) (*Person, error) {
 	}
 	for _, t := range o.Memberships[:min(len(o.Memberships), maxMemberships)] {
 		p.Memberships = append(p.Memberships, Membership{
-			PartyEn: upstream.Cut(t.Party.ShortName.En, name), PartyFr: upstream.Cut(t.Party.ShortName.Fr, name), RidingEn: upstream.Cut(t.Riding.Name.En, text), RidingFr: upstream.Cut(t.Riding.Name.Fr, text),
-			Province: upstream.Cut(t.Riding.Province, name), LabelEn: upstream.Cut(t.Label.En, text), LabelFr: upstream.Cut(t.Label.Fr, text), Start: day(t.Start), End: day(t.End),
+			PartyEn: upstream.Cut(t.Party.ShortName.En, name), PartyFr: upstream.Cut(t.Party.ShortName.Fr, name),
+			RidingEn: upstream.Cut(t.Riding.Name.En, text), RidingFr: upstream.Cut(t.Riding.Name.Fr, text),
+			Province: upstream.Cut(t.Riding.Province, name), LabelEn: upstream.Cut(t.Label.En, text),
+			LabelFr: upstream.Cut(t.Label.Fr, text), Start: day(t.Start), End: day(t.End),
 		})
 	}
 	return p, nil
 }
 
-// maxMemberships bounds the terms of one person.
+// maxMemberships limits the terms of one person.
 const maxMemberships = 100
 
-// day reads a day; empty for none, and for what is no day of Parliament.
+// day reads a day; "" if there is none, or if no record of Parliament can have it.
 func day(s *string) string {
 	if s == nil {
 		return ""
@@ -183,9 +190,10 @@ func day(s *string) string {
 	return *s
 }
 
-// path keeps host-relative addresses that are plain; others are not to be linked to.
+// path returns a plain host-relative address, and "" for any other text.
 func path(s string) string {
-	if len(s) > maxURL || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) {
+	refused := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
+	if len(s) > maxURL || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, refused) {
 		return ""
 	}
 	return s

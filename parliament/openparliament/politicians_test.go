@@ -13,7 +13,8 @@ const person = `{"name": "Ada Byron", "given_name": "Ada", "family_name": "Byron
 func TestParsePerson(t *testing.T) {
 	t.Parallel()
 	p, err := openparliament.ParsePerson([]byte(person))
-	if err != nil || p.PersonID != 77 || p.Slug != "ada-byron" || len(p.Memberships) != 1 || p.Memberships[0].PartyFr != "Analytique" || p.Memberships[0].Start != "2015-10-19" {
+	if err != nil || p.PersonID != 77 || p.Slug != "ada-byron" || len(p.Memberships) != 1 ||
+		p.Memberships[0].PartyFr != "Analytique" || p.Memberships[0].Start != "2015-10-19" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	// People without an id, a party, a riding or a membership are fine.
@@ -28,7 +29,10 @@ func TestParsePerson(t *testing.T) {
 			t.Errorf("%s: %+v, %v", raw, p, err)
 		}
 	}
-	for _, raw := range []string{`{"url": "/politicians/b/"}`, `{"name": "B", "url": "https://elsewhere/politicians/b/"}`, `{"name": "B", "url": "/politicians/../x/"}`, `[]`, `{"name": 1}`} {
+	for _, raw := range []string{
+		`{"url": "/politicians/b/"}`, `{"name": "B", "url": "https://elsewhere/politicians/b/"}`,
+		`{"name": "B", "url": "/politicians/../x/"}`, `[]`, `{"name": 1}`,
+	} {
 		if p, err := openparliament.ParsePerson([]byte(raw)); err == nil {
 			t.Errorf("%s was taken: %+v", raw, p)
 		}
@@ -38,9 +42,13 @@ func TestParsePerson(t *testing.T) {
 	}
 }
 
-// FuzzParsePolitician feeds anything through the readers of politicians: what they take has a name and an address.
+// FuzzParsePolitician parses arbitrary politicians: what is accepted has a name and an address.
 func FuzzParsePolitician(f *testing.F) {
-	for _, s := range []string{person, `{"name": "B", "url": "/politicians/b/"}`, `{"current_party": {"short_name": {"en": "x"}}, "current_riding": {"province": "QC", "name": {}}, "name": "B", "url": "/politicians/b/"}`, `null`} {
+	for _, s := range []string{
+		person, `{"name": "B", "url": "/politicians/b/"}`,
+		`{"current_party": {"short_name": {"en": "x"}}, "current_riding": {"province": "QC", "name": {}}, "name": "B", "url": "/politicians/b/"}`,
+		`null`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

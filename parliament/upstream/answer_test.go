@@ -168,7 +168,8 @@ func TestPackedWithoutEnd(t *testing.T) {
 			}
 		}
 	}, func(c *upstream.Config) { c.MaxBody, c.Timeout = 1<<20, 0 })
-	if err := client.GetJSON(t.Context(), "/x", new(any)); err == nil || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
+	if err := client.GetJSON(t.Context(), "/x", new(any)); err == nil ||
+		!strings.Contains(err.Error(), "longer than 1048576 bytes") {
 		t.Errorf("%v after %d bytes", err, sent.Load())
 	}
 }
@@ -201,10 +202,15 @@ func TestList(t *testing.T) {
 	} {
 		t.Run(body[:min(len(body), 40)], func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }, func(c *upstream.Config) { c.Source = body[:min(len(body), 40)] })
+			c := newClient(
+				t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) },
+				func(c *upstream.Config) { c.Source = body[:min(len(body), 40)] },
+			)
 			var got []string
 			var page struct{ Next string }
-			err := c.GetList(t.Context(), "/x", upstream.List{Field: "objects", Fields: map[string]any{"pagination": &page}, Begin: func() { got = nil }, Record: func(raw []byte, err error) error {
+			err := c.GetList(t.Context(), "/x", upstream.List{Field: "objects", Fields: map[string]any{
+				"pagination": &page,
+			}, Begin: func() { got = nil }, Record: func(raw []byte, err error) error {
 				if err != nil {
 					raw = fmt.Appendf(nil, "(%v)", err)
 				}
@@ -236,7 +242,9 @@ func TestListAgain(t *testing.T) {
 		fmt.Fprint(w, `[3]`)
 	})
 	var got []string
-	err := c.GetList(t.Context(), "/x", upstream.List{Begin: func() { got = nil }, Record: func(raw []byte, _ error) error { got = append(got, string(raw)); return nil }})
+	err := c.GetList(t.Context(), "/x", upstream.List{
+		Begin: func() { got = nil }, Record: func(raw []byte, _ error) error { got = append(got, string(raw)); return nil },
+	})
 	if err != nil || fmt.Sprint(got) != "[3]" {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -304,7 +312,10 @@ func TestLastingErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var n atomic.Int32
-			client := newClient(t, d, func(w http.ResponseWriter, r *http.Request) { n.Add(1); c.answer(w, r) }, func(cfg *upstream.Config) { cfg.Source = name })
+			client := newClient(
+				t, d, func(w http.ResponseWriter, r *http.Request) { n.Add(1); c.answer(w, r) },
+				func(cfg *upstream.Config) { cfg.Source = name },
+			)
 			var into struct{}
 			err := client.GetJSON(t.Context(), "/x", &into)
 			if err == nil || upstream.IsLasting(err) && !c.lasting || (n.Load() == 1) != c.lasting {
@@ -358,7 +369,9 @@ func TestPassword(t *testing.T) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	c := newClient(t, d, nil, func(cfg *upstream.Config) { cfg.BaseURL = strings.Replace(s.URL, "://", "://bot:s3cret@", 1) + "/api" })
+	c := newClient(t, d, nil, func(cfg *upstream.Config) {
+		cfg.BaseURL = strings.Replace(s.URL, "://", "://bot:s3cret@", 1) + "/api"
+	})
 	if err := c.Register(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -367,10 +380,14 @@ func TestPassword(t *testing.T) {
 	}
 	err := c.GetJSON(t.Context(), "/none", new(any))
 	var stored string
-	if e := d.Pool.QueryRow(t.Context(), "SELECT string_agg(to_jsonb(s)::text, ' ') FROM source_states s").Scan(&stored); e != nil {
+	if e := d.Pool.QueryRow(
+		t.Context(), "SELECT string_agg(to_jsonb(s)::text, ' ') FROM source_states s",
+	).Scan(&stored); e != nil {
 		t.Fatal(e)
 	}
-	for what, text := range map[string]string{"the error": err.Error(), "the address": c.URL("/x"), "what is stored": stored} {
+	for what, text := range map[string]string{
+		"the error": err.Error(), "the address": c.URL("/x"), "what is stored": stored,
+	} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "bot") || !strings.Contains(text, "127.0.0.1") {
 			t.Errorf("%s is %s", what, text)
 		}
@@ -378,8 +395,12 @@ func TestPassword(t *testing.T) {
 	if want := "[/api/old bot:s3cret /api/new bot:s3cret /api/none bot:s3cret]"; fmt.Sprint(seen) != want {
 		t.Errorf("the source saw %v, want %s", seen, want)
 	}
-	for _, base := range []string{"ftp://bot:s3cret@x", "http://bot:s3cret@", "http://bot:s3cret@x:y", "http://x/?key=s3cret", "bot:s3cret@x", "ftp://bot:12/s3cret@x/y", "ftp://bot:12?s3cret@x", "ftp://bot:12#s3cret@x", "bot:12/s3cret@x", "bot/s3cret@x"} {
-		if _, err := upstream.New(upstream.Config{Source: "s", BaseURL: base}); err == nil || strings.Contains(err.Error(), "s3cret") {
+	for _, base := range []string{
+		"ftp://bot:s3cret@x", "http://bot:s3cret@", "http://bot:s3cret@x:y", "http://x/?key=s3cret", "bot:s3cret@x",
+		"ftp://bot:12/s3cret@x/y", "ftp://bot:12?s3cret@x", "ftp://bot:12#s3cret@x", "bot:12/s3cret@x", "bot/s3cret@x",
+	} {
+		if _, err := upstream.New(upstream.Config{Source: "s", BaseURL: base}); err == nil ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", base, err)
 		}
 	}

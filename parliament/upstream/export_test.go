@@ -5,7 +5,7 @@ import (
 	"net/url"
 )
 
-// Watch has requests go through another transport.
+// Watch sends requests through another transport.
 func Watch(c *Client, through func(http.RoundTripper) http.RoundTripper) {
 	c.http.Transport = through(c.http.Transport)
 }

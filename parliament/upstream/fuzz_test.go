@@ -23,8 +23,10 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("application/json", []byte(`{"cut": "o`), "99999999999999999999")
 	f.Add("a/b; =", []byte(`"\\u0000 \\\u0000"`), "1e9")
 	for _, body := range []string{
-		"Service Unavailable", "Down for maintenance", "error", "{nonsense}", "\uFEFF<!DOCTYPE html>", `"down" for maintenance`, `{"pagination": 5} x`, `{} x`, `{"a": nonsense}`,
-		`{"pagination": 5, "a": }`, `{"a": x` + strings.Repeat("1", 50) + `}`, strings.Repeat("0", 50), strings.Repeat("[", 70) + "nul" + strings.Repeat("]", 70),
+		"Service Unavailable", "Down for maintenance", "error", "{nonsense}", "\uFEFF<!DOCTYPE html>",
+		`"down" for maintenance`, `{"pagination": 5} x`, `{} x`, `{"a": nonsense}`,
+		`{"pagination": 5, "a": }`, `{"a": x` + strings.Repeat("1", 50) + `}`, strings.Repeat("0", 50),
+		strings.Repeat("[", 70) + "nul" + strings.Repeat("]", 70),
 	} {
 		f.Add("text/plain", []byte(body), "")
 	}

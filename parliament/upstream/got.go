@@ -10,13 +10,12 @@ import (
 	"strings"
 )
 
-// maxHead is how much of an answer that is not the one expected is looked at, for what it says of itself.
+// maxHead is how many bytes of an unexpected answer are read to describe it.
 const maxHead = 64 << 10
 
 var titles = regexp.MustCompile(`(?is)<title(?:\s[^>]*)?>(.{0,1000}?)</title\s*>`)
 
-// got says what came instead of the answer that was expected: its type, the title of a page, and where a redirect led.
-// Whoever must find out why needs no other tool then.
+// got describes an unexpected answer: its media type, the title of a page, and the target of a redirect.
 func got(resp *http.Response, head []byte) string {
 	var parts []string
 	if media := strings.TrimSpace(resp.Header.Get("Content-Type")); media != "" {
@@ -36,7 +35,7 @@ func got(resp *http.Response, head []byte) string {
 	return strings.Join(parts, ", ")
 }
 
-// redirected is the address that an answer came from, if a redirect led there; else empty.
+// redirected returns the address that an answer came from if there was a redirect; else "".
 func redirected(resp *http.Response) string {
 	if resp.Request == nil || resp.Request.Response == nil {
 		return ""
@@ -44,8 +43,8 @@ func redirected(resp *http.Response) string {
 	return Words(PublicURL(resp.Request.URL.String()))
 }
 
-// headOf reads the beginning of an answer that is not used, unpacked. It reads on to the end of a short one, so that the
-// connection can be used again.
+// headOf reads and decompresses the beginning of an answer that is not used. It reads a short answer to its end, so
+// that the connection can be reused.
 func headOf(resp *http.Response) []byte {
 	body, err := unpacked(resp, io.LimitReader(resp.Body, maxHead))
 	if err != nil {

@@ -14,10 +14,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// TestErrorsSayWhatCame asks for a list and is given other things. The error says what it was.
+// TestErrorsSayWhatCame requests a list and receives other things. The error says what they were.
 func TestErrorsSayWhatCame(t *testing.T) {
 	t.Parallel()
-	const page = "<!DOCTYPE html><html><head>\n<TITLE lang=\"en\">\n  Overview &amp; more\x1b[31m -\tLEGISinfo </TITLE></head><body></body></html>"
+	const page = "<!DOCTYPE html><html><head>\n<TITLE lang=\"en\">\n  Overview &amp; more\x1b[31m -\tLEGISinfo " +
+		"</TITLE></head><body></body></html>"
 	var mu sync.Mutex
 	asked := map[string]int{}
 	html := func(w http.ResponseWriter, status int) {
@@ -59,7 +60,9 @@ func TestErrorsSayWhatCame(t *testing.T) {
 		}
 	})
 	get := func(path string) (records int, err error) {
-		err = c.GetList(t.Context(), path, upstream.List{Begin: func() { records = 0 }, Record: func([]byte, error) error { records++; return nil }})
+		err = c.GetList(t.Context(), path, upstream.List{
+			Begin: func() { records = 0 }, Record: func([]byte, error) error { records++; return nil },
+		})
 		return records, err
 	}
 	for path, want := range map[string][]string{
@@ -78,7 +81,8 @@ func TestErrorsSayWhatCame(t *testing.T) {
 		mu.Lock()
 		times := asked[path]
 		mu.Unlock()
-		if times != 1 || !upstream.IsLasting(err) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\x1b") {
+		if times != 1 || !upstream.IsLasting(err) || strings.Contains(err.Error(), "secret") ||
+			strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%s was asked for %d times: %v", path, times, err)
 		}
 		if upstream.IsRefusal(err) != (path == "/forbidden") {
@@ -90,7 +94,7 @@ func TestErrorsSayWhatCame(t *testing.T) {
 	}
 }
 
-// TestAskOnce asks without a database: there are no limits to keep to, and nothing is asked for again.
+// TestAskOnce sends requests without a database: there are no limits and no retries.
 func TestAskOnce(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -104,7 +108,8 @@ func TestAskOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var status *upstream.StatusError
-	if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable || asked.Load() != 1 {
+	if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &status) ||
+		status.Status != http.StatusServiceUnavailable || asked.Load() != 1 {
 		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // errGone is why a context ends, as the engine gives one: net/http gives it back, and it is no context.Canceled.
@@ -37,7 +37,10 @@ func TestLeftRequests(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	reg := prometheus.NewRegistry()
-	c, err := New(Config{Source: "test", BaseURL: s.URL, UserAgent: "t", DB: d, Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Millisecond, Metrics: reg})
+	c, err := New(Config{
+		Source: "test", BaseURL: s.URL, UserAgent: "t", DB: d, Logger: slog.New(slog.DiscardHandler),
+		RetryDelay: time.Millisecond, Metrics: reg,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,9 @@ func TestLeftRequests(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
-		ctx = WithObserver(ctx, Observer{Retry: func(_ string, err error, _ int, _ time.Duration) { t.Errorf("tries again after %v", err) }})
+		ctx = WithObserver(ctx, Observer{
+			Retry: func(_ string, err error, _ int, _ time.Duration) { t.Errorf("tries again after %v", err) },
+		})
 		done := make(chan error, 1)
 		go func() { done <- c.GetJSON(ctx, "/", new(any)) }()
 		select {
@@ -67,7 +72,7 @@ func TestLeftRequests(t *testing.T) {
 	if !c.gate.IsClosed() || c.gate.Metrics().Failures() != 0 {
 		t.Errorf("the breaker is %s after %d failures", c.gate.State(), c.gate.Metrics().Failures())
 	}
-	rows, err := db.New(d.Pool).ListSources(t.Context())
+	rows, err := sql.New(d.Pool).ListSources(t.Context())
 	if err != nil || len(rows) != 1 || rows[0].LastFailureAt != nil || rows[0].LastError != nil || rows[0].BreakerOpen {
 		t.Errorf("%+v, %v", rows, err)
 	}

@@ -10,39 +10,43 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// limiter keeps all processes together within a service's limits. Its state is two small tables: a line that gives
-// each request its moment, and the slots of requests in flight, leased so that a killed process frees its own.
+// limiter enforces the shared limits of a service. Two small tables hold its state: the time of the next request, and
+// the slots of requests in flight. Slots have leases, so that those of a killed process become free.
 type limiter struct {
 	source  string
 	spacing float64 // seconds between requests; 0: no limit, but Retry-After still holds everybody back
 	slots   int
 	lease   time.Duration
-	q       *db.Queries
+	q       *sql.Queries
 	ensured atomic.Bool // the slots' rows are there
 	pause   func(context.Context, time.Duration) error
 }
 
-// leaseSlack is by how much a slot's lease outlives its request.
+// leaseSlack is how much longer a slot's lease lasts than its request's timeout.
 const leaseSlack = 10 * time.Second
 
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: cfg.DB.RelaxedQueries(), pause: pause}
+	l := &limiter{
+		source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: sql.New(cfg.DB.NoWait()),
+		pause: pause,
+	}
 	if cfg.RPS > 0 {
-		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
-		// are still never too many in any second.
+		// A tenth slower than allowed, so that requests that are early or late by a little never exceed the rate in any
+		// second.
 		l.spacing = 1.1 / cfg.RPS
 	}
 	return l
 }
 
 func (l *limiter) ensureSlots(ctx context.Context) error {
-	return l.q.EnsureSlots(ctx, db.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)}) //nolint:gosec // a small number
+	//nolint:gosec // a small number
+	return l.q.EnsureSlots(ctx, sql.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)})
 }
 
-// acquire waits for a slot and then for the request's moment. The caller must call release.
+// acquire waits for a slot, then until the request may be sent. The caller must call release.
 func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	if !l.ensured.Load() {
 		if err := l.ensureSlots(ctx); err != nil {
@@ -56,19 +60,21 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	}
 	release = func() {
 		_ = l.certainly(ctx, func(ctx context.Context) error { // or the lease ends
-			return l.q.ReleaseSlot(ctx, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil})
+			return l.q.ReleaseSlot(ctx, sql.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil})
 		})
 	}
-	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
+	wait, err := l.q.ReserveRequest(ctx, sql.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
 	if turn := time.Duration(wait * float64(time.Second)); err == nil {
-		// The line of requests alone is never so long: the service asked to be left alone.
+		// The queue of requests alone never makes the wait this long: the service asked for a pause.
 		if turn > max(maxRetryAfter*3/2, time.Duration(4*l.slots)*time.Duration(l.spacing*float64(time.Second))) {
 			release()
 			return nil, &heldError{turn}
 		}
 		if turn > leaseSlack/2 { // else the lease could end during the request, and the slot be taken by another
 			err = l.certainly(ctx, func(ctx context.Context) (err error) {
-				slot.HeldUntil, err = l.q.ExtendSlot(ctx, db.ExtendSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds()})
+				slot.HeldUntil, err = l.q.ExtendSlot(ctx, sql.ExtendSlotParams{
+					Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds(),
+				})
 				return err
 			})
 		}
@@ -83,22 +89,23 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// certainly lets a statement come to its end even if the caller gives up meanwhile: one that took a slot, but whose
-// answer nobody read, would keep the slot from everybody until its lease ends.
+// certainly lets a statement finish even if the caller gives up. Otherwise a statement that took a slot could keep it
+// until the lease ends, because nobody read its result.
 func (l *limiter) certainly(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return f(ctx)
 }
 
-func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
+func (l *limiter) takeSlot(ctx context.Context) (sql.TakeSlotRow, error) {
 	for tries := 1; ; tries++ {
 		if err := ctx.Err(); err != nil {
-			return db.TakeSlotRow{}, err
+			return sql.TakeSlotRow{}, err
 		}
-		var slot db.TakeSlotRow
+		var slot sql.TakeSlotRow
 		err := l.certainly(ctx, func(ctx context.Context) (err error) {
-			slot, err = l.q.TakeSlot(ctx, db.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+			//nolint:gosec // a small number
+			slot, err = l.q.TakeSlot(ctx, sql.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()})
 			return err
 		})
 		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
@@ -115,16 +122,17 @@ func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
 	}
 }
 
-// heldError says that a service asked to be left alone for longer than is worth waiting.
+// heldError is the error for a service that asked for a longer pause than is worth waiting for.
 type heldError struct{ wait time.Duration }
 
 func (e *heldError) Error() string {
 	return fmt.Sprintf("it asked to be left alone for another %s", e.wait.Round(time.Second))
 }
 
-// hold keeps all processes away from the service for a while.
+// hold stops the requests of all processes to the service for a while.
 func (l *limiter) hold(ctx context.Context, d time.Duration) {
-	_ = l.q.HoldSource(context.WithoutCancel(ctx), db.HoldSourceParams{Source: l.source, Seconds: d.Seconds()}) // the next 429 says it again
+	// An error here is ignored: the next 429 asks for the pause again.
+	_ = l.q.HoldSource(context.WithoutCancel(ctx), sql.HoldSourceParams{Source: l.source, Seconds: d.Seconds()})
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -16,7 +16,9 @@ import (
 // heldSlots counts the slots that somebody holds for at least a while from now.
 func heldSlots(t testing.TB, d *db.DB, atLeast time.Duration) (n int) {
 	t.Helper()
-	if err := d.Pool.QueryRow(t.Context(), "SELECT count(*) FROM source_slots WHERE held_until >= clock_timestamp() + $1::interval", atLeast).Scan(&n); err != nil {
+	if err := d.Pool.QueryRow(
+		t.Context(), "SELECT count(*) FROM source_slots WHERE held_until >= clock_timestamp() + $1::interval", atLeast,
+	).Scan(&n); err != nil {
 		t.Error(err)
 	}
 	return n
@@ -54,7 +56,10 @@ func TestLeaseLastsForTheWaitAndTheRequest(t *testing.T) {
 	d := dbtest.New(t)
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
-	c, err := New(Config{Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d, Logger: slog.New(slog.DiscardHandler), Timeout: 20 * time.Second, MaxInFlight: 4})
+	c, err := New(Config{
+		Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d, Logger: slog.New(slog.DiscardHandler),
+		Timeout: 20 * time.Second, MaxInFlight: 4,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// meters count what one client does.
+// meters are the metrics of one client.
 type meters struct {
 	requests *prometheus.CounterVec
 	took     prometheus.Histogram
@@ -20,10 +20,25 @@ type meters struct {
 
 func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 	m := &meters{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_upstream_requests_total", Help: "Requests to a source, by the status of the answer; error: none came, canceled: nobody waited for it any more."}, []string{"status"}),
-		took:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_request_duration_seconds", Help: "How long a source took to answer.", Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20}}),
-		waited:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_wait_seconds", Help: "How long requests waited for their turn under the source's limits.", Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
-		breaker:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_upstream_breaker_open", Help: "1 while this process leaves a source that fails alone."}),
+		requests: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name: "explorer_upstream_requests_total",
+				Help: "Requests to a source, by status of the response; error: no response, canceled: the request was " +
+					"canceled.",
+			},
+			[]string{"status"},
+		),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "explorer_upstream_request_duration_seconds", Help: "Response time of a source.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20},
+		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "explorer_upstream_wait_seconds", Help: "Time that requests waited because of the source's limits.",
+			Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		breaker: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "explorer_upstream_breaker_open", Help: "1 while the circuit breaker of the source is open in this process.",
+		}),
 	}
 	if reg == nil {
 		reg = prometheus.NewRegistry()
@@ -37,7 +52,7 @@ func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 	return m, nil
 }
 
-// answered notes how a request ended.
+// answered counts the outcome of a request.
 func (m *meters) answered(ctx context.Context, took time.Duration, err error) {
 	if err != nil && ctx.Err() != nil {
 		m.requests.WithLabelValues("canceled").Inc()

@@ -1,5 +1,9 @@
-// Package upstream asks public services for JSON politely: all processes together keep to a rate and to a number of
-// requests in flight, faults that pass are retried, Retry-After is obeyed, and a service that is down is left alone.
+// Package upstream requests JSON from public services. All processes together stay within a request rate and a number
+// of requests in flight per service. Transient errors are retried, Retry-After is honoured, and a circuit breaker stops
+// requests to a service that fails.
+//
+// The main types are Config and Client. Begin reading at New, Client.GetJSON and Client.GetList. budget.go has the
+// limits of an answer's size.
 package upstream
 
 import (
@@ -26,36 +30,36 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// Config describes one service.
+// Config configures the client of one service.
 type Config struct {
-	// Source names the service in limits, logs and errors, e.g. "legisinfo".
+	// Source is the service's name in limits, logs and errors, e.g. "legisinfo".
 	Source string
 	// BaseURL has no slash at the end. Paths are appended to it.
 	BaseURL string
 	// UserAgent names the project and a contact.
 	UserAgent string
-	// RPS is the most requests in any second, of all processes together; 0: no limit.
+	// RPS is the maximum number of requests per second, of all processes together; 0: no limit.
 	RPS float64
-	// MaxInFlight is the most requests at once, of all processes together; default 4.
+	// MaxInFlight is the maximum number of concurrent requests, of all processes together; default 4.
 	MaxInFlight int
-	// Timeout ends one request, body included; default 20 s.
+	// Timeout is the time limit of one request, including its body; default 20 s.
 	Timeout time.Duration
-	// MaxBody is the longest answer taken, in bytes after decompression; default 64 MiB.
+	// MaxBody is the maximum length of an answer, in bytes after decompression; default 64 MiB.
 	MaxBody int64
-	// RetryDelay is the wait before the second try, doubled before each further one; default 500 ms.
+	// RetryDelay is the delay before the first retry; default 500 ms. It doubles with each retry.
 	RetryDelay time.Duration
-	// DB holds the shared limits. Without it, the client keeps to none and asks once: for somebody who looks whether a
-	// service answers.
+	// DB stores the shared limits. Without it, the client has no limits and sends each request once, as for a check that
+	// the service answers.
 	DB *db.DB
 	// Logger is required.
 	Logger *slog.Logger
-	// Metrics is where counters go; nil: nowhere.
+	// Metrics registers the client's metrics; nil: no metrics.
 	Metrics prometheus.Registerer
-	// Tracer is where the spans of requests go; nil: nowhere. The service is told nothing of them.
+	// Tracer records the spans of requests; nil: no spans. Requests do not carry the trace's context to the service.
 	Tracer trace.TracerProvider
 }
 
-// Client asks one service. It is safe for use by several goroutines.
+// Client sends requests to one service. It is safe for concurrent use.
 type Client struct {
 	cfg   Config
 	base  *url.URL // without user and password
@@ -70,10 +74,11 @@ type Client struct {
 
 const (
 	maxAttempts   = 5
-	maxTrying     = 30 * time.Second // no new try after that
-	maxRetryAfter = 20 * time.Second // a service that wants to be left alone for longer is unavailable
-	maxHold       = time.Hour        // and is left alone so long at the most
-	// breakerThreshold is how many faults in a row close the way to a service, and breakerDelay for how long.
+	maxTrying     = 30 * time.Second // no retry after that
+	maxRetryAfter = 20 * time.Second // a service that asks for a longer pause is unavailable
+	maxHold       = time.Hour        // the longest pause
+	// breakerThreshold is the number of consecutive failures that open the circuit breaker, and breakerDelay how long it
+	// stays open.
 	breakerThreshold = 10
 	breakerDelay     = 15 * time.Second
 )
@@ -94,18 +99,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RPS < 0 {
 		return nil, fmt.Errorf("%s: requests per second %g: want 0 (no limit) or more", cfg.Source, cfg.RPS)
 	}
-	if cfg.MaxInFlight <= 0 {
-		cfg.MaxInFlight = 4
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 20 * time.Second
-	}
-	if cfg.MaxBody <= 0 {
-		cfg.MaxBody = 64 << 20
-	}
-	if cfg.RetryDelay <= 0 {
-		cfg.RetryDelay = 500 * time.Millisecond
-	}
+	cfg = withDefaults(cfg)
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -121,17 +115,43 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: metrics: %w", cfg.Source, err)
 	}
 	c := &Client{
-		cfg: cfg, base: base, user: user, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
+		cfg: cfg, base: base, user: user,
+		http:  &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
 		meter: meter,
 	}
 	if cfg.DB != nil {
 		c.limit, c.state = newLimiter(cfg), newReporter(cfg)
 	}
 	if cfg.Tracer != nil {
-		c.http.Transport = otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
+		c.http.Transport = otelhttp.NewTransport(transport,
+			otelhttp.WithTracerProvider(cfg.Tracer),
+			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // the trace is not sent to the service
 			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "GET " + cfg.Source }))
 	}
-	retries := retrypolicy.NewBuilder[any]().
+	c.gate = c.breaker()
+	c.exec = failsafe.With[any](retryPolicy(cfg))
+	return c, nil
+}
+
+func withDefaults(cfg Config) Config {
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = 4
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 20 * time.Second
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = 64 << 20
+	}
+	if cfg.RetryDelay <= 0 {
+		cfg.RetryDelay = 500 * time.Millisecond
+	}
+	return cfg
+}
+
+// retryPolicy returns the policy by which transient errors are retried.
+func retryPolicy(cfg Config) retrypolicy.RetryPolicy[any] {
+	return retrypolicy.NewBuilder[any]().
 		HandleIf(func(_ any, err error) bool { return isTransient(err) }).
 		AbortOnErrors(circuitbreaker.ErrOpen, context.Canceled).
 		WithMaxAttempts(maxAttempts).WithMaxDuration(maxTrying).
@@ -147,116 +167,40 @@ func New(cfg Config) (*Client, error) {
 			observerOf(ev.Context()).retrying(cfg.Source, ev.LastError(), ev.Attempts(), ev.Delay)
 		}).
 		ReturnLastFailure().Build()
-	c.gate = circuitbreaker.NewBuilder[any]().
+}
+
+// breaker makes the circuit breaker of a service. It logs, stores and counts each change of its state.
+func (c *Client) breaker() circuitbreaker.CircuitBreaker[any] {
+	return circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
-			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
+			c.cfg.Logger.Warn("source fails: no requests for a while", "source", c.cfg.Source, "for", breakerDelay)
 			c.state.breaker(breakerDelay)
-			meter.breaker.Set(1)
+			c.meter.breaker.Set(1)
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) {
-			cfg.Logger.Info("source answers again", "source", cfg.Source)
+			c.cfg.Logger.Info("source is available again", "source", c.cfg.Source)
 			c.state.breaker(0)
-			meter.breaker.Set(0)
+			c.meter.breaker.Set(0)
 		}).
 		Build()
-	c.exec = failsafe.With[any](retries)
-	return c, nil
 }
 
-// Observer is told what a client does on behalf of one caller. Its functions may be called by several goroutines;
-// either may be nil.
-type Observer struct {
-	// Request is called for every request sent.
-	Request func(source string)
-	// Retry is called before a failed request is sent again after a wait.
-	Retry func(source string, err error, attempt int, wait time.Duration)
-}
-
-func (o Observer) request(source string) {
-	if o.Request != nil {
-		o.Request(source)
-	}
-}
-
-func (o Observer) retrying(source string, err error, attempt int, wait time.Duration) {
-	if o.Retry != nil {
-		o.Retry(source, err, attempt, wait)
-	}
-}
-
-type observerKey struct{}
-
-// redirectError says that a redirect is not followed.
-type redirectError struct{ reason string }
-
-func (e *redirectError) Error() string { return e.reason }
-
-// stay follows redirects within a service only: to the same scheme, host and port, or from http to https where both
-// have their own ports.
-func stay(base *url.URL) func(*http.Request, []*http.Request) error {
-	return func(req *http.Request, via []*http.Request) error {
-		same := strings.EqualFold(req.URL.Hostname(), base.Hostname()) && req.URL.User == nil
-		here := req.URL.Scheme == base.Scheme && port(req.URL) == port(base)
-		safer := base.Scheme == "http" && req.URL.Scheme == "https" && port(base) == "80" && port(req.URL) == "443"
-		if !same || !here && !safer {
-			return &redirectError{fmt.Sprintf("a redirect to %s leads away from the service", Words(PublicURL(req.URL.String())))}
-		}
-		if len(via) >= 5 {
-			return &redirectError{"redirects lead in circles"}
-		}
-		return nil
-	}
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
-}
-
-// PublicURL is an address without what may be secret in it: user, password, query and fragment. An @ behind the host
-// may be the one of a password that has a /, ? or #: such an address is not shown.
-func PublicURL(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an address that cannot be read"
-	}
-	if u.Opaque != "" { // user:password@host without a scheme's slashes
-		return u.Scheme + ":..."
-	}
-	if strings.Contains(u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@") {
-		return "an address that is not shown"
-	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
-	return u.String()
-}
-
-// WithObserver has clients report to o what they do under the context.
-func WithObserver(ctx context.Context, o Observer) context.Context {
-	return context.WithValue(ctx, observerKey{}, o)
-}
-
-func observerOf(ctx context.Context) Observer {
-	o, _ := ctx.Value(observerKey{}).(Observer)
-	return o
-}
-
-// URL is the full address of a path such as "/bills/?limit=500", or of a host-relative link that the service gave.
+// URL returns the full address of a path such as "/bills/?limit=500", or of a host-relative link from the service.
 func (c *Client) URL(path string) string { return c.cfg.BaseURL + path }
 
-// Within gives the path of an address that the service gave, for URL, if it is one of its own: host-relative, or below
-// BaseURL. Nothing else is to be asked for.
+// Within returns the path of an address from the service, for use with URL. ok is false unless the address is
+// host-relative or below BaseURL. No other address may be requested.
 func (c *Client) Within(address string) (path string, ok bool) {
 	if rest, below := strings.CutPrefix(address, c.cfg.BaseURL); below {
 		address = rest
 	}
-	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
+	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") &&
+		!strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
 }
 
-// get asks for an address and has f read the answer, each time that there is one. Of an answer that passes as one to be
-// asked for again, f may have read a part.
+// get sends a request and calls f to read each answer. f may have read a part of an answer before it turns out to be
+// broken and the request is retried.
 func (c *Client) get(ctx context.Context, address string, f func(*scanner) error) error {
 	if c.limit == nil {
 		return c.send(ctx, address, f)
@@ -266,11 +210,12 @@ func (c *Client) get(ctx context.Context, address string, f func(*scanner) error
 			return nil, circuitbreaker.ErrOpen
 		}
 		err := c.once(exec.Context(), address, f)
-		if err != nil && exec.Context().Err() != nil { // whoever asked does not wait any more, and the transport's error is whatever ended the context
+		// The caller no longer waits. The transport's error is the cause of the context's end.
+		if err != nil && exec.Context().Err() != nil {
 			err = &leftError{context.Cause(exec.Context())}
 		}
 		c.judge(err)
-		c.state.asked(exec.Context(), err)
+		c.state.reportOutcome(exec.Context(), err)
 		return nil, err
 	})
 	if err == nil {
@@ -286,23 +231,8 @@ func (c *Client) get(ctx context.Context, address string, f func(*scanner) error
 	return err
 }
 
-// IsLasting says whether the same request would meet the same error again: the source has no such thing, or its answer
-// is not taken.
-func IsLasting(err error) bool {
-	var status *StatusError
-	var body *BodyError
-	var record *RecordError
-	switch {
-	case errors.As(err, &status):
-		return !isBusy(err)
-	case errors.As(err, &body):
-		return !body.transient
-	}
-	return errors.As(err, &record)
-}
-
-// judge tells the breaker how a request ended. One that was left, or held back by our own limits, says nothing of the
-// service; a service on trial is given its next request by it, and not acquitted.
+// judge reports the outcome of a request to the circuit breaker. A request that its caller left, or that our own limits
+// refused, says nothing of the service. A half-open breaker counts it as a failure nevertheless.
 func (c *Client) judge(err error) {
 	var left *leftError
 	var status *StatusError
@@ -317,15 +247,15 @@ func (c *Client) judge(err error) {
 	}
 }
 
-// once sends one request when it is its turn.
+// once sends one request when the limits allow it.
 func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) error {
-	asked := time.Now()
+	queuedAt := time.Now()
 	release, err := c.limit.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	c.meter.waited.Observe(time.Since(asked).Seconds())
+	c.meter.waited.Observe(time.Since(queuedAt).Seconds())
 	return c.send(ctx, address, f)
 }
 
@@ -355,7 +285,9 @@ func (c *Client) send(ctx context.Context, address string, f func(*scanner) erro
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
-		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		s := &StatusError{
+			URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		}
 		s.Got = got(resp, headOf(resp))
 		if s.RetryAfter > 0 && c.limit != nil {
 			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
@@ -366,7 +298,7 @@ func (c *Client) send(ctx context.Context, address string, f func(*scanner) erro
 	return c.read(address, resp, f)
 }
 
-// retryAfter reads both forms of the header; 0 if there is none.
+// retryAfter parses both forms of the Retry-After header; 0 if there is none.
 func retryAfter(value string, now time.Time) time.Duration {
 	if value == "" {
 		return 0
@@ -378,103 +310,4 @@ func retryAfter(value string, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
-}
-
-// StatusError is an answer with another status than 200.
-type StatusError struct {
-	URL        string
-	Status     int
-	RetryAfter time.Duration // 0: not given
-	Got        string        // what came: its type, the title of a page, where a redirect led
-}
-
-func (e *StatusError) Error() string {
-	s := fmt.Sprintf("%s answered %d %s", e.URL, e.Status, http.StatusText(e.Status))
-	if e.RetryAfter > 0 {
-		s += fmt.Sprintf(" (retry after %s)", e.RetryAfter)
-	}
-	if e.Got != "" {
-		s += " (" + e.Got + ")"
-	}
-	if e.Status == http.StatusForbidden {
-		s += "; " + Refusal
-	}
-	return s
-}
-
-// Refusal says what to do about an answer 403: parl.ca gives it to clients that it takes for no browser.
-const Refusal = "it may refuse the User-Agent: set USER_AGENT to one that it takes, with a contact in it"
-
-// IsRefusal says whether the service does not answer this client.
-func IsRefusal(err error) bool {
-	var s *StatusError
-	return errors.As(err, &s) && s.Status == http.StatusForbidden
-}
-
-// BodyError is an answer whose body cannot be used.
-type BodyError struct {
-	URL, Reason string
-	transient   bool
-}
-
-func (e *BodyError) Error() string { return fmt.Sprintf("the answer of %s %s", e.URL, e.Reason) }
-
-// UnavailableError says that a service could not be had, after all retries; Err is the last reason.
-type UnavailableError struct {
-	Source string
-	Err    error
-}
-
-func (e *UnavailableError) Error() string {
-	if errors.Is(e.Err, circuitbreaker.ErrOpen) {
-		return e.Source + " is unavailable: it failed too often just now and is left alone"
-	}
-	return fmt.Sprintf("%s is unavailable: %v", e.Source, e.Err)
-}
-
-func (e *UnavailableError) Unwrap() error { return e.Err }
-
-// RecordError is a record that could not be read; the others can still be used.
-type RecordError struct {
-	URL string
-	Err error
-	// More is how many records this stands for, if it is not one but the rest of many.
-	More int
-}
-
-func (e *RecordError) Error() string { return fmt.Sprintf("%s: %s", e.URL, Words(fmt.Sprint(e.Err))) }
-
-func (e *RecordError) Unwrap() error { return e.Err }
-
-// leftError is a request that its caller left: its run was canceled or took too long, or the worker stops.
-type leftError struct{ error }
-
-func (e *leftError) Unwrap() error { return e.error }
-
-type networkError struct{ error }
-
-func (e *networkError) Unwrap() error { return e.error }
-
-// isBusy says whether an answer's status is one that passes, be it in a long time.
-func isBusy(err error) bool {
-	var s *StatusError
-	return errors.As(err, &s) &&
-		(s.Status >= 500 && s.Status != http.StatusNotImplemented || s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout)
-}
-
-// isTransient says whether the same request may well succeed in a moment.
-func isTransient(err error) bool {
-	var left *leftError
-	var status *StatusError
-	var body *BodyError
-	var network *networkError
-	switch {
-	case err == nil || errors.As(err, &left) || errors.Is(err, context.Canceled):
-		return false
-	case errors.As(err, &status):
-		return isBusy(err) && status.RetryAfter <= maxRetryAfter
-	case errors.As(err, &body):
-		return body.transient
-	}
-	return errors.As(err, &network)
 }

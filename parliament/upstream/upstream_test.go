@@ -15,6 +15,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
@@ -22,7 +23,10 @@ func newClient(t testing.TB, d *db.DB, h http.HandlerFunc, change ...func(*upstr
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	cfg := upstream.Config{Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d, Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Millisecond, Timeout: 2 * time.Second}
+	cfg := upstream.Config{
+		Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d, Logger: slog.New(slog.DiscardHandler),
+		RetryDelay: time.Millisecond, Timeout: 2 * time.Second,
+	}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -119,9 +123,13 @@ func TestGetJSON(t *testing.T) {
 
 	t.Run("too long", func(t *testing.T) {
 		t.Parallel()
-		c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `"%s"`, strings.Repeat("x", 2000)) }, func(c *upstream.Config) { c.MaxBody = 1000 })
+		c := newClient(
+			t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `"%s"`, strings.Repeat("x", 2000)) },
+			func(c *upstream.Config) { c.MaxBody = 1000 },
+		)
 		var body *upstream.BodyError
-		if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &body) || !strings.Contains(err.Error(), "longer than 1000 bytes") {
+		if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &body) ||
+			!strings.Contains(err.Error(), "longer than 1000 bytes") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -129,7 +137,10 @@ func TestGetJSON(t *testing.T) {
 	t.Run("silence ends, and an outage opens the breaker", func(t *testing.T) {
 		t.Parallel()
 		var n atomic.Int32
-		c := newClient(t, d, func(_ http.ResponseWriter, r *http.Request) { n.Add(1); <-r.Context().Done() }, func(c *upstream.Config) { c.Source, c.Timeout = "silent", 30*time.Millisecond })
+		c := newClient(
+			t, d, func(_ http.ResponseWriter, r *http.Request) { n.Add(1); <-r.Context().Done() },
+			func(c *upstream.Config) { c.Source, c.Timeout = "silent", 30*time.Millisecond },
+		)
 		var gone *upstream.UnavailableError
 		for range 3 {
 			if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &gone) {
@@ -156,7 +167,9 @@ func TestGetJSON(t *testing.T) {
 
 	t.Run("NUL in a text", func(t *testing.T) {
 		t.Parallel()
-		c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"a": "x\u0000y", "b": "\\u0000"}`) })
+		c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"a": "x\u0000y", "b": "\\u0000"}`)
+		})
 		var v struct{ A, B string }
 		if err := c.GetJSON(t.Context(), "/x", &v); err != nil || v.A != "x\uFFFDy" || v.B != `\u0000` {
 			t.Errorf("%q %q %v", v.A, v.B, err)
@@ -210,7 +223,8 @@ func TestLimits(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "ftp://x", "http://", "x y"} {
-		if _, err := upstream.New(upstream.Config{Source: "s", BaseURL: base}); err == nil || !strings.Contains(err.Error(), "base URL") {
+		if _, err := upstream.New(upstream.Config{Source: "s", BaseURL: base}); err == nil ||
+			!strings.Contains(err.Error(), "base URL") {
 			t.Errorf("%q: %v", base, err)
 		}
 	}
@@ -228,9 +242,9 @@ func TestStates(t *testing.T) {
 		}
 		fmt.Fprint(w, `{}`)
 	}, func(c *upstream.Config) { c.RPS, c.MaxInFlight = 1000, 3 })
-	state := func() db.ListSourcesRow {
+	state := func() sql.ListSourcesRow {
 		t.Helper()
-		rows, err := db.New(d.Pool).ListSources(t.Context())
+		rows, err := sql.New(d.Pool).ListSources(t.Context())
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%d sources, %v", len(rows), err)
 		}
@@ -239,7 +253,8 @@ func TestStates(t *testing.T) {
 	if err := c.Register(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := state(); s.Source != "test" || s.RequestsPerSecond != 1000 || s.MaxInFlight != 3 || s.LastSuccessAt != nil || s.BreakerOpen {
+	if s := state(); s.Source != "test" || s.RequestsPerSecond != 1000 || s.MaxInFlight != 3 || s.LastSuccessAt != nil ||
+		s.BreakerOpen {
 		t.Errorf("registered as %+v", s)
 	}
 	var v any
@@ -255,7 +270,8 @@ func TestStates(t *testing.T) {
 			t.Fatal("no error")
 		}
 	}
-	if s := state(); s.LastFailureAt == nil || s.LastError == nil || !strings.Contains(*s.LastError, "500") || !s.BreakerOpen || s.BreakerChangedAt == nil {
+	if s := state(); s.LastFailureAt == nil || s.LastError == nil || !strings.Contains(*s.LastError, "500") ||
+		!s.BreakerOpen || s.BreakerChangedAt == nil {
 		t.Errorf("after failures %+v", s)
 	}
 }
@@ -264,7 +280,10 @@ func TestRedirect(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	var asked atomic.Int32
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); fmt.Fprint(w, `{"ok": true}`) }))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, `{"ok": true}`)
+	}))
 	t.Cleanup(elsewhere.Close)
 	c := newClient(t, d, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

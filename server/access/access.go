@@ -1,5 +1,13 @@
-// Package access knows who asks and what they may do: API keys, sessions of people who signed in with a key or at an
-// OpenID Connect provider, scopes, rates, and the record of who did what.
+// Package access authenticates and authorizes requests. It holds the API keys, the sessions of people who signed in
+// with a key or at an OpenID Connect provider, the scopes, the rate limits and the audit log.
+//
+// Control is the main type. Control.Identify identifies the sender of a request, Scope.Includes checks the sender's
+// scope, Control.Allow limits the sender's rate, Control.Watch ends requests whose sender loses access, and
+// Control.Begin and Control.Complete write the audit log. The package functions of the same names as methods, such as
+// CreateKey, take a pool or a transaction instead, for commands without a server.
+//
+// Begin reading with Control.Identify in this file; keys.go, session.go and oidc.go have the three ways to
+// authenticate.
 package access
 
 import (
@@ -17,29 +25,30 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// Scope is what one may do; each includes those before it.
+// Scope is what an identity may do. Each scope includes those before it.
 type Scope string
 
-// The scopes, and what operations that want none say.
+// The scopes, and the values that stand for no scope.
 const (
 	ScopeNone    Scope = "none"
 	ScopeRead    Scope = "read"
 	ScopeOperate Scope = "operate"
 	ScopeAdmin   Scope = "admin"
-	// ScopeSignature is of operations that know who asks by the request's signature.
+	// ScopeSignature marks operations that authenticate the sender by the signature of the request.
 	ScopeSignature Scope = "signature"
 )
 
 var order = []Scope{ScopeNone, ScopeRead, ScopeOperate, ScopeAdmin}
 
-// Includes says whether who has s may do what wants other.
+// Includes reports whether s is enough for an operation that needs other.
 func (s Scope) Includes(other Scope) bool {
 	return slices.Index(order, other) >= 0 && slices.Index(order, s) >= slices.Index(order, other)
 }
 
-// ParseScope reads read, operate or admin.
+// ParseScope parses read, operate or admin. Any other text is an error.
 func ParseScope(s string) (Scope, error) {
 	if i := slices.Index(order, Scope(s)); i > 0 {
 		return order[i], nil
@@ -47,29 +56,29 @@ func ParseScope(s string) (Scope, error) {
 	return "", fmt.Errorf("scope %q: want read, operate or admin", s)
 }
 
-// Kinds of identities.
+// The kinds of identities.
 const (
 	KindKey       = "key"
 	KindOIDC      = "oidc"
 	KindAnonymous = "anonymous"
 )
 
-// Identity is who asks.
+// Identity is the authenticated sender of a request.
 type Identity struct {
 	Kind      string
 	Name      string
 	Scope     Scope
 	KeyID     *uuid.UUID
-	Subject   string // at the provider, which is Issuer: together they tell people apart, names do not
+	Subject   string // the person's id at the provider Issuer; the two identify a person, a name does not
 	Issuer    string
-	SessionID *uuid.UUID // nil: no session, a key was sent
+	SessionID *uuid.UUID // nil if the request sent a key
 	ExpiresAt *time.Time
 
-	token string // of a session at a provider, to read its roles again
+	token string // of a session from a provider, to read its roles again
 }
 
-// Actor is the identity as records name it, as far as it is proven: "key dashboard", or "oidc 248289761001 at
-// https://id.example.org". What a provider says that somebody is called proves nothing, and is Claim.
+// Actor returns the identity as records name it, as far as it is proven: "key dashboard", or "oidc 248289761001 at
+// https://id.example.org". The name that a provider gives for a person proves nothing; see Claim.
 func (i *Identity) Actor() string {
 	if i.Kind != KindOIDC {
 		return i.Kind + " " + i.Name
@@ -81,7 +90,8 @@ func (i *Identity) Actor() string {
 	return actor
 }
 
-// Claim is what the identity is called by its own account; empty if that is proven, or nothing is known.
+// Claim returns the name that the provider gives for the person. It is empty for keys, whose name is proven, and if
+// there is no such name.
 func (i *Identity) Claim() string {
 	if i.Kind != KindOIDC || i.Name == i.Subject {
 		return ""
@@ -89,7 +99,7 @@ func (i *Identity) Claim() string {
 	return i.Name
 }
 
-// Label is the actor and, told as such, the claim.
+// Label returns the actor and the claim, marked as a claim.
 func (i *Identity) Label() string {
 	if claim := i.Claim(); claim != "" {
 		return i.Actor() + " (says it is " + claim + ")"
@@ -97,10 +107,10 @@ func (i *Identity) Label() string {
 	return i.Actor()
 }
 
-// subjectWord is a subject or an issuer as one word, so that neither can look like something else.
+// subjectWord makes one word of a subject or an issuer, so that neither can imitate another text.
 func subjectWord(s string) string { return strings.ReplaceAll(s, " ", `\x20`) }
 
-// limitKey tells identities apart for the rate limit.
+// limitKey identifies the identity for the rate limit.
 func (i *Identity) limitKey() string {
 	if i.KeyID != nil {
 		return i.KeyID.String()
@@ -108,7 +118,7 @@ func (i *Identity) limitKey() string {
 	return i.Kind + " " + i.Issuer + " " + i.Subject
 }
 
-// ErrRefused says that a key or a session does not count; its text is for the client.
+// ErrRefused means that a key or a session is not valid. The error's text is safe to show to the client.
 var ErrRefused = errors.New("refused")
 
 type refusal struct{ reason string }
@@ -116,57 +126,59 @@ type refusal struct{ reason string }
 func (r *refusal) Error() string        { return r.reason }
 func (r *refusal) Is(target error) bool { return target == ErrRefused }
 
-// Config says who may do what.
+// Config configures a Control. DB and Logger are required.
 type Config struct {
-	// Required: operations want a key or a session. Otherwise everybody may do everything.
+	// Required makes operations need a key or a session. Otherwise every request has full access.
 	Required bool
-	// RateLimit is how many requests a minute a key may send, or a person, or an address that is nobody's; 0: no limit.
-	// Each server counts for itself.
+	// RateLimit is the number of requests per minute for each key, each person and each unauthenticated address; 0
+	// means no limit. Each server counts on its own.
 	RateLimit int
-	// GuessLimit is how many keys that do not count an address may send in a minute, whatever RateLimit is; default 30.
-	// Past it, nothing that the address sends is looked up, but what counted lately.
+	// GuessLimit is the number of invalid keys that an address may send per minute, whatever RateLimit is; default 30.
+	// Beyond it, nothing that the address sends is looked up, except keys and sessions that were valid lately.
 	GuessLimit int
-	// SessionLifetime is how long somebody stays signed in; default 12 h.
+	// SessionLifetime is how long a session lasts; default 12 h.
 	SessionLifetime time.Duration
-	// SecureCookies are sent over HTTPS alone.
+	// SecureCookies restricts cookies to HTTPS.
 	SecureCookies bool
-	// OIDC is the provider where people sign in; nil: with keys only.
+	// OIDC configures the provider at which people sign in. If nil, they sign in with keys only.
 	OIDC *OIDCConfig
 	// DB and Logger are required.
 	DB     *db.DB
 	Logger *slog.Logger
 }
 
-// Control decides. Make one with New.
+// Control authenticates and authorizes requests. Make one with New. Its methods may be called from any goroutine.
 type Control struct {
 	cfg     Config
-	q       *db.Queries
-	relaxed *db.Queries
-	known   *expirable.LRU[string, db.ApiKey] // by hash or id; so a revoked key works for keyCache at most
+	q       *sql.Queries
+	relaxed *sql.Queries
+	known   *expirable.LRU[string, sql.ApiKey] // by hash or id; a revoked key works for keyCache at most
 	limits  *limiter
-	guesses *limiter // of addresses that send keys which do not count
-	strays  *limiter // of addresses that send sessions which do not count: a page may, until somebody signs in
-	// proven are hashes of keys and sessions that counted lately: who sends one of them does not guess.
+	guesses *limiter // invalid keys, by address
+	strays  *limiter // invalid sessions, by address: a page sends one until somebody signs in
+	// proven holds the hashes of keys and sessions that were valid lately. Sending one of them is not a guess.
 	proven *expirable.LRU[string, struct{}]
 	live   liveSet
 	asks   singleflight.Group
 	watch  *watcher
 	oidc   *provider
-	// completed are the sign-ins at the provider that came back.
+	// completed holds the sign-ins that have come back from the provider.
 	completed *states
 
-	refusals    *windows     // entries of refused requests, by sender
-	strangers   *windows     // requests that change something and are nobody's, by address
-	afterMinute func(func()) // does something when the minute is over
+	refusals    *windows     // audit entries of refused requests, by sender
+	strangers   *windows     // unauthenticated requests that change something, by address
+	afterMinute func(func()) // runs a function after a minute
 }
 
-// keyCache is how long a key is taken for what it was. provenCache is how long what counted is no guess.
+// keyCache is how long a key that was read is used without reading it again. provenCache is how long a valid key or
+// session is remembered as valid, so that sending it is not a guess.
 const keyCache, provenCache = time.Second, time.Hour
 
-// maxGuesses is how many keys that do not count an address may send in a minute, maxStrays how many sessions.
+// maxGuesses is the default number of invalid keys that an address may send per minute. maxStrays is the number of
+// invalid sessions.
 const maxGuesses, maxStrays = 30, 600
 
-// New makes a Control.
+// New makes a Control. It fails if DB or Logger is missing.
 func New(cfg Config) (*Control, error) {
 	if cfg.DB == nil || cfg.Logger == nil {
 		return nil, errors.New("access: DB and Logger are required")
@@ -178,10 +190,12 @@ func New(cfg Config) (*Control, error) {
 		cfg.GuessLimit = maxGuesses
 	}
 	c := &Control{
-		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
-		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
+		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit),
+		guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
-		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
+		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers),
+		afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {
@@ -190,19 +204,20 @@ func New(cfg Config) (*Control, error) {
 	return c, nil
 }
 
-// Required says whether operations want a key or a session.
+// Required reports whether operations need a key or a session.
 func (c *Control) Required() bool { return c.cfg.Required }
 
-// OIDC says whether people can sign in at a provider.
+// OIDC reports whether a provider is configured.
 func (c *Control) OIDC() bool { return c.oidc != nil }
 
-// Identify says who sent a request: nil if it does not say. ErrRefused if it says something that does not count. An
-// address that guesses too much gets a LimitError, and the database is not asked.
+// Identify returns the sender of a request, or nil if the request has neither a key nor a session. The error is
+// ErrRefused if the key or session is not valid, and a LimitError, without a database query, if the address has sent
+// too many invalid ones.
 func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	if !c.cfg.Required {
 		return nil, nil
 	}
-	r = r.WithContext(context.WithoutCancel(r.Context())) // others may wait for the same
+	r = r.WithContext(context.WithoutCancel(r.Context())) // other requests may wait for the same lookup
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, key, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
@@ -217,8 +232,8 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	if err != nil {
 		return nil, nil
 	}
-	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts by itself, and as a
-	// request of the address.
+	// An ended session is not a guess: a page keeps sending it until somebody signs in. It is counted on its own, and
+	// as a request of the address.
 	return c.limited(address, secretHash(secretSession, cookie.Value), func(who *Identity, err error) *limiter {
 		if err == nil && who == nil || errors.Is(err, ErrRefused) {
 			return c.strays
@@ -227,7 +242,7 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	}, func() (*Identity, error) { return c.bySession(r, address) }, c.limits, c.strays, c.guesses)
 }
 
-// guess asks whose key it is, and counts one that does not count.
+// guess looks up a key and counts an invalid one as a guess.
 func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Identity, error) {
 	return c.limited(address, secretHash(secretKey, key), func(_ *Identity, err error) *limiter {
 		if errors.Is(err, ErrRefused) {
@@ -237,11 +252,13 @@ func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Id
 	}, ask, c.guesses)
 }
 
-// limited asks who sent something secret, of which what is the secretHash, unless its address has no room for it in one
-// of the limits. What counted lately is asked for in any case, so that nobody who is known pays for the guesses of
-// others at the same address. What did not is refused even if it is right, so that guessing tells nothing. Requests
-// that send the same at the same time share one answer.
-func (c *Control) limited(address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
+// limited looks up the sender of a secret, whose secretHash is what, unless the address has exhausted one of the
+// limits. A secret that was valid lately is always looked up, so that a known client is not blocked by the guesses of
+// others at the same address. Any other secret is refused even if it is right, so that guessing reveals nothing.
+// Concurrent requests with the same secret share one lookup.
+func (c *Control) limited(
+	address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter,
+) (*Identity, error) {
 	bucket := addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
 		if _, proven := c.proven.Get(what); !proven {
@@ -266,9 +283,4 @@ func (c *Control) limited(address, what string, count func(*Identity, error) *li
 		return who, err
 	})
 	return who.(*Identity), err
-}
-
-// Audit reads the audit log, newest first; the filters may be nil.
-func (c *Control) Audit(ctx context.Context, p db.ListAuditParams) ([]db.AuditLog, error) {
-	return c.cfg.DB.ListQueries().ListAudit(ctx, p)
 }

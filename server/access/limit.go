@@ -12,24 +12,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter counts the requests of many in a minute each: a bucket of so many, which fills evenly.
+// limiter limits rates per minute with a token bucket for each name.
 type limiter struct {
 	perMinute int
-	burst     int                                 // how many may come at once
-	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by a hash, so that long names take no more memory
+	burst     int                                 // the size of a bucket
+	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by hash, so that long names take no more memory
 
 	mu     sync.Mutex
-	asking map[string]*asking // the lookups that may count, by bucket
+	asking map[string]*asking // the lookups in progress, by bucket
 }
 
-// asking are the lookups of a bucket that are going on. ended is closed when one of them ends.
+// asking counts the lookups of a bucket that are in progress. ended is closed when one of them ends.
 type asking struct {
 	n     int
 	ended chan struct{}
 }
 
 func newLimiter(perMinute int) *limiter {
-	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
+	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // an evicted bucket starts full: it was the least used
 	return &limiter{perMinute: perMinute, burst: perMinute, buckets: buckets, asking: map[string]*asking{}}
 }
 
@@ -46,13 +46,13 @@ func (l *limiter) bucket(name string) *rate.Limiter {
 	return fresh
 }
 
-// LimitError says that somebody sent too many requests.
+// LimitError means that a client sent too many requests.
 type LimitError struct {
 	PerMinute  int
 	RetryAfter time.Duration
 }
 
-// Seconds is RetryAfter as the header of that name has it.
+// Seconds returns RetryAfter in whole seconds, for the Retry-After header.
 func (e *LimitError) Seconds() int { return seconds(e.RetryAfter) }
 
 func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
@@ -61,8 +61,8 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d requests a minute; ask again in %d s", e.PerMinute, e.Seconds())
 }
 
-// Allow counts a request and says in its answer's headers what is left: of the identity, or of the address if it is
-// nobody's. A LimitError if that is nothing. Without Config.Required nobody is counted.
+// Allow counts a request and sets the RateLimit headers of its answer. It counts by identity, or by address if who is
+// nil. It returns a LimitError if nothing is left. Without Config.Required or a rate limit nothing is counted.
 func (c *Control) Allow(header http.Header, who *Identity, address string) error {
 	if !c.cfg.Required || c.limits.perMinute <= 0 {
 		return nil
@@ -77,7 +77,7 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	left := max(0, bucket.TokensAt(now))
 	perSecond := float64(c.limits.perMinute) / 60
 	full := (float64(c.limits.perMinute) - left) / perSecond
-	// As draft-ietf-httpapi-ratelimit-headers has them.
+	// The form is that of draft-ietf-httpapi-ratelimit-headers.
 	header.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=60`, c.limits.perMinute))
 	header.Set("RateLimit", fmt.Sprintf(`"default";r=%d;t=%d`, int(left), int(math.Ceil(full))))
 	if allowed {
@@ -86,8 +86,9 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	return c.limits.refuse(left)
 }
 
-// enter lets a lookup begin that may count: as many of a bucket at a time as it has left, so that they cannot overrun
-// it together. Others wait for one of them to end; with nothing left it is a LimitError.
+// enter begins a lookup that may be counted. A bucket has as many lookups in progress as it has tokens left, so that
+// they cannot overrun it together. Further lookups wait for one of them to end. The error is a LimitError if no token
+// is left.
 func (l *limiter) enter(key string) (end func(), err error) {
 	if l.perMinute <= 0 {
 		return func() {}, nil
@@ -132,11 +133,11 @@ func (l *limiter) end(key string) {
 	a.ended = make(chan struct{})
 }
 
-// addressKey is the bucket of the requests of an address that are nobody's. Whoever has an address of IPv6 has as many
-// as they like: their network counts.
+// addressKey returns the bucket of the unauthenticated requests of an address. It uses the network, because one client
+// may have any number of IPv6 addresses in it.
 func addressKey(address string) string { return "address " + Network(address) }
 
-// refuse makes the error for a bucket that has so much left: it says when there will be one.
+// refuse makes the error for a bucket that has this many tokens left, with the time until there is one.
 func (l *limiter) refuse(left float64) error {
 	wait := max(1, (1-left)*60/float64(l.perMinute))
 	return &LimitError{PerMinute: l.perMinute, RetryAfter: time.Duration(wait * float64(time.Second))}

@@ -2,8 +2,9 @@ package access
 
 import "net/netip"
 
-// Network is what of an address counts as one client: of IPv6 the first 64 bits, of which whoever has one address has
-// all; of IPv4, also where it is written as IPv6, the whole. What is no address is given back, not longer than one.
+// Network returns the part of an address that identifies a client: the first 64 bits of an IPv6 address, because one
+// client usually has all addresses of such a network, and the whole of an IPv4 address, also if it is written as IPv6.
+// A text that is not an address is returned as it is, cut to 64 bytes.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -13,6 +14,6 @@ func Network(address string) string {
 	if ip.Is4() {
 		return ip.String()
 	}
-	p, _ := ip.Prefix(64) // of IPv6 there is always one
+	p, _ := ip.Prefix(64) // never fails for IPv6
 	return p.String()
 }

@@ -17,7 +17,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestGuessesOfANetwork has one network guess from many of its addresses.
+// TestGuessesOfANetwork makes one network guess keys from many of its addresses.
 func TestGuessesOfANetwork(t *testing.T) {
 	t.Parallel()
 	throttle := NewThrottle(3)

@@ -22,40 +22,41 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// OIDCConfig describes an OpenID Connect provider, and what its people may do.
+// OIDCConfig configures an OpenID Connect provider and the scopes of its roles.
 type OIDCConfig struct {
-	// Issuer is the provider's address, where its discovery document is.
+	// Issuer is the provider's address, at which it serves its discovery document.
 	Issuer string
-	// ClientID and ClientSecret are what the provider gave this program; a public client has no secret.
+	// ClientID and ClientSecret are the credentials that the provider issued for this program; a public client has no
+	// secret.
 	ClientID, ClientSecret string
 	// RedirectURL is the address of /session/oidc/callback as browsers reach it.
 	RedirectURL string
-	// Scopes are asked for besides openid; default profile and email.
+	// Scopes are requested besides openid; default profile and email.
 	Scopes []string
-	// RolesClaim is the claim that says what roles somebody has, a text or a list; dots lead into objects. Default
-	// "roles".
+	// RolesClaim is the claim that holds a person's roles, a text or a list. Dots lead into objects. Default "roles".
 	RolesClaim string
-	// Roles gives the scope of each role; without it, roles are named as scopes are.
+	// Roles maps roles to scopes. If empty, roles have the names of scopes.
 	Roles map[string]Scope
 }
 
-// ErrForbidden says that somebody is known and may do nothing here.
+// ErrForbidden means that a person is authenticated and has no role here.
 var ErrForbidden = errors.New("forbidden")
 
-// ErrNoOIDC says that there is no provider.
+// ErrNoOIDC means that no provider is configured.
 var ErrNoOIDC = errors.New("this server has no identity provider: sign in with an API key")
 
-// provider is asked for its discovery document when it is first needed, so that a server starts without it.
+// provider is an identity provider. Its discovery document is read when it is first needed, so that a server starts
+// without the provider.
 type provider struct {
 	cfg    OIDCConfig
 	client *http.Client
 	guard  *guardedTransport
 
-	found    atomic.Pointer[discovered] // nil: not found yet
-	discover singleflight.Group         // one discovery for all who wait for it
+	found    atomic.Pointer[discovered] // nil until it has been read
+	discover singleflight.Group         // one discovery for all requests that wait for it
 }
 
-// discovered is what the provider's discovery document told.
+// discovered is the content of the provider's discovery document.
 type discovered struct {
 	oauth    *oauth2.Config
 	verifier *oidc.IDTokenVerifier
@@ -77,27 +78,28 @@ func newProvider(cfg OIDCConfig) *provider {
 	return p
 }
 
-// away is the error for a provider that does not answer as it should.
+// away returns the error for a provider that does not answer as it should.
 func (p *provider) away() error {
 	return &ProviderError{Issuer: p.cfg.Issuer, RetryAfter: max(p.guard.away(), time.Second)}
 }
 
-// configuration gives what the provider says of itself, which is asked for once. The discovery is for all who wait for
-// it, so it goes on when one of them leaves.
+// configuration returns the content of the discovery document, which is read once. All requests that wait share the
+// discovery, so it goes on when one of them leaves.
 func (p *provider) configuration(ctx context.Context) (*discovered, error) {
 	if d := p.found.Load(); d != nil {
 		return d, nil
 	}
 	answer := p.discover.DoChan("", func() (any, error) {
-		// The client lives on in the provider, for its keys.
+		// The provider keeps this client, to read its keys.
 		found, err := oidc.NewProvider(oidc.ClientContext(context.Background(), p.client), p.cfg.Issuer)
 		if err != nil {
 			return nil, p.away()
 		}
 		d := &discovered{
 			oauth: &oauth2.Config{
-				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: found.Endpoint(),
-				Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
+				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL,
+				Endpoint: found.Endpoint(),
+				Scopes:   append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
 			},
 			verifier: found.Verifier(&oidc.Config{ClientID: p.cfg.ClientID}),
 			provider: found,
@@ -105,11 +107,12 @@ func (p *provider) configuration(ctx context.Context) (*discovered, error) {
 		if !webAddress(d.oauth.Endpoint.AuthURL) {
 			return nil, p.away()
 		}
-		// With a refresh token roles can be read again; it is asked for where the provider says that it gives one.
+		// A refresh token lets roles be read again. It is requested if the provider lists the scope for it.
 		var more struct {
 			Scopes []string `json:"scopes_supported"`
 		}
-		if found.Claims(&more) == nil && slices.Contains(more.Scopes, oidc.ScopeOfflineAccess) && !slices.Contains(d.oauth.Scopes, oidc.ScopeOfflineAccess) {
+		if found.Claims(&more) == nil && slices.Contains(more.Scopes, oidc.ScopeOfflineAccess) &&
+			!slices.Contains(d.oauth.Scopes, oidc.ScopeOfflineAccess) {
 			d.oauth.Scopes = append(d.oauth.Scopes, oidc.ScopeOfflineAccess)
 		}
 		p.found.Store(d)
@@ -124,10 +127,11 @@ func (p *provider) configuration(ctx context.Context) (*discovered, error) {
 	}
 }
 
-// signInLifetime is how long somebody may take to sign in at the provider.
+// signInLifetime bounds the time of a sign-in at the provider.
 const signInLifetime = 10 * time.Minute
 
-// pending is a sign-in that began. The browser keeps it, in a cookie: strangers who begin many cost nothing.
+// pending is a sign-in that has begun. The browser keeps it in a cookie, so that sign-ins that strangers begin take no
+// space on the server.
 type pending struct {
 	State    string `json:"s"`
 	Nonce    string `json:"n"`
@@ -136,14 +140,15 @@ type pending struct {
 	Until    int64  `json:"u"` // Unix time
 }
 
-// pendingPurpose is what a pending sign-in is sealed for. The secret is the client's, which all servers have: of a
-// public client it is empty, and nothing depends on it, since the cookie is the browser's own, counts for what comes
-// back with its state alone, and says nothing that is believed.
+// pendingPurpose is the purpose for which a pending sign-in is sealed. The secret is the client secret, which all
+// servers have. That of a public client is empty. This is safe: the cookie is the browser's own, is accepted only
+// together with its own state, and holds nothing that is trusted.
 func (p *provider) pendingPurpose() string {
 	return strings.Join([]string{"sign-in", p.cfg.Issuer, p.cfg.ClientID, p.cfg.RedirectURL}, "\x00")
 }
 
-// pendingCookie is of the cookie of a sign-in that began; over HTTPS no other site below the same domain can set it.
+// pendingCookie is the name of the cookie of a pending sign-in. Over HTTPS its prefix keeps other sites below the same
+// domain from setting it.
 func (c *Control) pendingCookie() string {
 	if c.cfg.SecureCookies {
 		return "__Host-explorer_sign_in"
@@ -151,7 +156,8 @@ func (c *Control) pendingCookie() string {
 	return "explorer_sign_in"
 }
 
-// BeginSignIn gives the provider's address to send the browser to, and has the browser remember what must come back.
+// BeginSignIn returns the provider's address to which to send the browser, and sets the cookie of the pending sign-in.
+// The error is ErrNoOIDC or ErrProvider.
 func (c *Control) BeginSignIn(w http.ResponseWriter, r *http.Request, returnTo string) (string, error) {
 	if c.oidc == nil {
 		return "", ErrNoOIDC
@@ -160,19 +166,24 @@ func (c *Control) BeginSignIn(w http.ResponseWriter, r *http.Request, returnTo s
 	if err != nil {
 		return "", err
 	}
-	if away := c.oidc.guard.away(); away > 0 { // the browser would come back with a code that cannot be exchanged
+	if away := c.oidc.guard.away(); away > 0 { // the code that comes back could not be exchanged
 		return "", c.oidc.away()
 	}
-	begun := pending{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ReturnTo: SamePath(returnTo), Until: time.Now().Add(signInLifetime).Unix()}
+	begun := pending{
+		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ReturnTo: SamePath(returnTo),
+		Until: time.Now().Add(signInLifetime).Unix(),
+	}
 	sealed, err := seal(c.oidc.cfg.ClientSecret, c.oidc.pendingPurpose(), begun)
 	if err != nil {
 		return "", err
 	}
 	c.setCookie(w, c.pendingCookie(), base64.RawURLEncoding.EncodeToString(sealed), signInLifetime)
-	return provider.oauth.AuthCodeURL(begun.State, oidc.Nonce(begun.Nonce), oauth2.S256ChallengeOption(begun.Verifier)), nil
+	return provider.oauth.AuthCodeURL(
+		begun.State, oidc.Nonce(begun.Nonce), oauth2.S256ChallengeOption(begun.Verifier),
+	), nil
 }
 
-// pendingOf is the sign-in that a browser began and comes back from.
+// pendingOf returns the pending sign-in with which a browser comes back from the provider.
 func (c *Control) pendingOf(r *http.Request, state string) (begun pending, ok bool) {
 	cookie, err := r.Cookie(c.pendingCookie())
 	if err != nil || len(cookie.Value) > 4096 {
@@ -182,13 +193,16 @@ func (c *Control) pendingOf(r *http.Request, state string) (begun pending, ok bo
 	if err != nil || !unseal(c.oidc.cfg.ClientSecret, c.oidc.pendingPurpose(), sealed, &begun) {
 		return begun, false
 	}
-	return begun, begun.State != "" && time.Now().Unix() < begun.Until && subtle.ConstantTimeCompare([]byte(begun.State), []byte(state)) == 1
+	return begun, begun.State != "" && time.Now().Unix() < begun.Until &&
+		subtle.ConstantTimeCompare([]byte(begun.State), []byte(state)) == 1
 }
 
-// CompleteSignIn exchanges what the provider sent for an identity, begins its session, and gives the path to go to.
-// ErrRefused if what came back is not what was asked for, ErrForbidden for somebody without a role, whose other
-// sessions end then, ErrProvider.
-func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address, code, state, refused string) (*Identity, string, error) {
+// CompleteSignIn exchanges the provider's answer for an identity, begins its session, and returns the path to which to
+// send the browser. The error is ErrRefused if the answer does not belong to a pending sign-in, ErrForbidden for a
+// person without a role, whose other sessions end then, and ErrProvider if the provider does not answer.
+func (c *Control) CompleteSignIn(
+	w http.ResponseWriter, r *http.Request, address, code, state, refused string,
+) (*Identity, string, error) {
 	if c.oidc == nil {
 		return nil, "", ErrNoOIDC
 	}
@@ -202,7 +216,7 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	}
 	who, tokens, err := c.exchange(w, r, address, code, begun)
 	if errors.Is(err, ErrForbidden) {
-		if err := proven(r.Context(), who); err != nil { // nothing ends without an entry
+		if err := proven(r.Context(), who); err != nil { // the audit entry comes first
 			return who, "", err
 		}
 		if err := c.endPerson(r.Context(), who); err != nil {
@@ -216,17 +230,19 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	return who, SamePath(begun.ReturnTo), c.begin(w, r, address, who, tokens)
 }
 
-// exchange makes an identity of a code. Codes that the provider does not take count as guesses: an address that guesses
-// too much gets a LimitError, and the provider is not asked. Nor is it for a sign-in that has been completed, or was to
-// be.
-func (c *Control) exchange(w http.ResponseWriter, r *http.Request, address, code string, begun pending) (*Identity, *tokens, error) {
+// exchange exchanges a code for an identity and tokens. Codes that the provider refuses count as guesses: an address
+// with too many of them gets a LimitError, and the provider is not asked. Neither is it asked for a sign-in that was
+// completed or attempted before.
+func (c *Control) exchange(
+	w http.ResponseWriter, r *http.Request, address, code string, begun pending,
+) (*Identity, *tokens, error) {
 	bucket := addressKey(address)
 	end, err := c.guesses.enter(bucket)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer end()
-	c.setCookie(w, c.pendingCookie(), "", 0) // it counts once, also if the browser keeps it
+	c.setCookie(w, c.pendingCookie(), "", 0) // it is valid once, even if the browser keeps it
 	if !c.completed.first(begun.State) {
 		return nil, nil, &refusal{"this sign-in has been completed, or has failed: begin again"}
 	}
@@ -237,7 +253,7 @@ func (c *Control) exchange(w http.ResponseWriter, r *http.Request, address, code
 	return who, tokens, err
 }
 
-// states remembers the sign-ins that came back to this server, for as long as they could.
+// states remembers the sign-ins that have come back to this server, for as long as they are valid.
 type states struct {
 	mu   sync.Mutex
 	seen *expirable.LRU[string, struct{}]
@@ -247,7 +263,7 @@ func newStates() *states {
 	return &states{seen: expirable.NewLRU[string, struct{}](10_000, nil, signInLifetime)}
 }
 
-// first says whether a state comes back for the first time.
+// first reports whether a state comes back for the first time.
 func (s *states) first(state string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,7 +274,7 @@ func (s *states) first(state string) bool {
 	return true
 }
 
-// exchange makes an identity of a code.
+// exchange exchanges a code for an identity and tokens.
 func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (*Identity, *tokens, error) {
 	provider, err := p.configuration(ctx)
 	if err != nil {
@@ -292,20 +308,23 @@ func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (
 	return who, &tokens{Access: token.AccessToken, Refresh: token.RefreshToken, Type: token.TokenType}, err
 }
 
-// refused tells a refusal of the provider from a provider that does not answer as it should.
+// refused returns a refusal if the provider refused the request, and ErrProvider if it does not answer as it should.
 func (p *provider) refused(err error, reason string) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode >= 400 && refused.Response.StatusCode < 500 && refused.Response.StatusCode != http.StatusTooManyRequests {
+	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode >= 400 &&
+		refused.Response.StatusCode < 500 && refused.Response.StatusCode != http.StatusTooManyRequests {
 		return &refusal{reason}
 	}
 	return p.away()
 }
 
-// verify reads an identity token and holds it to what OpenID Connect Core 1.0 wants, 3.1.3.7.
-func (p *provider) verify(ctx context.Context, provider *discovered, raw string) (*oidc.IDToken, map[string]any, error) {
+// verify checks an identity token as OpenID Connect Core 1.0, section 3.1.3.7, requires, and returns its claims.
+func (p *provider) verify(
+	ctx context.Context, provider *discovered, raw string,
+) (*oidc.IDToken, map[string]any, error) {
 	id, err := provider.verifier.Verify(ctx, raw) // signature, issuer, audience, expiry
 	if err != nil {
-		if p.guard.away() > 0 { // its keys could not be read
+		if p.guard.away() > 0 { // the provider's keys could not be read
 			return nil, nil, p.away()
 		}
 		return nil, nil, &refusal{"the identity token does not hold: begin again"}
@@ -328,14 +347,16 @@ func (p *provider) verify(ctx context.Context, provider *discovered, raw string)
 	return id, claims, nil
 }
 
-// validSubject says whether a text can tell people apart: at most 255 characters of ASCII, says OpenID Connect; others
-// are taken that can be read.
+// validSubject reports whether a text can identify a person. OpenID Connect allows at most 255 ASCII characters; other
+// printable characters are accepted too.
 func validSubject(s string) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= 255 && db.Printable(s, 255) == s
 }
 
-// userInfo asks the provider who somebody is. ErrRefused if their token does not count any more.
-func (p *provider) userInfo(ctx context.Context, provider *discovered, token *oauth2.Token, subject string) (map[string]any, error) {
+// userInfo reads a person's claims from the provider. The error is ErrRefused if their token is no longer valid.
+func (p *provider) userInfo(
+	ctx context.Context, provider *discovered, token *oauth2.Token, subject string,
+) (map[string]any, error) {
 	ctx, status := withStatus(oidc.ClientContext(ctx, p.client))
 	info, err := provider.provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
 	if err != nil {
@@ -351,16 +372,21 @@ func (p *provider) userInfo(ctx context.Context, provider *discovered, token *oa
 	return claims, nil
 }
 
-// identity is who the claims are about; ErrForbidden without a role.
+// identity returns the person that the claims are about. The error is ErrForbidden if they have no role.
 func (p *provider) identity(claims map[string]any, subject string) (*Identity, error) {
-	who := &Identity{Kind: KindOIDC, Name: db.Printable(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer, Scope: p.scopeOf(claims)}
+	who := &Identity{
+		Kind: KindOIDC, Name: db.Printable(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer,
+		Scope: p.scopeOf(claims),
+	}
 	if who.Scope == ScopeNone {
-		return who, fmt.Errorf("%w: %s has no role here; the claim %s is to name one", ErrForbidden, who.Name, p.cfg.RolesClaim)
+		return who, fmt.Errorf(
+			"%w: %s has no role here; the claim %s is to name one", ErrForbidden, who.Name, p.cfg.RolesClaim,
+		)
 	}
 	return who, nil
 }
 
-// nameOf is what people know somebody by.
+// nameOf returns the name to show for a person.
 func nameOf(claims map[string]any, subject string) string {
 	for _, claim := range []string{"email", "preferred_username", "name"} {
 		if s, _ := claims[claim].(string); s != "" {
@@ -370,7 +396,7 @@ func nameOf(claims map[string]any, subject string) string {
 	return subject
 }
 
-// rolesOf are somebody's roles, and whether the claims tell of any.
+// rolesOf returns a person's roles. told is false if the claims have no roles at all.
 func (p *provider) rolesOf(claims map[string]any) (roles []any, told bool) {
 	var value any = claims
 	if direct, ok := claims[p.cfg.RolesClaim]; ok {
@@ -391,7 +417,7 @@ func (p *provider) rolesOf(claims map[string]any) (roles []any, told bool) {
 	return roles, told
 }
 
-// scopeOf is the widest scope of somebody's roles.
+// scopeOf returns the widest scope of a person's roles.
 func (p *provider) scopeOf(claims map[string]any) Scope {
 	roles, _ := p.rolesOf(claims)
 	best := ScopeNone

@@ -48,7 +48,11 @@ func TestSignInsDoNotWaitForEachOther(t *testing.T) {
 // as long as it may take, and after that nobody is held up until somebody tries again.
 func TestProviderThatHangs(t *testing.T) {
 	t.Parallel()
-	for name, half := range map[string]string{"no answer": "", "half an answer": `{"issuer": "`, "an answer without end": strings.Repeat("x", providerAnswer+1)} {
+	for name, half := range map[string]string{
+		"no answer":             "",
+		"half an answer":        `{"issuer": "`,
+		"an answer without end": strings.Repeat("x", providerAnswer+1),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int32
@@ -99,7 +103,7 @@ func TestProviderThatHangs(t *testing.T) {
 	}
 }
 
-// TestProviderIsNotFollowed has the provider send what is asked of it elsewhere: secrets stay.
+// TestProviderIsNotFollowed makes the provider redirect requests: secrets are not sent elsewhere.
 func TestProviderIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var told atomic.Int32
@@ -157,7 +161,8 @@ func TestSignInsAreToldApart(t *testing.T) {
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Path != "/token" {
-			_, _ = fmt.Fprintf(w, `{"issuer": %[1]q, "authorization_endpoint": "%[1]s/authorize", "token_endpoint": "%[1]s/token", "jwks_uri": "%[1]s/keys", "userinfo_endpoint": "%[1]s/userinfo"}`, s.URL)
+			_, _ = fmt.Fprintf(w,
+				`{"issuer": %[1]q, "authorization_endpoint": "%[1]s/authorize", "token_endpoint": "%[1]s/token", "jwks_uri": "%[1]s/keys", "userinfo_endpoint": "%[1]s/userinfo"}`, s.URL)
 			return
 		}
 		asked <- struct{}{}

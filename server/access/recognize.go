@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Recognizes says whether a request carries a key or a session that counts, or what counted lately: then it need not
-// wait behind strangers to be identified. client tells those apart who send something secret. It does not say that the
-// request is allowed.
+// Recognizes reports whether a request carries a key or a session that is valid or was valid lately. Such a request
+// need not queue behind unauthenticated ones to be identified. client identifies the sender by its secret. Recognizes
+// does not authorize the request.
 func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 	if !c.cfg.Required {
 		return "", false
@@ -38,30 +38,30 @@ func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 	return hex.EncodeToString([]byte(what[:16])), ok
 }
 
-// What a secret is of. A key is never taken for a session that reads the same.
+// The kinds of secrets. They keep a key from being taken for a session with the same text.
 const secretKey, secretSession = "key ", "session "
 
-// secretHash is what a secret that was sent is remembered under. What the database has is hashed in other ways:
-// hashKey, sessionHash.
+// secretHash returns the hash by which a secret that was sent is remembered. The database stores other hashes: hashKey
+// and sessionHash.
 func secretHash(kind, secret string) string {
 	sum := sha256.Sum256([]byte(kind + secret))
 	return string(sum[:])
 }
 
-// maxLiveSessions is how many sessions are told from guesses, the newest ones. Others count once they have been asked
-// for.
+// maxLiveSessions is the number of sessions, newest first, that liveSet holds. Others are recognized once they have
+// been looked up.
 const maxLiveSessions = 20_000
 
-// liveSet holds what the database has of all keys and sessions that count, to tell them from guesses without asking the
-// database for each. The hash of a key is never as long as that of a session.
+// liveSet holds the hashes of all valid keys and sessions, to distinguish them from guesses without a query for each.
+// The hash of a key never has the length of that of a session.
 type liveSet struct {
 	mu     sync.Mutex
 	at     time.Time
 	hashes map[string]struct{}
 }
 
-// counts says whether a hash is that of a key or a session that counts. It asks the database once in keyCache at most,
-// and says no while that does not answer.
+// counts reports whether a hash belongs to a valid key or session. It queries the database once per keyCache at most,
+// and returns false while the database does not answer.
 func (c *Control) counts(hash string) bool {
 	c.live.mu.Lock()
 	fresh := time.Since(c.live.at) < keyCache
@@ -73,7 +73,7 @@ func (c *Control) counts(hash string) bool {
 	hashes, _, _ := c.asks.Do("all that count", func() (any, error) {
 		hashes, err := c.readLive()
 		if err != nil {
-			c.cfg.Logger.Warn("the keys and sessions could not be read", "error", err)
+			c.cfg.Logger.Warn("the valid keys and sessions could not be read", "error", err)
 		}
 		c.live.mu.Lock()
 		defer c.live.mu.Unlock()
@@ -102,20 +102,21 @@ func (c *Control) readLive() (map[string]struct{}, error) {
 	return hashes, err
 }
 
-// Limited says whether requests are counted.
+// Limited reports whether requests are rate limited.
 func (c *Control) Limited() bool { return c.cfg.Required && c.cfg.RateLimit > 0 }
 
-// Throttle counts what strangers may do so many times a minute each.
+// Throttle limits the rate of requests of each network.
 type Throttle struct{ limits *limiter }
 
-// NewThrottle makes a Throttle. What may come in six seconds, or a hundred, may come at once.
+// NewThrottle makes a Throttle that allows perMinute requests per minute. Its burst is a tenth of that, but at least
+// 100 and at most perMinute.
 func NewThrottle(perMinute int) *Throttle {
 	l := newLimiter(perMinute)
 	l.burst = min(perMinute, max(100, perMinute/10))
 	return &Throttle{l}
 }
 
-// Allow counts one more of an address. A LimitError if that is too many.
+// Allow counts a request of an address. It returns a LimitError if there were too many.
 func (t *Throttle) Allow(address string) error {
 	bucket := t.limits.bucket(addressKey(address))
 	now := time.Now()

@@ -11,21 +11,21 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/oauth2"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// What somebody may do is never older than rolesAge: a session whose roles could not be read again by then ends. They
-// are read again from rolesDue on, so that a provider may be away for a minute without anybody noticing.
+// rolesAge is the maximum age of a person's roles: a session whose roles could not be read again by then ends. rolesDue
+// is the age from which they are read again, so that an outage of the provider of up to a minute has no effect.
 const rolesAge, rolesDue = 5 * time.Minute, 4 * time.Minute
 
-// readTimeout is how long reading the roles of somebody may take, all in all. It is below the time for which a server
-// claims to do so; see AskForRoles.
+// readTimeout bounds one read of a person's roles. It is shorter than the lease of the query AskForRoles (15 s).
 const readTimeout = 12 * time.Second
 
-// maxTokens is how much is kept of what a provider gives: without it the session ends when its roles are too old.
+// maxTokens is the maximum size in bytes of the provider's tokens. Larger ones are not stored, and the session ends
+// when its roles are too old.
 const maxTokens = 64 << 10
 
-// tokens are what the provider gave for a session, to read its roles again.
+// tokens are the provider's tokens of a session, to read its roles again.
 type tokens struct {
 	Access  string `json:"a"`
 	Refresh string `json:"r,omitempty"`
@@ -34,8 +34,8 @@ type tokens struct {
 
 const tokensPurpose = "tokens"
 
-// sealed are the tokens as the database has them. The session's token opens them: it is in the browser's cookie alone,
-// so that whoever reads the database learns nothing.
+// sealed returns the tokens as the database stores them, encrypted with the session's token. Only the browser's cookie
+// has that token, so reading the database reveals nothing.
 func (t *tokens) sealed(session string) ([]byte, error) {
 	if len(t.Access)+len(t.Refresh) > maxTokens {
 		return nil, nil
@@ -43,35 +43,37 @@ func (t *tokens) sealed(session string) ([]byte, error) {
 	return seal(session, tokensPurpose, t)
 }
 
-// withRoles is the session with roles that are not too old. While the provider is away it is as it was, but not for
-// longer than rolesAge.
-func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+// withRoles returns the session with roles that are not too old. While the provider is away, the session keeps its
+// roles until they reach rolesAge.
+func (c *Control) withRoles(row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	age := time.Duration(row.RolesAge * float64(time.Second))
 	if c.oidc == nil || row.Issuer != "" && row.Issuer != c.oidc.cfg.Issuer {
-		return nil, c.endSession(row, "the identity provider of this session is not this server's any more: sign in again")
+		return nil, c.endSession(
+			row, "the identity provider of this session is not this server's any more: sign in again",
+		)
 	}
 	if age < rolesDue {
 		return row, nil
 	}
 	read := c.asks.DoChan("roles "+row.Token, func() (any, error) { return c.readRoles(row, token) })
 	if age < rolesAge {
-		return row, nil // nobody waits for it
+		return row, nil // the read goes on in the background
 	}
 	answer := <-read
 	if errors.Is(answer.Err, ErrProvider) {
 		return nil, c.endSession(row, "the identity provider could not be asked what you may do: sign in again")
 	}
-	fresh, _ := answer.Val.(*db.FindSessionRow)
+	fresh, _ := answer.Val.(*sql.FindSessionRow)
 	return fresh, answer.Err
 }
 
-// readRoles reads a person's roles again. The session ends, and ErrRefused is given, if they have none any more or it
-// cannot be known; ErrProvider if the provider is away.
-func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+// readRoles reads a person's roles again. If they have no role any more, or that cannot be determined, the session ends
+// and the error is ErrRefused. If the provider is away, it is ErrProvider.
+func (c *Control) readRoles(row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	// A refresh token may count once: the servers take turns.
-	claimed, err := c.q.AskForRoles(ctx, db.AskForRolesParams{Token: row.Token, RolesReadAt: row.RolesReadAt})
+	// A refresh token may be valid once only, so the servers take turns.
+	claimed, err := c.q.AskForRoles(ctx, sql.AskForRolesParams{Token: row.Token, RolesReadAt: row.RolesReadAt})
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +95,11 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 		return nil, c.endSession(row, err.Error())
 	case err != nil:
 		if err := c.q.RolesNotRead(context.WithoutCancel(ctx), row.Token); err != nil {
-			c.cfg.Logger.Warn("that roles were not read could not be noted", "error", err)
+			c.cfg.Logger.Warn("a failed read of roles could not be recorded", "error", err)
 		}
 		return nil, err
 	}
-	p := db.RolesReadParams{Token: row.Token, Name: who.Name, Scope: string(who.Scope)}
+	p := sql.RolesReadParams{Token: row.Token, Name: who.Name, Scope: string(who.Scope)}
 	if p.Data, err = dataOf(who, row.Expiry); err != nil {
 		return nil, err
 	}
@@ -107,17 +109,19 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 	if err := c.q.RolesRead(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := c.q.RescopePerson(ctx, db.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+	if err := c.q.RescopePerson(
+		ctx, sql.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject},
+	); err != nil {
 		return nil, err
 	}
 	if p.Scope != row.Scope {
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	return c.still(ctx, token)
 }
 
-// still is a session that is to be there.
-func (c *Control) still(ctx context.Context, token string) (*db.FindSessionRow, error) {
+// still reads a session again; it is ErrRefused if the session has ended.
+func (c *Control) still(ctx context.Context, token string) (*sql.FindSessionRow, error) {
 	row, err := c.findSession(ctx, token)
 	if err == nil && row == nil {
 		err = &refusal{"this session has ended: sign in again"}
@@ -125,8 +129,10 @@ func (c *Control) still(ctx context.Context, token string) (*db.FindSessionRow, 
 	return row, err
 }
 
-// readElsewhere waits for another server that reads the roles of a session.
-func (c *Control) readElsewhere(ctx context.Context, row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+// readElsewhere waits for another server that is reading the roles of a session.
+func (c *Control) readElsewhere(
+	ctx context.Context, row *sql.FindSessionRow, token string,
+) (*sql.FindSessionRow, error) {
 	for {
 		now, err := c.still(ctx, token)
 		switch {
@@ -134,7 +140,7 @@ func (c *Control) readElsewhere(ctx context.Context, row *db.FindSessionRow, tok
 			return nil, err
 		case now.RolesReadAt.After(row.RolesReadAt):
 			return now, nil
-		case now.RolesAskedUntil == nil: // it found nobody there
+		case now.RolesAskedUntil == nil: // the other server got no answer
 			return nil, c.oidc.away()
 		}
 		select {
@@ -145,8 +151,9 @@ func (c *Control) readElsewhere(ctx context.Context, row *db.FindSessionRow, tok
 	}
 }
 
-// reread asks the provider again what somebody may do: with the refresh token if it gave one, or with the access token.
-// ErrRefused if that cannot be known any more, ErrForbidden if they may do nothing, ErrProvider if it is away.
+// reread asks the provider for a person's roles again, with the refresh token if there is one, or with the access
+// token. The error is ErrRefused if the roles can no longer be determined, ErrForbidden if the person has no role, and
+// ErrProvider if the provider is away.
 func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Identity, tokens, error) {
 	provider, err := p.configuration(ctx)
 	if err != nil {
@@ -181,57 +188,61 @@ func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Id
 	if err != nil {
 		return nil, kept, err
 	}
-	if _, told := p.rolesOf(claims); !told { // that is told by the sign-in alone
+	if _, told := p.rolesOf(claims); !told { // the provider sends roles at sign-in only
 		return nil, kept, &refusal{"what you may do cannot be read again: sign in again"}
 	}
 	who, err := p.identity(claims, subject)
 	return who, kept, err
 }
 
-// rolesLost is the operation of the audit log's entries of sessions that the server ended by itself: of somebody who
-// has no role any more, or whose roles could not be read again. The person is their actor.
+// rolesLost is the operation of the audit entries of sessions that the server ended on its own, because the person has
+// no role any more or their roles could not be read again. The person is the actor.
 const rolesLost = "rolesLost"
 
-// endSession ends a session and says why.
-func (c *Control) endSession(row *db.FindSessionRow, reason string) error {
+// endSession ends a session and returns the reason as an ErrRefused.
+func (c *Control) endSession(row *sql.FindSessionRow, reason string) error {
 	who := &Identity{Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer}
-	err := c.endRecorded(context.Background(), who, "/sessions/"+row.ID.String(), func(ctx context.Context, q *db.Queries) (int, error) {
+	end := func(ctx context.Context, q *sql.Queries) (int, error) {
 		n, err := q.DeleteSession(ctx, row.Token)
 		return int(n), err
-	})
+	}
+	err := c.endRecorded(context.Background(), who, "/sessions/"+row.ID.String(), end)
 	if err != nil {
 		return err
 	}
 	return &refusal{reason}
 }
 
-// endPerson ends all sessions of somebody who may do nothing any more.
+// endPerson ends all sessions of a person who has no role any more.
 func (c *Control) endPerson(ctx context.Context, who *Identity) error {
 	path := "/sessions?" + url.Values{"subject": {who.Subject}, "issuer": {who.Issuer}}.Encode()
-	return c.endRecorded(ctx, who, path, func(ctx context.Context, q *db.Queries) (int, error) {
-		return EndSessions(ctx, q, Whose{Subject: &who.Subject, Issuer: &who.Issuer})
+	return c.endRecorded(ctx, who, path, func(ctx context.Context, q *sql.Queries) (int, error) {
+		return endSessions(ctx, q, Whose{Subject: &who.Subject, Issuer: &who.Issuer})
 	})
 }
 
-// endRecorded ends sessions, if there are any, together with the entry of the audit log that says so: there is neither
-// without the other.
-func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, end func(context.Context, *db.Queries) (int, error)) error {
+// endRecorded ends sessions, if there are any, and writes the audit entry in the same transaction.
+func (c *Control) endRecorded(
+	ctx context.Context, who *Identity, path string, end func(context.Context, *sql.Queries) (int, error),
+) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	err := c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
-		q := db.New(tx)
+		q := sql.New(tx)
 		n, err := end(ctx, q)
 		if err != nil || n == 0 {
 			return err
 		}
-		entry := Entry{Operation: rolesLost, Method: "SERVER", Path: path, Status: http.StatusOK, Remote: "local", Who: who}
+		entry := Entry{
+			Operation: rolesLost, Method: "SERVER", Path: path, Status: http.StatusOK, Remote: "local", Who: who,
+		}
 		if _, err := q.InsertAudit(ctx, entry.row()); err != nil {
 			return &AuditError{Err: err}
 		}
 		return nil
 	})
 	if err == nil {
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	return err
 }

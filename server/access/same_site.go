@@ -6,19 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// HomePath is where a browser goes that is not to go where it was told to.
+// HomePath is where a browser is sent if the requested path is not allowed.
 const HomePath = "/ui/"
 
-// maxSamePath is how long a path may be that a browser is sent to.
+// maxSamePath is the maximum length, in bytes, of a path that a browser is sent to.
 const maxSamePath = 2000
 
-// SamePath gives a path of this server as it is, and HomePath instead of anything else: it is the one place that
-// decides where browsers may be sent. web/src/lib/same-site.ts decides the same; testdata/same_site.json holds both to
-// it.
+// SamePath returns a path of this server unchanged, and HomePath for anything else. It is the only place that decides
+// where browsers may be sent. web/src/lib/same-site.ts makes the same decision; testdata/same_site.json tests both.
 //
-// Browsers drop tabs and line ends, take a backslash for a slash and resolve dots before they look for a host. So a
-// path has none of the former, and no empty segment that could become the beginning of a host, however often it is
-// decoded on its way. What follows the question mark leads nowhere.
+// Browsers remove tabs and line ends, treat a backslash as a slash and resolve dots before they look for a host. So a
+// path must have none of the former, and no empty segment that could become the start of a host, however often it is
+// decoded on its way. The query cannot change the host.
 func SamePath(given string) string {
 	if !isSamePath(given) {
 		return HomePath
@@ -41,12 +40,13 @@ func isSamePath(given string) bool {
 	}
 	path, _, _ = strings.Cut(path, "?")
 	for first := true; ; first = false {
-		if strings.Contains(path, "//") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+		if strings.Contains(path, "//") ||
+			strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 			return false
 		}
 		decoded, err := url.PathUnescape(path)
 		if err != nil || !utf8.ValidString(decoded) {
-			return !first // a percent sign of an earlier round is a character
+			return !first // a percent sign that an earlier round decoded is a plain character
 		}
 		if decoded == path {
 			return true

@@ -48,7 +48,8 @@ func FuzzSamePath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string) {
 		path, _, _ = strings.Cut(path, "#") // net/url wants more of it than browsers do
 		to, err := base.Parse(SamePath(path))
-		if err != nil || to.Scheme != "https" || to.Host != "here.example" || to.User != nil || len(to.Path) > 1 && to.Path[1] == '/' {
+		if err != nil || to.Scheme != "https" || to.Host != "here.example" || to.User != nil ||
+			len(to.Path) > 1 && to.Path[1] == '/' {
 			t.Errorf("%q leads to %v, %v", path, to, err)
 		}
 	})

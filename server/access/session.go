@@ -19,12 +19,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// CookieName is of the cookie that holds a session's token.
+// CookieName is the name of the cookie that holds a session's token.
 const CookieName = "explorer_session"
 
-// What the data of a session holds, for programs of the version before.
+// The keys of a session's data, which the previous version of the program reads.
 const (
 	sessionKind    = "kind"
 	sessionName    = "name"
@@ -33,20 +34,20 @@ const (
 	sessionSubject = "subject"
 )
 
-// maxSessions is how many sessions a person or a key has at most; the oldest ends then. storeTimeout is how long the
-// database may take.
+// maxSessions is the maximum number of sessions of a person or a key; beyond it the oldest ends. storeTimeout bounds a
+// query.
 const maxSessions, storeTimeout = 100, 5 * time.Second
 
-// ErrNoSession says that there is no such session.
+// ErrNoSession means that there is no such session.
 var ErrNoSession = errors.New("no such session")
 
-// sessionHash is what a session is kept under; the token itself is in the cookie and nowhere else.
+// sessionHash returns the hash under which a session is stored. Only the cookie has the token itself.
 func sessionHash(token string) string {
 	hash := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// tokenOf is the session's token that a request sends; empty if it sends none.
+// tokenOf returns the session token of a request; empty if it has none.
 func tokenOf(r *http.Request) string {
 	if cookie, err := r.Cookie(CookieName); err == nil && len(cookie.Value) <= 100 {
 		return cookie.Value
@@ -54,7 +55,7 @@ func tokenOf(r *http.Request) string {
 	return ""
 }
 
-// bySession says whose session a request is of: nil if there is none.
+// bySession returns the identity of a request's session; nil if there is none.
 func (c *Control) bySession(r *http.Request, address string) (*Identity, error) {
 	token := tokenOf(r)
 	if token == "" {
@@ -68,16 +69,18 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 	}
 	who, err := c.holder(ctx, row, token)
 	if err == nil && who != nil && time.Since(row.SeenAt) > time.Minute {
-		seen := db.SessionSeenParams{Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300)}
+		seen := sql.SessionSeenParams{
+			Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
+		}
 		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
-			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
+			c.cfg.Logger.Warn("the last use of a session could not be recorded", "error", err)
 		}
 	}
 	return who, err
 }
 
 // findSession reads a session; nil if there is none.
-func (c *Control) findSession(ctx context.Context, token string) (*db.FindSessionRow, error) {
+func (c *Control) findSession(ctx context.Context, token string) (*sql.FindSessionRow, error) {
 	row, err := c.q.FindSession(ctx, sessionHash(token))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -85,21 +88,22 @@ func (c *Control) findSession(ctx context.Context, token string) (*db.FindSessio
 	if err != nil {
 		return nil, fmt.Errorf("read the session: %w", err)
 	}
-	if row.Kind == nil { // a program of the version before began it
+	if row.Kind == nil { // the previous version of the program began it
 		said, err := readSession(ctx, c.q, row.Token, row.Data)
 		if err != nil {
 			return nil, err
 		}
-		row.Kind, row.Name, row.Subject, row.Issuer, row.Scope, row.KeyID = said.Kind, said.Name, said.Subject, said.Issuer, said.Scope, said.KeyID
+		row.Kind, row.Name, row.Scope, row.KeyID = said.Kind, said.Name, said.Scope, said.KeyID
+		row.Subject, row.Issuer = said.Subject, said.Issuer
 	}
 	return &row, nil
 }
 
-// holder is whose session it is: nil if it is nobody's, ErrRefused if it does not count any more.
-func (c *Control) holder(ctx context.Context, row *db.FindSessionRow, token string) (*Identity, error) {
+// holder returns the identity of a session: nil if it has none, ErrRefused if it is no longer valid.
+func (c *Control) holder(ctx context.Context, row *sql.FindSessionRow, token string) (*Identity, error) {
 	switch {
 	case *row.Kind == KindKey && row.KeyID != nil:
-		who, err := c.byKeyID(ctx, *row.KeyID) // the key may have been revoked meanwhile
+		who, err := c.byKeyID(ctx, *row.KeyID) // the key may have been revoked since
 		if err == nil {
 			who.SessionID = &row.ID
 			if who.ExpiresAt == nil || row.Expiry.Before(*who.ExpiresAt) {
@@ -117,19 +121,21 @@ func (c *Control) holder(ctx context.Context, row *db.FindSessionRow, token stri
 			return nil, nil
 		}
 		return &Identity{
-			Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer, Scope: scope, ExpiresAt: &row.Expiry, SessionID: &row.ID, token: token,
+			Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer, Scope: scope,
+			ExpiresAt: &row.Expiry, SessionID: &row.ID, token: token,
 		}, nil
 	}
 	return nil, nil
 }
 
-// readSession writes down what the data of a session says, which a program of the version before began.
-func readSession(ctx context.Context, q *db.Queries, token string, data []byte) (db.ReadSessionParams, error) {
+// readSession fills in the columns of a session that the previous version of the program began, from its data.
+func readSession(ctx context.Context, q *sql.Queries, token string, data []byte) (sql.ReadSessionParams, error) {
 	kind := ""
-	p := db.ReadSessionParams{Token: token, Kind: &kind}
+	p := sql.ReadSessionParams{Token: token, Kind: &kind}
 	if _, values, err := (scs.GobCodec{}).Decode(data); err == nil {
 		text := func(name string) string { s, _ := values[name].(string); return db.CleanText(s) }
-		kind, p.Name, p.Subject, p.Scope = text(sessionKind), text(sessionName), text(sessionSubject), text(sessionScope)
+		kind, p.Name = text(sessionKind), text(sessionName)
+		p.Subject, p.Scope = text(sessionSubject), text(sessionScope)
 		if id, err := uuid.Parse(text(sessionKey)); err == nil {
 			p.KeyID = &id
 		}
@@ -140,18 +146,20 @@ func readSession(ctx context.Context, q *db.Queries, token string, data []byte) 
 	return p, nil
 }
 
-// SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses
-// too much.
+// SignIn begins a session with a key and sets its cookie. The error is ErrRefused if the key is not valid, and a
+// LimitError for an address that has sent too many invalid keys.
 func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
-	who, err := c.guess(address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) })
+	who, err := c.guess(
+		address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) },
+	)
 	if err != nil {
 		return nil, err
 	}
 	return who, c.begin(w, r, address, who, nil)
 }
 
-// begin begins a session of the identity, under a token that nobody has seen before. The session that the browser had
-// ends. tokens are what the provider gave for it.
+// begin begins a session of the identity, under a new token, and ends the session that the browser had. tokens are the
+// provider's tokens for it; nil for a key.
 func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, who *Identity, tokens *tokens) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
 	defer cancel()
@@ -163,8 +171,9 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		return err
 	}
 	token, expiry := rand.Text()+rand.Text(), time.Now().UTC().Add(c.cfg.SessionLifetime).Truncate(time.Microsecond)
-	p := db.InsertSessionParams{
-		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
+	p := sql.InsertSessionParams{
+		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200),
+		Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
 		Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
 	}
 	if p.Data, err = dataOf(who, expiry); err != nil {
@@ -176,7 +185,7 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		}
 	}
 	err = c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
-		q := db.New(tx)
+		q := sql.New(tx)
 		if before := tokenOf(r); before != "" {
 			if _, err := q.DeleteSession(ctx, sessionHash(before)); err != nil {
 				return err
@@ -185,25 +194,30 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		if err := q.InsertSession(ctx, p); err != nil {
 			return err
 		}
-		if who.Kind == KindOIDC { // what they may do is the same everywhere
-			if err := q.RescopePerson(ctx, db.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+		if who.Kind == KindOIDC { // a person has the same scope in all their sessions
+			if err := q.RescopePerson(
+				ctx, sql.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject},
+			); err != nil {
 				return err
 			}
 		}
-		return q.TrimSessions(ctx, db.TrimSessionsParams{Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions})
+		return q.TrimSessions(ctx, sql.TrimSessionsParams{
+			Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions,
+		})
 	})
 	if err != nil {
-		return fmt.Errorf("keep the session: %w", err)
+		return fmt.Errorf("store the session: %w", err)
 	}
 	c.setCookie(w, CookieName, token, c.cfg.SessionLifetime)
-	c.watch.poke()
+	c.watch.checkNow()
 	return nil
 }
 
-// setCookie gives the browser something to keep; nothing takes it away.
+// setCookie sets a cookie; an empty value deletes it. Scripts cannot read it.
 func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	cookie := &http.Cookie{ //nolint:gosec // Secure where the address of the server is
-		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime),
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime),
 	}
 	if value == "" {
 		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
@@ -212,16 +226,18 @@ func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime 
 	w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
 }
 
-// dataOf is a session as programs of the version before read it.
+// dataOf encodes a session as the previous version of the program reads it.
 func dataOf(who *Identity, expiry time.Time) ([]byte, error) {
-	values := map[string]any{sessionKind: who.Kind, sessionName: who.Name, sessionScope: string(who.Scope), sessionSubject: who.Subject}
+	values := map[string]any{
+		sessionKind: who.Kind, sessionName: who.Name, sessionScope: string(who.Scope), sessionSubject: who.Subject,
+	}
 	if who.KeyID != nil {
 		values[sessionKey] = who.KeyID.String()
 	}
 	return scs.GobCodec{}.Encode(expiry, values)
 }
 
-// SignOut ends the session of a request.
+// SignOut ends the session of a request and deletes its cookie.
 func (c *Control) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if token := tokenOf(r); token != "" {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
@@ -229,62 +245,114 @@ func (c *Control) SignOut(w http.ResponseWriter, r *http.Request) error {
 		if _, err := c.q.DeleteSession(ctx, sessionHash(token)); err != nil {
 			return fmt.Errorf("end the session: %w", err)
 		}
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	c.setCookie(w, CookieName, "", 0)
 	return nil
 }
 
-// Whose says whose sessions are meant: a person's, of any provider if no issuer is given, or a key's.
+// Whose selects sessions: those of a person, at any provider if Issuer is nil, or those of a key.
 type Whose struct {
 	Subject, Issuer *string
 	KeyID           *uuid.UUID
 }
 
-// SessionKey is where a page of sessions ended.
+// SessionKey is the position at which a page of sessions ended.
 type SessionKey struct {
 	BeganAt time.Time
 	ID      uuid.UUID
 }
 
-// Sessions lists the sessions that count, newest first.
-func Sessions(ctx context.Context, q *db.Queries, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
+// Session is a session of a person who signed in, without its secret.
+type Session struct {
+	ID uuid.UUID
+	// Kind is KindKey or KindOIDC.
+	Kind string
+	Name string
+	// Subject and Issuer identify a person at a provider; both are empty for a session of a key.
+	Subject, Issuer string
+	Scope           Scope
+	KeyID           *uuid.UUID // nil if the session was not begun with a key
+	BeganAt, SeenAt time.Time
+	ExpiresAt       time.Time
+	Address, Client string
+}
+
+// Sessions lists valid sessions, newest first.
+func Sessions(ctx context.Context, on db.Querier, whose Whose, before *SessionKey, limit int) ([]Session, error) {
+	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
 		return nil, err
 	}
-	p := db.ListSessionsParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID, MaxRows: int32(limit)} //nolint:gosec // a small number
+	p := sql.ListSessionsParams{
+		Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID,
+		Limit: int32(limit), //nolint:gosec // a small number
+	}
 	if before != nil {
 		p.Before, p.BeforeID = &before.BeganAt, &before.ID
 	}
-	return q.ListSessions(ctx, p)
+	rows, err := q.ListSessions(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	sessions := make([]Session, len(rows))
+	for i, s := range rows {
+		sessions[i] = Session{
+			ID: s.ID, Kind: kindOf(s.Kind), Name: s.Name, Subject: s.Subject, Issuer: s.Issuer, Scope: Scope(s.Scope),
+			KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address,
+			Client: s.Client,
+		}
+	}
+	return sessions, nil
 }
 
-// EndSession ends a session; ErrNoSession if there is none.
-func EndSession(ctx context.Context, q *db.Queries, id uuid.UUID) (db.Session, error) {
+func kindOf(kind *string) string {
+	if kind == nil {
+		return ""
+	}
+	return *kind
+}
+
+// EndSession ends a session and returns it; ErrNoSession if there is none.
+func EndSession(ctx context.Context, on db.Querier, id uuid.UUID) (Session, error) {
+	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
-		return db.Session{}, err
+		return Session{}, err
 	}
-	row, err := q.EndSession(ctx, id)
+	s, err := q.EndSession(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row, fmt.Errorf("session %s: %w", id, ErrNoSession)
+		return Session{}, fmt.Errorf("session %s: %w", id, ErrNoSession)
 	}
-	return row, err
+	if err != nil {
+		return Session{}, fmt.Errorf("end session %s: %w", id, err)
+	}
+	return Session{
+		ID: s.ID, Kind: kindOf(s.Kind), Name: s.Name, Subject: s.Subject, Issuer: s.Issuer, Scope: Scope(s.Scope),
+		KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.Expiry, Address: s.Address, Client: s.Client,
+	}, nil
 }
 
-// EndSessions ends all sessions of somebody and says how many there were.
-func EndSessions(ctx context.Context, q *db.Queries, whose Whose) (int, error) {
+// EndSessions ends all sessions of a person or a key and returns how many there were.
+func EndSessions(ctx context.Context, on db.Querier, whose Whose) (int, error) {
+	return endSessions(ctx, sql.New(on), whose)
+}
+
+func endSessions(ctx context.Context, q *sql.Queries, whose Whose) (int, error) {
 	if err := readUnread(ctx, q); err != nil {
 		return 0, err
 	}
-	rows, err := q.EndPerson(ctx, db.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
-	return len(rows), err
+	rows, err := q.EndPerson(ctx, sql.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	return len(rows), nil
 }
 
-// readUnread finds out whose the sessions are that a program of the version before began.
-func readUnread(ctx context.Context, q *db.Queries) error {
+// readUnread fills in the columns of sessions that the previous version of the program began.
+func readUnread(ctx context.Context, q *sql.Queries) error {
 	rows, err := q.UnreadSessions(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the sessions of the previous version: %w", err)
 	}
 	for _, row := range rows {
 		if _, err := readSession(ctx, q, row.Token, row.Data); err != nil {
@@ -294,26 +362,27 @@ func readUnread(ctx context.Context, q *db.Queries) error {
 	return nil
 }
 
-// Sessions lists the sessions that count, newest first.
-func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
-	return Sessions(ctx, c.q, whose, before, limit)
+// Sessions lists valid sessions, newest first.
+func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey, limit int) ([]Session, error) {
+	return Sessions(ctx, c.cfg.DB.Durable(), whose, before, limit)
 }
 
-// EndSession ends a session, here at once and on other servers within two seconds.
+// EndSession ends a session, on this server at once and on others within two seconds.
 func (c *Control) EndSession(ctx context.Context, id uuid.UUID) error {
-	_, err := EndSession(ctx, c.q, id)
-	c.watch.poke()
+	_, err := EndSession(ctx, c.cfg.DB.Durable(), id)
+	c.watch.checkNow()
 	return err
 }
 
-// EndSessions ends all sessions of somebody, here at once and on other servers within two seconds.
+// EndSessions ends all sessions of a person or a key, on this server at once and on others within two seconds. It
+// returns how many there were.
 func (c *Control) EndSessions(ctx context.Context, whose Whose) (int, error) {
-	n, err := EndSessions(ctx, c.q, whose)
-	c.watch.poke()
+	n, err := endSessions(ctx, c.q, whose)
+	c.watch.checkNow()
 	return n, err
 }
 
-// seal encrypts something for whoever has the secret.
+// seal encrypts a value. The same secret and purpose open it.
 func seal(secret, purpose string, value any) ([]byte, error) {
 	aead, err := sealer(secret, purpose)
 	if err != nil {
@@ -326,7 +395,7 @@ func seal(secret, purpose string, value any) ([]byte, error) {
 	return aead.Seal(nil, nil, plain, []byte(purpose)), nil //nolint:gosec // it makes a nonce by chance
 }
 
-// unseal is false if it was not sealed so.
+// unseal decrypts a value. It returns false if the value was not sealed with the same secret and purpose.
 func unseal(secret, purpose string, sealed []byte, value any) bool {
 	aead, err := sealer(secret, purpose)
 	if err != nil {

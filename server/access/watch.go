@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// watchEvery is how often the keys and sessions of requests in progress are looked at. Whatever takes two looks, or
-// waits for a write to give up, still ends within two seconds.
+// watchEvery is the interval of the checks of the keys and sessions of requests in progress. A request that ends only
+// after two checks, or after a write that times out, still ends within two seconds.
 const watchEvery = 500 * time.Millisecond
 
-// errEnded is why a request ends whose key or session ended.
+// errEnded is the cause of a request's end when its key or session has ended.
 var errEnded = errors.New("the key or session of this request has ended")
 
 // watched is a request in progress.
@@ -25,31 +25,31 @@ type watched struct {
 	end   context.CancelCauseFunc
 }
 
-// watcher ends requests whose key was revoked or has expired, or whose session or roles have ended, on whichever server
-// that happened. It asks the database once for all of them, and only while there are any.
+// watcher ends requests whose key was revoked or has expired, or whose session or roles have ended, whichever server
+// that happened on. It checks all requests with one query, and only while there are any.
 type watcher struct {
 	c *Control
 
 	mu       sync.Mutex
 	requests map[*watched]struct{}
 	running  bool
-	poked    chan struct{}
-	blind    bool // of run: the database did not answer
+	wake     chan struct{}
+	blind    bool // owned by run: the last query failed
 }
 
 func newWatcher(c *Control) *watcher {
-	return &watcher{c: c, requests: map[*watched]struct{}{}, poked: make(chan struct{}, 1)}
+	return &watcher{c: c, requests: map[*watched]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
-// Watch ends the context it gives once who may not do any more what wants the scope. Call stop when the request is
-// done.
+// Watch returns a context that is canceled when who may no longer do what needs scope. The caller calls stop when the
+// request is done.
 func (c *Control) Watch(ctx context.Context, who *Identity, scope Scope) (watchedCtx context.Context, stop func()) {
 	if who == nil || who.KeyID == nil && who.SessionID == nil {
 		return ctx, func() {}
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	cancel := context.CancelFunc(func() {})
-	if who.ExpiresAt != nil { // needs no database to be known
+	if who.ExpiresAt != nil { // this needs no query
 		ctx, cancel = context.WithDeadlineCause(ctx, *who.ExpiresAt, errEnded)
 	}
 	r, w := &watched{who: who, scope: scope, end: end}, c.watch
@@ -69,25 +69,26 @@ func (c *Control) Watch(ctx context.Context, who *Identity, scope Scope) (watche
 	}
 }
 
-// Ended says whether a request's context ended because its key or session did.
+// Ended reports whether a request's context was canceled because its key or session has ended.
 func Ended(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errEnded) }
 
-// poke has the watcher look now.
-func (w *watcher) poke() {
+// checkNow makes the watcher check now.
+func (w *watcher) checkNow() {
 	select {
-	case w.poked <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run looks at the requests until there are none. It stays a moment, so that a busy server does not start one for each.
+// run checks the requests until there are none. It waits one interval before it exits, so that a busy server does not
+// start a goroutine for each request.
 func (w *watcher) run() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-		case <-w.poked:
+		case <-w.wake:
 		}
 		w.mu.Lock()
 		if len(w.requests) == 0 {
@@ -104,10 +105,10 @@ func (w *watcher) run() {
 	}
 }
 
-// look ends those that may not go on. While the database is away they go on, up to when their key or session expires:
-// there is nothing to tell them then.
+// look cancels the requests that have lost access. While the database cannot be reached, requests go on until their key
+// or session expires.
 func (w *watcher) look(requests []*watched) {
-	var p db.StandingOfParams
+	var p sql.StandingOfParams
 	seen := map[uuid.UUID]bool{}
 	for _, r := range requests {
 		id, of := r.who.holder(), &p.Keys
@@ -124,13 +125,13 @@ func (w *watcher) look(requests []*watched) {
 	rows, err := w.c.q.StandingOf(ctx, p)
 	if err != nil {
 		if !w.blind {
-			w.c.cfg.Logger.Warn("the keys and sessions of requests in progress cannot be looked at", "error", err)
+			w.c.cfg.Logger.Warn("the keys and sessions of requests in progress could not be checked", "error", err)
 		}
 		w.blind = true
 		return
 	}
 	w.blind = false
-	standing := make(map[uuid.UUID]db.StandingOfRow, len(rows))
+	standing := make(map[uuid.UUID]sql.StandingOfRow, len(rows))
 	for _, row := range rows {
 		standing[row.ID] = row
 	}
@@ -141,13 +142,13 @@ func (w *watcher) look(requests []*watched) {
 			r.end(errEnded)
 			continue
 		}
-		if age >= rolesDue { // a page that only listens keeps its roles current too
+		if age >= rolesDue { // a page that only listens to a stream must have its roles refreshed too
 			w.c.refresh(r.who.token)
 		}
 	}
 }
 
-// refresh has the roles of a session read again, without waiting for it.
+// refresh reads the roles of a session again, without waiting for the result.
 func (c *Control) refresh(token string) {
 	c.asks.DoChan("refresh "+sessionHash(token), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
@@ -160,7 +161,7 @@ func (c *Control) refresh(token string) {
 	})
 }
 
-// holder is what a request depends on: the session, or the key that it sends.
+// holder returns the id of the session, or of the key, that a request depends on.
 func (i *Identity) holder() uuid.UUID {
 	if i.SessionID != nil {
 		return *i.SessionID

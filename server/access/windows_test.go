@@ -20,7 +20,8 @@ func TestManySendersOfRefusedRequests(t *testing.T) {
 		t.Errorf("%d windows; those beyond share one: %t", len(w.m), got == others)
 	}
 	key, all := w.known("key"), w.together(maxAllRefused)
-	if key == others || all == others || key == all || all.most != maxAllRefused || w.together(maxAllRefused) != all || w.known("key") != key || w.known("before") != before {
+	if key == others || all == others || key == all || all.most != maxAllRefused || w.together(maxAllRefused) != all ||
+		w.known("key") != key || w.known("before") != before {
 		t.Errorf("a key, all, and strangers share a window: %p %p %p", key, all, others)
 	}
 	for range maxRefused {

@@ -23,12 +23,13 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await expect(page.getByRole('alert')).toContainText('there is no such API key')
     await page.getByLabel('API key', { exact: true }).fill(reader)
     await page.getByRole('button', { name: 'Sign in' }).click()
-    await expect(page.getByRole('heading', { name: 'Fetch logs', level: 1 })).toBeVisible() // where it was to lead
+    // The page that was requested.
+    await expect(page.getByRole('heading', { name: 'Fetch logs', level: 1 })).toBeVisible()
     await expect(page.locator('.side')).toContainText('reader (read)')
     await expect(page.locator('.side').getByRole('link', { name: 'Access' })).toHaveCount(0)
-    expect(await page.evaluate(() => document.cookie)).toBe('') // out of reach of scripts
+    expect(await page.evaluate(() => document.cookie)).toBe('') // scripts cannot read the cookie
 
-    // Looking is allowed, and live; doing is not, and that is said.
+    // The reader sees live data. Commands are refused with a message.
     await page.goto(`${explorer.url}/ui/automation`)
     await expect(page.locator('[data-connection=open]').first()).toBeAttached()
     await page.getByRole('switch', { name: /fetch_bills_daily/ }).click()
@@ -36,7 +37,7 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await page.getByRole('button', { name: 'Sign out' }).first().click()
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
 
-    // A page of River UI leads to the sign-in and back.
+    // A page of River UI redirects to the sign-in and back.
     await page.goto(`${explorer.url}/riverui/queues`)
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
     await page.getByLabel('API key', { exact: true }).fill(admin)
@@ -46,13 +47,19 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
 
     await page.goto(`${explorer.url}/ui/`)
     await page.locator('.side').getByRole('link', { name: 'Access' }).click()
-    await page.getByLabel('Whose it is, or what for').fill('robot')
+    await page.getByLabel('Owner or purpose').fill('robot')
     await page.getByLabel('Scope').selectOption('operate')
     await page.getByRole('button', { name: 'Create a key' }).click()
-    const shown = page.getByRole('status').filter({ hasText: 'The key robot' })
+    const shown = page.getByRole('status').filter({ hasText: 'Key robot' })
     const key = (await shown.locator('code').innerText()).trim()
     expect(key).toMatch(/^pex_\w{8}_\w+$/)
-    const may = async () => (await fetch(`${explorer.url}/jobs/monitor_job/runs`, { method: 'POST', headers: { Authorization: `Bearer ${key}` } })).status
+    const may = async () =>
+      (
+        await fetch(`${explorer.url}/jobs/monitor_job/runs`, {
+          method: 'POST',
+          headers: { Authorization: `Bearer ${key}` },
+        })
+      ).status
     expect(await may()).toBe(202)
     await page.getByRole('button', { name: 'Revoke: robot' }).click()
     await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click()
@@ -60,13 +67,20 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     expect(await may()).toBe(401)
     await expect(page.getByRole('cell', { name: /startJobRun/ }).first()).toBeVisible()
 
-    // Who is signed in: an admin ends the session of another browser, and their own at last.
-    const other = await fetch(`${explorer.url}/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ key: reader }) })
-    const cookie = other.headers.getSetCookie().map((c) => c.split(';')[0]).join('; ')
+    // An admin ends the session of another browser, then their own.
+    const other = await fetch(`${explorer.url}/session`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ key: reader }),
+    })
+    const cookie = other.headers
+      .getSetCookie()
+      .map((c) => c.split(';')[0])
+      .join('; ')
     const looks = async () => (await fetch(`${explorer.url}/jobs`, { headers: { Cookie: cookie } })).status
     expect(await looks()).toBe(200)
     await page.reload()
-    await expect(page.getByRole('row', { name: /root.*This one/ })).toBeVisible()
+    await expect(page.getByRole('row', { name: /root.*This session/ })).toBeVisible()
     await page.getByRole('button', { name: 'End: reader' }).first().click()
     await page.getByRole('alertdialog').getByRole('button', { name: 'End', exact: true }).click()
     await expect(page.getByRole('button', { name: 'End: reader' })).toHaveCount(0)
@@ -75,8 +89,15 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await page.getByRole('alertdialog').getByRole('button', { name: 'End all', exact: true }).click()
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
 
-    // What a link says to return to leads nowhere else.
-    for (const evil of ['//evil.example/', '/%09/evil.example/', '/%0A/evil.example/', '/%5Cevil.example', '/.//evil.example', 'javascript:alert(1)']) {
+    // return_to in a link cannot lead to another site.
+    for (const evil of [
+      '//evil.example/',
+      '/%09/evil.example/',
+      '/%0A/evil.example/',
+      '/%5Cevil.example',
+      '/.//evil.example',
+      'javascript:alert(1)',
+    ]) {
       await page.context().clearCookies()
       await page.goto(`${explorer.url}/ui/sign-in?return_to=${evil}`)
       await page.getByLabel('API key', { exact: true }).fill(reader)

@@ -4,21 +4,27 @@ test('a sensor is started, evaluated, and its cursor reset', async ({ page, expl
   await page.goto(`${explorer.url}/ui/automation`)
   const row = page.getByRole('row', { name: /new_bills_sensor/ })
   await row.getByRole('switch', { name: 'Sensor new_bills_sensor' }).click()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running).toBe(true)
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running)
+    .toBe(true)
   await row.getByRole('link', { name: 'new_bills_sensor' }).click()
   await expect(page.getByRole('heading', { name: 'new_bills_sensor' })).toBeVisible()
-  await expect(page.getByRole('cell', { name: 'no new bills' }).first()).toBeVisible() // its first tick, by the clock, live
+  await expect(page.getByRole('cell', { name: 'no new bills' }).first()).toBeVisible() // the first scheduled tick, live
 
-  await explorer.materialize('fetch_latest_bills', { limit: 5 }) // brings bills
+  await explorer.materialize('fetch_latest_bills', { limit: 5 }) // stores bills
   await expect(page.getByRole('cell', { name: 'Started a run' }).first()).toBeVisible({ timeout: 20_000 })
   await page.getByRole('button', { name: 'Evaluate now: new_bills_sensor' }).click()
   await expect(page.getByText('Evaluated: Skipped: no new bills', { exact: true })).toBeVisible()
 
   await page.getByRole('switch', { name: 'Sensor new_bills_sensor' }).click()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running).toBe(false)
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running)
+    .toBe(false)
   await page.getByRole('button', { name: 'Reset' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Reset' }).click()
-  await expect.poll(async () => (await explorer.api<{ cursor: string | null }>('/sensors/new_bills_sensor/cursor')).cursor).toBeNull()
+  await expect
+    .poll(async () => (await explorer.api<{ cursor: string | null }>('/sensors/new_bills_sensor/cursor')).cursor)
+    .toBeNull()
 })
 
 test('a backfill: what it would do, its progress, pause, cancel', async ({ page, explorer }) => {
@@ -26,11 +32,11 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await page.getByLabel('Assets', { exact: true }).fill('bills_introduced_by_day')
   await page.getByLabel('From').fill('2026-03-20')
   await page.getByLabel('To', { exact: true }).fill('2026-03-01')
-  await page.getByRole('button', { name: 'What would it do?' }).click()
-  await expect(page.getByText('"2026-03-20" comes after "2026-03-01"').first()).toBeVisible() // the server's words
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await expect(page.getByText('"2026-03-20" comes after "2026-03-01"').first()).toBeVisible() // the server's message
   await page.getByLabel('From').fill('2026-03-01')
   await page.getByLabel('To', { exact: true }).fill('2026-03-20')
-  await page.getByRole('button', { name: 'What would it do?' }).click()
+  await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByText('20 runs, 2 at a time, for these partitions of day:')).toBeVisible()
   await page.getByRole('button', { name: 'Start the backfill' }).click()
   await expect(page).toHaveURL(/\/backfills\/[0-9a-f-]{36}$/)
@@ -38,18 +44,23 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await expect(page.getByText('20 of 20 done')).toBeVisible()
   await expect(page.getByRole('row', { name: /2026-03-08/ }).getByText('Success')).toBeVisible()
 
-  // A slow one, to be paused and canceled.
+  // A slow backfill, to be paused and canceled.
   await explorer.control('faults?latency=3s')
   try {
     await explorer.materialize('parliament_sessions')
-    const { id } = await explorer.api<{ id: string }>('/backfills', { assets: ['fetch_parliament_session_bills'], concurrency: 1 })
+    const { id } = await explorer.api<{ id: string }>('/backfills', {
+      assets: ['fetch_parliament_session_bills'],
+      concurrency: 1,
+    })
     await page.goto(`${explorer.url}/ui/backfills/${id}`)
     await page.getByRole('button', { name: 'Pause' }).click()
     await expect(page.getByRole('button', { name: 'Resume' })).toBeVisible()
     await page.getByRole('button', { name: 'Cancel' }).click()
     await page.getByRole('button', { name: 'Cancel the backfill' }).click()
-    await expect.poll(async () => (await explorer.api<{ status: string }>(`/backfills/${id}`)).status, { timeout: 20_000 }).toBe('canceled')
-    await expect(page.getByRole('button', { name: 'Retry what failed' })).toBeVisible()
+    await expect
+      .poll(async () => (await explorer.api<{ status: string }>(`/backfills/${id}`)).status, { timeout: 20_000 })
+      .toBe('canceled')
+    await expect(page.getByRole('button', { name: 'Retry failed partitions' })).toBeVisible()
   } finally {
     await explorer.control('faults?latency=0s')
   }
@@ -64,7 +75,7 @@ test('partitions are chosen on the map, by mouse and by keyboard, and materializ
   await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('Space')
   await expect(page.getByText('2 selected')).toBeVisible()
-  await last.click({ modifiers: ['Shift'] }) // what is between them too
+  await last.click({ modifiers: ['Shift'] }) // selects the range
   await page.getByRole('button', { name: 'Materialize 3 partitions' }).click()
   await expect(page).toHaveURL(/\/backfills\/[0-9a-f-]{36}$/)
   await expect(page.getByText('3 of 3 done')).toBeVisible()
@@ -76,7 +87,9 @@ test('checks and freshness show on the asset; a selection narrows the graph', as
   await explorer.materialize('fetch_latest_bills', { limit: 5 })
   await page.goto(`${explorer.url}/ui/assets/fetch_latest_bills`)
   const checks = page.getByRole('region', { name: 'Checks' })
-  await expect(checks.getByRole('listitem').filter({ hasText: 'every_bill_has_a_title' }).getByText('Passed')).toBeVisible()
+  await expect(
+    checks.getByRole('listitem').filter({ hasText: 'every_bill_has_a_title' }).getByText('Passed'),
+  ).toBeVisible()
   await expect(page.getByText('Fresh', { exact: true })).toBeVisible()
   await page.getByRole('tab', { name: 'Checks' }).click()
   await expect(page.getByRole('row', { name: /error_rate_below_10_percent/ }).first()).toBeVisible()
@@ -95,7 +108,8 @@ test('an alert shows as it comes, and as it recovers', async ({ page, explorer }
   await explorer.api('/sensors/run_failure_sensor/start', {})
   await explorer.api('/sensors/fetch_failure_sensor/start', {})
   await page.goto(`${explorer.url}/ui/alerts`)
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 }) // there is none
+  // This Parliament does not exist.
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
   const row = page.getByRole('row', { name: /fetch:fetch_parliament_session_bills/ })
   await expect(row.getByText('fetch_parliament_session_bills failed', { exact: true })).toBeVisible()
   await expect(row.getByText('Open')).toBeVisible()

@@ -4,27 +4,34 @@ import { join } from 'node:path'
 
 import { expect, test } from './explorer'
 
-// How fast the UI is: make bench-ui. Figures, no bounds: machines differ.
+// Benchmarks of the UI: make bench-ui. They print figures and have no limits, as machines differ.
 test.skip(!process.env.BENCH, 'only when asked for')
-test.use({ trace: 'off' }) // recording costs frames
+test.use({ trace: 'off' }) // recording slows down rendering
 
 const lines = 100_000
 const id = '0197841c-2a00-7aaa-8000-00000000b16b'
 
-/** Writes a run with a long log straight into the database. */
+/** Inserts a run with a long log directly into the database. */
 function longRun(data: string): void {
   const socket = readFileSync(join(data, 'postgres/postmaster.pid'), 'utf8').split('\n')[4]!
   const versions = '/usr/lib/postgresql'
   const psql = process.env.PSQL ?? join(versions, readdirSync(versions).sort().at(-1)!, 'bin/psql')
   const sql = `
     INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, started_at, ended_at)
-      VALUES ('${id}', '{fetch_latest_bills}', 'success', 'api', '{"fetch_latest_bills": {"limit": 50}}', '{}', now() - interval '1 hour', now() - interval '1 hour', now());
-    INSERT INTO steps (run_id, asset, upstream, status, attempt, started_at, ended_at) VALUES ('${id}', 'fetch_latest_bills', '{}', 'success', 1, now() - interval '1 hour', now());
+      VALUES ('${id}', '{fetch_latest_bills}', 'success', 'api', '{"fetch_latest_bills": {"limit": 50}}', '{}',
+              now() - interval '1 hour', now() - interval '1 hour', now());
+    INSERT INTO steps (run_id, asset, upstream, status, attempt, started_at, ended_at)
+      VALUES ('${id}', 'fetch_latest_bills', '{}', 'success', 1, now() - interval '1 hour', now());
     INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
-      SELECT '${id}', now() - interval '1 hour' + i * interval '30 ms', CASE WHEN i = 1 THEN 'run_enqueued' WHEN i = ${lines} THEN 'run_success' ELSE 'log' END,
+      SELECT '${id}', now() - interval '1 hour' + i * interval '30 ms',
+             CASE WHEN i = 1 THEN 'run_enqueued' WHEN i = ${lines} THEN 'run_success' ELSE 'log' END,
              CASE WHEN i % 1000 = 0 THEN 'error' WHEN i % 100 = 0 THEN 'warn' ELSE 'info' END, 'fetch_latest_bills', 1,
-             'line ' || i || ' of the log: fetched a record and stored it', CASE WHEN i % 10 = 0 THEN jsonb_build_object('n', i) END FROM generate_series(1, ${lines}) i;`
-  execFileSync(psql, ['-h', socket, '-p', '5432', '-U', 'explorer', '-d', 'explorer', '-q', '-v', 'ON_ERROR_STOP=1'], { input: sql })
+             'line ' || i || ' of the log: fetched a record and stored it',
+             CASE WHEN i % 10 = 0 THEN jsonb_build_object('n', i) END
+      FROM generate_series(1, ${lines}) i;`
+  execFileSync(psql, ['-h', socket, '-p', '5432', '-U', 'explorer', '-d', 'explorer', '-q', '-v', 'ON_ERROR_STOP=1'], {
+    input: sql,
+  })
 }
 
 const middle = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
@@ -46,7 +53,10 @@ test('speed', async ({ browser, explorer }) => {
     }
     return middle(times)
   }
-  rows.push(['a run opens, empty cache (short log)', `${await opening(small)} ms`], [`a run opens, empty cache (${lines} lines)`, `${await opening(id)} ms`])
+  rows.push(
+    ['a run opens, empty cache (short log)', `${await opening(small)} ms`],
+    [`a run opens, empty cache (${lines} lines)`, `${await opening(id)} ms`],
+  )
 
   const page = await (await browser.newContext()).newPage()
   await page.goto(`${explorer.url}/ui/runs/${id}`)
@@ -56,7 +66,7 @@ test('speed', async ({ browser, explorer }) => {
     const element = document.querySelector('.log')!
     const gaps: number[] = []
     let last = performance.now()
-    for (const end = last + 4000; performance.now() < end; ) {
+    for (const end = last + 4000; performance.now() < end;) {
       await new Promise(requestAnimationFrame)
       gaps.push(performance.now() - last)
       last = performance.now()
@@ -64,10 +74,15 @@ test('speed', async ({ browser, explorer }) => {
     }
     return gaps.sort((a, b) => a - b)
   })
-  rows.push(['frames a second while it scrolls', (frames.length / 4).toFixed(0)], ['95th percentile between frames', `${frames[Math.floor(frames.length * 0.95)]!.toFixed(1)} ms`])
+  rows.push(
+    ['frames a second while it scrolls', (frames.length / 4).toFixed(0)],
+    ['95th percentile between frames', `${frames[Math.floor(frames.length * 0.95)]!.toFixed(1)} ms`],
+  )
 
   await explorer.control('faults?latency=300ms')
-  const run = await explorer.api<{ id: string }>('/assets/fetch_parliament_session_bills/materialize', { config: { parliament: 44, session: 1 } })
+  const run = await explorer.api<{ id: string }>('/assets/fetch_parliament_session_bills/materialize', {
+    config: { parliament: 44, session: 1 },
+  })
   await page.goto(`${explorer.url}/ui/runs/${run.id}`)
   await page.waitForSelector('.log-row')
   await page.evaluate(() => {
@@ -92,7 +107,12 @@ test('speed', async ({ browser, explorer }) => {
     await fresh.goto(`${explorer.url}/ui/${path}`, { waitUntil: 'load' })
     await expect(fresh.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
     await expect(fresh.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
-    const bytes = await fresh.evaluate(() => performance.getEntriesByType('resource').filter((r) => /\/ui\//.test(r.name)).reduce((sum, r) => sum + (r as PerformanceResourceTiming).encodedBodySize, 0))
+    const bytes = await fresh.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .filter((r) => /\/ui\//.test(r.name))
+        .reduce((sum, r) => sum + (r as PerformanceResourceTiming).encodedBodySize, 0),
+    )
     rows.push([`first load of /ui/${path.replace(small, '{id}')}`, `${(bytes / 1000).toFixed(0)} kB compressed`])
     await fresh.context().close()
   }

@@ -6,19 +6,24 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   await explorer.materialize('generate_rss_feeds', {})
   await page.goto(`${explorer.url}/ui/`)
   await page.getByRole('link', { name: 'Search', exact: true }).click()
-  await page.getByLabel('Look for').fill('act')
+  await page.getByLabel('Search terms').fill('act')
   await expect(page).toHaveURL(/q=act/)
   await expect(page.getByRole('heading', { name: /^\d+ bills$/ })).toBeVisible()
   const before = await page.getByRole('heading', { name: /^\d+ bills$/ }).textContent()
-  await page.getByRole('group', { name: 'Chamber of origin' }).getByRole('button', { name: /Senate/ }).click()
+  await page
+    .getByRole('group', { name: 'Chamber of origin' })
+    .getByRole('button', { name: /Senate/ })
+    .click()
   await expect(page).toHaveURL(/chamber=senate/)
   await expect(page.getByRole('heading', { name: /^\d+ bills?$/ })).not.toHaveText(before!)
   await expect(page.locator('mark').first()).toBeVisible()
-  await page.getByLabel('Look for').fill('c2')
+  await page.getByLabel('Search terms').fill('c2')
   await page.getByRole('button', { name: 'Reset the filters' }).click()
   await expect(page.getByText('by number').first()).toBeVisible()
 
-  const { items } = await explorer.api<{ items: { id: string; law: boolean; sponsor: { politician: string | null } | null }[] }>('/bills?law=true&session=44-1&limit=50')
+  const { items } = await explorer.api<{
+    items: { id: string; law: boolean; sponsor: { politician: string | null } | null }[]
+  }>('/bills?law=true&session=44-1&limit=50')
   const law = items.find((b) => b.sponsor?.politician)!
   await page.goto(`${explorer.url}/ui/bills/${law.id}`)
   await expect(page.getByText(/\d+ yeas, \d+ nays/).first()).toBeVisible()

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 
 import { expect, test } from './explorer'
 
-// Makes the pictures of docs/web-ui.md anew: make screenshots. They show the simulated Parliament.
+// Takes the screenshots of docs/web-ui.md: make screenshots. They show the simulated Parliament.
 test.skip(!process.env.SCREENSHOTS, 'only when asked for')
 
 test('pictures for the documentation', async ({ browser, explorer }) => {
@@ -13,17 +13,31 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await explorer.materialize('fetch_latest_bills', { limit: 50 })
     await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
   }
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 }) // has not met yet
+  // This session has no bills yet.
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await explorer.control('clock?as_of=2026-06-18')
   for (const limit of [20, 35, 50]) await explorer.materialize('fetch_latest_bills', { limit })
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
   await explorer.materialize('monitor_fetch_operations')
   for (const schedule of ['fetch_bills_hourly', 'monitor_daily']) await explorer.api(`/schedules/${schedule}/start`, {})
   await explorer.api('/schedules/monitor_daily/run', {})
-  const { items } = await explorer.api<{ items: { id: string; version: number; law: boolean }[] }>('/bills?session=44-1&law=true&limit=200')
+  const { items } = await explorer.api<{ items: { id: string; version: number; law: boolean }[] }>(
+    '/bills?session=44-1&law=true&limit=200',
+  )
   const bill = items.find((b) => b.version > 2) ?? items[0]!
-  const shoot = async (name: string, path: string, scheme: 'light' | 'dark', prepare: (page: import('@playwright/test').Page) => Promise<void>) => {
-    const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', timezoneId: 'America/Toronto', locale: 'en-CA' })
+  const shoot = async (
+    name: string,
+    path: string,
+    scheme: 'light' | 'dark',
+    prepare: (page: import('@playwright/test').Page) => Promise<void>,
+  ) => {
+    const context = await browser.newContext({
+      colorScheme: scheme,
+      viewport: { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
+      timezoneId: 'America/Toronto',
+      locale: 'en-CA',
+    })
     const page = await context.newPage()
     await page.goto(`${explorer.url}/ui/${path}`)
     await expect(page.locator('h1')).toBeVisible()
@@ -33,13 +47,22 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await page.screenshot({ path: `${images}/${name}.png` })
     await context.close()
   }
-  // Slow sources, so that something runs.
+  // Slow sources keep a run in progress.
   await explorer.control('faults?latency=1500ms')
-  const run = await explorer.api<{ id: string }>('/jobs/fetch_session_job/runs', { config: { parliament: 45, session: 1 }, tags: { reason: 'backlog' } })
-  await shoot('overview', '', 'light', (page) => expect(page.getByRole('region', { name: 'Running now' }).getByRole('link').first()).toBeVisible())
-  await shoot('run', `runs/${run.id}`, 'dark', (page) => expect(page.locator('.log-row').nth(3)).toBeVisible({ timeout: 60_000 }))
+  const run = await explorer.api<{ id: string }>('/jobs/fetch_session_job/runs', {
+    config: { parliament: 45, session: 1 },
+    tags: { reason: 'backlog' },
+  })
+  await shoot('overview', '', 'light', (page) =>
+    expect(page.getByRole('region', { name: 'Running now' }).getByRole('link').first()).toBeVisible(),
+  )
+  await shoot('run', `runs/${run.id}`, 'dark', (page) =>
+    expect(page.locator('.log-row').nth(3)).toBeVisible({ timeout: 60_000 }),
+  )
   await explorer.control('faults?latency=0s')
-  await shoot('asset', 'assets/fetch_latest_bills?tab=plots', 'light', (page) => expect(page.locator('.series').first()).toBeVisible())
+  await shoot('asset', 'assets/fetch_latest_bills?tab=plots', 'light', (page) =>
+    expect(page.locator('.series').first()).toBeVisible(),
+  )
   await shoot('launchpad', 'assets/fetch_parliament_session_bills?tab=launch', 'light', async (page) => {
     await page.getByLabel(/^parliament\*/).fill('44')
     await page.getByLabel('limit', { exact: true }).fill('0')
@@ -53,8 +76,16 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
   })
   for (const sensor of ['new_bills_sensor', 'fetch_failure_sensor']) await explorer.api(`/sensors/${sensor}/start`, {})
   await shoot('automation', 'automation', 'dark', (page) => expect(page.getByRole('switch').first()).toBeVisible())
-  const backfill = await explorer.api<{ id: string }>('/backfills', { assets: ['bills_introduced_by_day'], range: { from: '2025-09-01' }, concurrency: 20 })
-  await expect.poll(async () => (await explorer.api<{ ended_at: string | null }>(`/backfills/${backfill.id}`)).ended_at, { timeout: 60_000 }).not.toBeNull()
+  const backfill = await explorer.api<{ id: string }>('/backfills', {
+    assets: ['bills_introduced_by_day'],
+    range: { from: '2025-09-01' },
+    concurrency: 20,
+  })
+  await expect
+    .poll(async () => (await explorer.api<{ ended_at: string | null }>(`/backfills/${backfill.id}`)).ended_at, {
+      timeout: 60_000,
+    })
+    .not.toBeNull()
   await shoot('partitions', 'assets/bills_introduced_by_day?tab=partitions', 'light', async (page) => {
     const map = page.getByRole('group', { name: 'Partitions of day' })
     await map.getByRole('button', { name: /^2025-08-20/ }).click()

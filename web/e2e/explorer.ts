@@ -6,20 +6,20 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** The real program, on a simulated Parliament. */
+/** The real program with a simulated Parliament. */
 export interface Explorer {
   url: string
-  /** The data folder of its Postgres. */
+  /** The data folder of the embedded Postgres. */
   data: string
-  /** Where the simulation is told what to do. */
+  /** The control address of the simulation. */
   control: (command: string) => Promise<void>
   stop: () => Promise<void>
-  /** Starts the server again, with further settings. */
+  /** Restarts the server with additional settings. */
   start: (more?: Record<string, string>) => Promise<void>
-  /** Runs a command on the same data and gives what it prints. */
+  /** Runs a command on the same data and returns its output. */
   cli: (...args: string[]) => string
   api: <T = Record<string, unknown>>(path: string, body?: unknown) => Promise<T>
-  /** Starts a run and waits until it has ended; gives its id. */
+  /** Starts a run, waits until it has ended and returns its id. */
   materialize: (asset: string, config?: unknown) => Promise<string>
 }
 
@@ -31,8 +31,13 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Starts a program and waits for a line that matches. */
-function launch(binary: string, args: string[], env: Record<string, string>, ready: RegExp): Promise<{ process: ChildProcess; match: RegExpExecArray }> {
+/** Starts a program and waits for a matching line of output. */
+function launch(
+  binary: string,
+  args: string[],
+  env: Record<string, string>,
+  ready: RegExp,
+): Promise<{ process: ChildProcess; match: RegExpExecArray }> {
   const child = spawn(binary, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   return new Promise((done, fail) => {
     let said = ''
@@ -55,16 +60,27 @@ export const test = base.extend<object, { explorer: Explorer }>({
   explorer: [
     async ({}, use) => {
       const dir = mkdtempSync(join(tmpdir(), 'explorer-e2e-'))
-      chmodSync(dir, 0o755) // as root, the user that Postgres runs as must pass through
+      chmodSync(dir, 0o755) // as root, Postgres runs as another user, who must be able to enter the folder
       let binary = process.env.EXPLORER_BIN
       if (!binary) {
         binary = join(dir, 'explorer')
-        execFileSync('go', ['build', '-o', binary, '.'], { cwd: resolve(import.meta.dirname, '../..'), stdio: 'inherit' })
+        execFileSync('go', ['build', '-o', binary, '.'], {
+          cwd: resolve(import.meta.dirname, '../..'),
+          stdio: 'inherit',
+        })
       }
       const simulation = await launch(binary, ['simulate', '--addr', '127.0.0.1:0'], {}, /(http:\/\/127\.0\.0\.1:\d+)/)
       const sources = simulation.match[1]!
       const addr = `127.0.0.1:${await freePort()}`
-      const env = { DATA_DIR: join(dir, 'data'), ADDR: addr, OPENPARLIAMENT_URL: sources, LEGISINFO_URL: sources + '/legisinfo', OPENPARLIAMENT_RPS: '0', LEGISINFO_RPS: '0', LOG_FORMAT: 'text' }
+      const env = {
+        DATA_DIR: join(dir, 'data'),
+        ADDR: addr,
+        OPENPARLIAMENT_URL: sources,
+        LEGISINFO_URL: sources + '/legisinfo',
+        OPENPARLIAMENT_RPS: '0',
+        LEGISINFO_RPS: '0',
+        LOG_FORMAT: 'text',
+      }
       let server: ChildProcess
       const start = async (more: Record<string, string> = {}) => {
         server = (await launch(binary, ['dev'], { ...env, ...more }, /msg=ready/)).process
@@ -76,7 +92,12 @@ export const test = base.extend<object, { explorer: Explorer }>({
       await start()
       const url = `http://${addr}`
       const api = async <T>(path: string, body?: unknown): Promise<T> => {
-        const answer = await fetch(url + path, body === undefined ? {} : { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+        const answer = await fetch(
+          url + path,
+          body === undefined
+            ? {}
+            : { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+        )
         if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
         return (await answer.json()) as T
       }
@@ -85,7 +106,12 @@ export const test = base.extend<object, { explorer: Explorer }>({
         data: env.DATA_DIR,
         start,
         stop,
-        cli: (...args) => execFileSync(binary, args, { env: { ...process.env, ...env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+        cli: (...args) =>
+          execFileSync(binary, args, {
+            env: { ...process.env, ...env },
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'pipe'],
+          }),
         api,
         control: async (command) => {
           const answer = await fetch(`${sources}/control/${command}`, { method: 'POST' })
@@ -93,7 +119,8 @@ export const test = base.extend<object, { explorer: Explorer }>({
         },
         materialize: async (asset, config = {}) => {
           const run = await api<{ id: string }>(`/assets/${asset}/materialize`, { config })
-          await (await fetch(`${url}/runs/${run.id}/events`, { headers: { Accept: 'text/event-stream' } })).text() // ends when the run does
+          // The stream ends when the run has ended.
+          await (await fetch(`${url}/runs/${run.id}/events`, { headers: { Accept: 'text/event-stream' } })).text()
           return run.id
         },
       })

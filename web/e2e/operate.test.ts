@@ -43,12 +43,19 @@ test('the log: filters, expands, links to a line, downloads', async ({ page, exp
   await page.goto(`${explorer.url}/ui/runs/${run}?event=${id}`)
   await expect(page.locator(`.log-row.target[data-event="${id}"]`)).toBeVisible()
 
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()])
-  expect(readFileSync(await download.path(), 'utf8').trim().split('\n')).toHaveLength(lines)
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download' }).click(),
+  ])
+  expect(
+    readFileSync(await download.path(), 'utf8')
+      .trim()
+      .split('\n'),
+  ).toHaveLength(lines)
 })
 
 test('a run that fails says why, and is retried from its failure', async ({ page, explorer }) => {
-  await explorer.control('clock?as_of=2024-06-01') // the 45th Parliament has not met
+  await explorer.control('clock?as_of=2024-06-01') // before the 45th Parliament
   const run = await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await page.goto(`${explorer.url}/ui/`)
   const failures = page.getByRole('region', { name: 'Failures' })
@@ -63,7 +70,7 @@ test('a run that fails says why, and is retried from its failure', async ({ page
   await page.getByRole('button', { name: 'Retry from failure' }).click()
   await expect(page).not.toHaveURL(new RegExp(run))
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
-  await page.getByRole('link', { name: run.slice(-8) }).click() // what it retries
+  await page.getByRole('link', { name: run.slice(-8) }).click() // the retried run
   await expect(page).toHaveURL(new RegExp(run))
   await page.goBack()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
@@ -89,7 +96,8 @@ test('cancel', async ({ page, explorer }) => {
 test('several runs are canceled and retried at once', async ({ page, explorer }) => {
   await explorer.control('faults?latency=5s')
   try {
-    for (let i = 0; i < 2; i++) await explorer.api('/assets/fetch_latest_bills/materialize', { config: { limit: 21 + i }, tags: { bulk: 'yes' } })
+    for (let i = 0; i < 2; i++)
+      await explorer.api('/assets/fetch_latest_bills/materialize', { config: { limit: 21 + i }, tags: { bulk: 'yes' } })
     await page.goto(`${explorer.url}/ui/runs`)
     await page.getByLabel('Tag').fill('bulk:yes')
     await expect(page.locator('tbody tr')).toHaveCount(2)
@@ -111,8 +119,10 @@ test('start and stop a schedule, and run it now', async ({ page, explorer }) => 
   await expect(daily).not.toBeChecked()
   await daily.click()
   await expect(daily).toBeChecked()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/schedules/fetch_bills_daily')).running).toBe(true)
-  // Somebody else stops it: the page follows.
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/schedules/fetch_bills_daily')).running)
+    .toBe(true)
+  // Another user stops it, and the page updates.
   await explorer.api('/schedules/fetch_bills_daily/stop', {})
   await expect(daily).not.toBeChecked()
   await page.getByRole('link', { name: 'monitor_daily' }).click()
@@ -120,7 +130,7 @@ test('start and stop a schedule, and run it now', async ({ page, explorer }) => 
   await page.getByRole('button', { name: 'Run now: monitor_daily' }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
   await page.goBack()
-  await expect(page.getByText('By hand')).toBeVisible()
+  await expect(page.getByText('Manual', { exact: true })).toBeVisible()
 })
 
 test("a bill's history", async ({ page, explorer }) => {
@@ -128,7 +138,9 @@ test("a bill's history", async ({ page, explorer }) => {
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
   await explorer.control('clock?as_of=2026-06-18')
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
-  const { items } = await explorer.api<{ items: { number: string; version: number; law: boolean; title: { en: string; fr: string } }[] }>('/bills?session=44-1&limit=200')
+  const { items } = await explorer.api<{
+    items: { number: string; version: number; law: boolean; title: { en: string; fr: string } }[]
+  }>('/bills?session=44-1&limit=200')
   const bill = items.find((b) => b.version > 1 && b.law)!
   await page.goto(`${explorer.url}/ui/bills?session=44-1&law=true`)
   await page.getByLabel('Search').fill(bill.number.toLowerCase())
@@ -136,10 +148,11 @@ test("a bill's history", async ({ page, explorer }) => {
   await expect(page.getByText(bill.title.fr).first()).toBeVisible()
   await expect(page.getByText(bill.title.en).first()).toBeVisible()
   const history = page.getByRole('region', { name: 'Version history' })
-  const changes = history.locator(`[data-version="${bill.version}"]`) // what the clock's second day brought, whatever was fetched before
+  // The changes of the simulation's second day.
+  const changes = history.locator(`[data-version="${bill.version}"]`)
   await expect(changes.getByText('law', { exact: true })).toBeVisible()
   await expect(changes.locator('ins', { hasText: 'Royal assent received' })).toBeVisible()
-  await expect(history.getByText('This is how the bill was first stored.')).toBeVisible()
+  await expect(history.getByText('First stored version.')).toBeVisible()
   const stages = page.getByRole('region', { name: 'Stages' })
   await expect(stages.getByText('Royal assent')).toBeVisible()
 })
@@ -151,7 +164,7 @@ test('a link that is followed while a search is being typed is not called back',
   const asked = new Promise<void>((resolve) => {
     void page.route(/\/static\/bill-[^/]*\.js$/, async (route) => {
       resolve()
-      await new Promise<void>((go) => (arrive = go)) // the page is still loading when the typing has rested
+      await new Promise<void>((go) => (arrive = go)) // the page is still loading when the draft would be committed
       await route.continue()
     })
   })
@@ -172,14 +185,16 @@ test("a wrong config is refused in the form, in the server's words", async ({ pa
   await page.getByLabel('limit', { exact: true }).fill('501')
   await page.getByRole('button', { name: 'Materialize', exact: true }).click()
   await expect(page.getByRole('alert').getByText('/config/limit', { exact: true })).toBeVisible()
-  await expect(page.locator('.rjsf').getByText('maximum: got 501, want 500')).toBeVisible() // at the field too
+  await expect(page.locator('.rjsf').getByText('maximum: got 501, want 500')).toBeVisible() // at the field as well
   await expect(page).toHaveURL(/tab=launch/)
 
-  // As text, in Dagster's shape.
+  // As YAML, in Dagster's shape.
   await page.getByRole('radio', { name: 'YAML' }).click()
   await page.getByLabel('YAML', { exact: true }).fill('ops:\n  fetch_latest_bills:\n    config:\n      limit: lots\n')
   await page.getByRole('button', { name: 'Materialize', exact: true }).click()
-  await expect(page.getByRole('alert').getByText('/config/ops/fetch_latest_bills/config/limit', { exact: true })).toBeVisible()
+  await expect(
+    page.getByRole('alert').getByText('/config/ops/fetch_latest_bills/config/limit', { exact: true }),
+  ).toBeVisible()
   await page.getByLabel('YAML', { exact: true }).fill('ops: [')
   await expect(page.getByText(/This is not valid YAML/)).toBeVisible()
   await expect(page.getByRole('button', { name: 'Materialize', exact: true })).toBeDisabled()
@@ -191,13 +206,17 @@ test("a wrong config is refused in the form, in the server's words", async ({ pa
 test('a selection of the graph is materialized', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/assets?view=graph`)
   await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
-  await page.locator('.react-flow__node', { hasText: 'monitor_fetch_operations' }).click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+  await page
+    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
   await page.getByRole('link', { name: 'Configure…' }).click()
   await expect(page.getByLabel('hours_back')).toHaveValue('24')
   await page.getByLabel('hours_back').fill('48')
   await page.goBack()
   await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
-  await page.locator('.react-flow__node', { hasText: 'monitor_fetch_operations' }).click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+  await page
+    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
   await page.getByRole('button', { name: 'Materialize 2 assets' }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
   await expect(page.getByRole('region', { name: 'Steps' }).getByRole('link')).toHaveCount(2)
@@ -210,8 +229,8 @@ test('the page goes on by itself after the server was restarted', async ({ page,
   await expect(live).toHaveAttribute('data-connection', 'open')
   await explorer.stop()
   await expect(live).toHaveAttribute('data-connection', 'lost')
-  await expect(page.getByText('The server does not answer. What you see may be old.')).toBeVisible()
-  await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // what was there stays
+  await expect(page.getByText('The server is not responding. The data shown may be out of date.')).toBeVisible()
+  await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // loaded data stays on the page
   await explorer.start()
   await expect(live).toHaveAttribute('data-connection', 'open')
   const run = await explorer.materialize('fetch_latest_bills', { limit: 3 })
@@ -222,5 +241,7 @@ test('what happens elsewhere shows at once', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/runs`)
   await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
   const run = await explorer.materialize('monitor_fetch_operations')
-  await expect(page.getByRole('row', { name: new RegExp(run.slice(-8)) }).locator('[data-status="success"]')).toBeVisible()
+  await expect(
+    page.getByRole('row', { name: new RegExp(run.slice(-8)) }).locator('[data-status="success"]'),
+  ).toBeVisible()
 })

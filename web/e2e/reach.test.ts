@@ -4,13 +4,48 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
 
-test.describe.configure({ mode: 'parallel' }) // looking at every page takes minutes
+test.describe.configure({ mode: 'parallel' }) // checking every page takes minutes
 
-const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'launch?assets=fetch_latest_bills,monitor_fetch_operations', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'automation/sensors/new_bills_sensor', 'backfills', 'alerts', 'assets/bills_introduced_by_day?tab=partitions', 'assets/fetch_latest_bills?tab=checks', 'assets?view=graph&selection=%2Bbill_statistics', 'assets?view=graph&selection=nope', 'bills', 'bills?q=nothing+has+this', 'search', 'search?q=act', 'search?q=zzzzz', 'politicians', 'politicians?q=nobody', 'data', 'fetch-logs', 'system', 'access', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
+const pages = [
+  '',
+  'assets',
+  'assets?view=graph',
+  'assets/fetch_latest_bills',
+  'assets/fetch_latest_bills?tab=plots',
+  'assets/fetch_latest_bills?tab=materializations',
+  'assets/fetch_latest_bills?tab=runs',
+  'assets/fetch_parliament_session_bills?tab=launch',
+  'jobs/fetch_bills_job',
+  'launch?assets=fetch_latest_bills,monitor_fetch_operations',
+  'runs',
+  'runs?status=canceled&job=monitor_job',
+  'automation',
+  'automation/schedules/fetch_bills_hourly',
+  'automation/sensors/new_bills_sensor',
+  'backfills',
+  'alerts',
+  'assets/bills_introduced_by_day?tab=partitions',
+  'assets/fetch_latest_bills?tab=checks',
+  'assets?view=graph&selection=%2Bbill_statistics',
+  'assets?view=graph&selection=nope',
+  'bills',
+  'bills?q=nothing+has+this',
+  'search',
+  'search?q=act',
+  'search?q=zzzzz',
+  'politicians',
+  'politicians?q=nobody',
+  'data',
+  'fetch-logs',
+  'system',
+  'access',
+  'nowhere',
+  'runs/0197841c-2a00-7aaa-8000-000000000001',
+]
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {
-    // Colours depend on the scheme and places on the width: where time is short, each is looked at once.
+    // Colours depend on the colour scheme, layout on the width. In CI, each scheme and each width is checked once.
     if (process.env.CI && (scheme === 'light') !== (width === 1280)) continue
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
       test.setTimeout(400_000)
@@ -22,20 +57,45 @@ for (const scheme of ['light', 'dark'] as const) {
       await explorer.materialize('generate_rss_feeds', {})
       await explorer.materialize('data_quality', {})
       const people = await explorer.api<{ items: { slug: string }[] }>('/politicians?limit=1')
-      const backfill = await explorer.api<{ id: string }>('/backfills', { assets: ['bills_introduced_by_day'], range: { from: '2026-05-01', to: '2026-05-09' } })
-      const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: 'reduce' })
+      const backfill = await explorer.api<{ id: string }>('/backfills', {
+        assets: ['bills_introduced_by_day'],
+        range: { from: '2026-05-01', to: '2026-05-09' },
+      })
+      const context = await browser.newContext({
+        colorScheme: scheme,
+        viewport: { width, height: 900 },
+        reducedMotion: 'reduce',
+      })
       const page = await context.newPage()
       const troubles: string[] = []
       page.on('pageerror', (error) => troubles.push(error.message))
       page.on('console', (m) => /Content Security Policy/.test(m.text()) && troubles.push(m.text()))
-      page.on('request', (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`))
-      for (const path of [...pages, `runs/${good}`, `runs/${good}?tab=materializations`, `runs/${good}?tab=config`, `runs/${bad}`, `backfills/${backfill.id}`, `bills/${items[0]!.id}`, `politicians/${people.items[0]!.slug}`]) {
+      page.on(
+        'request',
+        (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`),
+      )
+      for (const path of [
+        ...pages,
+        `runs/${good}`,
+        `runs/${good}?tab=materializations`,
+        `runs/${good}?tab=config`,
+        `runs/${bad}`,
+        `backfills/${backfill.id}`,
+        `bills/${items[0]!.id}`,
+        `politicians/${people.items[0]!.slug}`,
+      ]) {
         await page.goto(`${explorer.url}/ui/${path}`)
         await expect(page.locator('h1')).toBeVisible()
         await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
-        const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze()
-        expect.soft(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')}`)).toEqual([])
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+        const { violations } = await new AxeBuilder({ page })
+          .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+          .analyze()
+        expect
+          .soft(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')}`))
+          .toEqual([])
+        const wide = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        )
         expect.soft(wide, `${path} scrolls sideways`).toBeLessThanOrEqual(0)
       }
       expect(troubles).toEqual([])
@@ -50,7 +110,12 @@ test('materialize and read the log by keyboard alone', async ({ page, explorer }
   const tabTo = async (name: RegExp) => {
     for (let i = 0; i < 60; i++) {
       await page.keyboard.press('Tab')
-      const at = await page.evaluate(() => (document.activeElement as HTMLElement | null)?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '')
+      const at = await page.evaluate(
+        () =>
+          (document.activeElement as HTMLElement | null)?.getAttribute('aria-label') ??
+          document.activeElement?.textContent ??
+          '',
+      )
       if (name.test(at.trim())) return
     }
     throw new Error(`Tab does not lead to ${name}`)
@@ -61,12 +126,17 @@ test('materialize and read the log by keyboard alone', async ({ page, explorer }
   await tabTo(/^Materialize: fetch_latest_bills$/)
   await page.keyboard.press('Enter')
   await expect(page.getByLabel('limit', { exact: true })).toBeVisible()
-  for (let i = 0; i < 60 && !(await page.getByLabel('limit', { exact: true }).evaluate((e) => e === document.activeElement)); i++) await page.keyboard.press('Tab')
+  for (
+    let i = 0;
+    i < 60 && !(await page.getByLabel('limit', { exact: true }).evaluate((e) => e === document.activeElement));
+    i++
+  )
+    await page.keyboard.press('Tab')
   await page.keyboard.press('Control+A')
   await page.keyboard.type('6')
-  await page.keyboard.press('Enter') // the form is sent
+  await page.keyboard.press('Enter') // submits the form
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
-  await tabTo(/^Log of the run$/) // the log scrolls with the arrow keys once it has the focus
+  await tabTo(/^Log of the run$/) // with focus, the log scrolls with the arrow keys
   await tabTo(/^run enqueued$/)
   await page.keyboard.press('Enter')
   await expect(page.getByText('"trigger": "api"')).toBeVisible()
@@ -94,10 +164,14 @@ test('it works below a path that a proxy takes off', async ({ page, explorer }) 
   const prefix = '/tools/explorer'
   const proxy = createServer((incoming, outgoing) => {
     if (!incoming.url?.startsWith(prefix + '/')) return outgoing.writeHead(404).end()
-    const asked = request(explorer.url + incoming.url.slice(prefix.length), { method: incoming.method, headers: incoming.headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
+    const asked = request(
+      explorer.url + incoming.url.slice(prefix.length),
+      { method: incoming.method, headers: incoming.headers },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      },
+    )
     incoming.pipe(asked)
     outgoing.on('close', () => asked.destroy())
   })

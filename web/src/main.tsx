@@ -1,4 +1,4 @@
-import './styles.css'
+import './styles/index.css'
 
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'

@@ -1,4 +1,4 @@
-// Package tail keeps the end of what other programs print, for the messages of their errors.
+// Package tail keeps the end of the output of other programs, for error messages.
 package tail
 
 import (

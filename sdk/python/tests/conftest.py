@@ -28,7 +28,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             seen.append(line)
             if match := re.search(r"Ready after .* at (http://\S+)", line):
                 address = match.group(1)
-            if "Ctrl-C ends it" in line:
+            if "Ctrl-C stops" in line:
                 break
         assert address is not None, "the server did not start:\n" + "".join(seen)
         yield address

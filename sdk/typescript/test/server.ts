@@ -35,7 +35,7 @@ function addressOf(server: ChildProcess): Promise<string> {
       createInterface({ input: stream }).on('line', (line) => {
         said += line + '\n'
         address ??= /Ready after .* at (http:\S+)/.exec(line)?.[1]
-        if (address && line.includes('Ctrl-C ends it')) ready(address)
+        if (address && line.includes('Ctrl-C stops')) ready(address)
       })
     }
     server.once('exit', () => fail(new Error('the server ended:\n' + said)))

@@ -5,7 +5,7 @@ import { apiBase } from '../lib/base'
 
 configureExplorer({ baseUrl: apiBase.href })
 
-/** Data is kept current by events, not by asking again and again; see live.ts. */
+/** The cache of server data. Events keep it up to date, not polling; see live.ts. */
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
@@ -17,7 +17,7 @@ export const queryClient = new QueryClient({
   },
 })
 
-/** Whether the server refused what was asked, so that asking again would not help. */
+/** Whether the server rejected the request, so that a retry would fail too. */
 export function isRefusal(error: unknown): error is ProblemError {
   return error instanceof Error && error.name === 'ProblemError' && (error as ProblemError).status < 500
 }

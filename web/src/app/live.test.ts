@@ -1,32 +1,49 @@
 import type { QueryKey } from '@tanstack/react-query'
 import { expect, test, vi } from 'vitest'
 
-import { changedBy } from './live'
+import { queriesChangedBy } from './live'
 import * as queries from './queries'
 
 vi.mock('./client', () => ({ queryClient: {} }))
 
-type Happening = readonly [type: string, asset?: string]
+type EventOf = readonly [type: string, asset?: string]
 
-/** Whether a query is asked again when something happens: as the query client does it, by the beginning of its key. */
-function refreshed(queryKey: QueryKey, [type, asset]: Happening): boolean {
-  return changedBy({ type, run_id: 'r1', asset: asset ?? null } as Parameters<typeof changedBy>[0]).some((key) => key.every((part, i) => JSON.stringify(part) === JSON.stringify(queryKey[i])))
+/** Whether an event invalidates a query. Like the query client, it compares the beginning of the key. */
+function refreshed(queryKey: QueryKey, [type, asset]: EventOf): boolean {
+  return queriesChangedBy({ type, run_id: 'r1', asset: asset ?? null } as Parameters<typeof queriesChangedBy>[0]).some(
+    (key) => key.every((part, i) => JSON.stringify(part) === JSON.stringify(queryKey[i])),
+  )
 }
 
-const ends: Happening[] = [['run_success'], ['run_failure'], ['run_canceled']]
-const made = (...assets: string[]): Happening[] => assets.map((asset) => ['materialization', asset])
-const stopped = (...assets: string[]): Happening[] => assets.flatMap((asset) => ['step_failure', 'step_canceled', 'step_up_for_retry'].map((type): Happening => [type, asset]))
+const ends: EventOf[] = [['run_success'], ['run_failure'], ['run_canceled']]
+const made = (...assets: string[]): EventOf[] => assets.map((asset) => ['materialization', asset])
+const stopped = (...assets: string[]): EventOf[] =>
+  assets.flatMap((asset) =>
+    ['step_failure', 'step_canceled', 'step_up_for_retry'].map((type): EventOf => [type, asset]),
+  )
 const fetches = ['fetch_latest_bills', 'fetch_parliament_session_bills', 'fetch_politicians']
 const data = [...ends, ...made(...fetches), ...stopped(...fetches)]
 
-/** Every query of the application: what happens that must have it asked again. */
-const table: Record<keyof typeof queries, { key: QueryKey; by: Happening[] }> = {
-  assetsQuery: { key: queries.assetsQuery.queryKey, by: [...made('fetch_latest_bills', 'any_other'), ['step_failure', 'x'], ['run_failure'], ['run_canceled']] },
-  assetQuery: { key: queries.assetQuery('x').queryKey, by: [...made('x'), ['step_failure', 'x'], ['step_canceled', 'x']] },
+/** Every query of the application, with the events that must invalidate it. */
+const table: Record<keyof typeof queries, { key: QueryKey; by: EventOf[] }> = {
+  assetsQuery: {
+    key: queries.assetsQuery.queryKey,
+    by: [...made('fetch_latest_bills', 'any_other'), ['step_failure', 'x'], ['run_failure'], ['run_canceled']],
+  },
+  assetQuery: {
+    key: queries.assetQuery('x').queryKey,
+    by: [...made('x'), ['step_failure', 'x'], ['step_canceled', 'x']],
+  },
   graphQuery: { key: queries.graphQuery().queryKey, by: [...made('x'), ['step_failure', 'x']] },
   checkResultsQuery: { key: queries.checkResultsQuery('x').queryKey, by: made('x') },
-  partitionsQuery: { key: queries.partitionsQuery('x').queryKey, by: [...made('x', 'parliament_sessions'), ['run_enqueued'], ['step_failure', 'x'], ['run_canceled']] },
-  recentMaterializationsQuery: { key: queries.recentMaterializationsQuery('data_quality', 1).queryKey, by: made('data_quality', 'bill_statistics') },
+  partitionsQuery: {
+    key: queries.partitionsQuery('x').queryKey,
+    by: [...made('x', 'parliament_sessions'), ['run_enqueued'], ['step_failure', 'x'], ['run_canceled']],
+  },
+  recentMaterializationsQuery: {
+    key: queries.recentMaterializationsQuery('data_quality', 1).queryKey,
+    by: made('data_quality', 'bill_statistics'),
+  },
   materializationsQuery: { key: queries.materializationsQuery('x').queryKey, by: made('x') },
   sensorsQuery: { key: queries.sensorsQuery.queryKey, by: [['run_enqueued']] },
   sensorQuery: { key: queries.sensorQuery('s').queryKey, by: [['run_enqueued']] },
@@ -39,9 +56,15 @@ const table: Record<keyof typeof queries, { key: QueryKey; by: Happening[] }> = 
   backfillPartitionsQuery: { key: queries.backfillPartitionsQuery('b').queryKey, by: ends },
   alertsQuery: { key: queries.alertsQuery.queryKey, by: ends },
   deliveriesQuery: { key: queries.deliveriesQuery.queryKey, by: ends },
-  runsQuery: { key: queries.runsQuery({}).queryKey, by: [['run_enqueued'], ['run_started'], ['run_canceling'], ...ends] },
+  runsQuery: {
+    key: queries.runsQuery({}).queryKey,
+    by: [['run_enqueued'], ['run_started'], ['run_canceling'], ...ends],
+  },
   recentRunsQuery: { key: queries.recentRunsQuery({}, 5).queryKey, by: [['run_enqueued'], ['run_started'], ...ends] },
-  runQuery: { key: queries.runQuery('r1').queryKey, by: [['step_started', 'x'], ['step_skipped', 'x'], ['step_requeued', 'x'], ...stopped('x'), ...made('x'), ...ends] },
+  runQuery: {
+    key: queries.runQuery('r1').queryKey,
+    by: [['step_started', 'x'], ['step_skipped', 'x'], ['step_requeued', 'x'], ...stopped('x'), ...made('x'), ...ends],
+  },
   billsQuery: { key: queries.billsQuery({ law: true }).queryKey, by: data },
   billQuery: { key: queries.billQuery('44-1', 'C-11').queryKey, by: data },
   versionsQuery: { key: queries.versionsQuery('44-1', 'C-11').queryKey, by: data },
@@ -52,7 +75,7 @@ const table: Record<keyof typeof queries, { key: QueryKey; by: Happening[] }> = 
   exportsQuery: { key: queries.exportsQuery.queryKey, by: [...data, ...made('data_quality')] },
   fetchLogsQuery: { key: queries.fetchLogsQuery({}).queryKey, by: [...data, ...made('parliament_sessions')] },
   auditQuery: { key: queries.auditQuery({}).queryKey, by: [['run_enqueued'], ['run_canceling']] },
-  // What no run changes: definitions and the server itself; keys are asked for again by the page that changes them.
+  // Runs do not change definitions or the server. Pages that change keys and sessions reload them.
   jobsQuery: { key: queries.jobsQuery.queryKey, by: [] },
   jobQuery: { key: queries.jobQuery('j').queryKey, by: [] },
   channelsQuery: { key: queries.channelsQuery.queryKey, by: [] },
@@ -67,14 +90,16 @@ test('the table has every query', () => {
 })
 
 for (const [name, { key, by }] of Object.entries(table)) {
-  test(`${name} is asked again when what it shows has changed`, () => {
-    expect(by.filter((happening) => !refreshed(key, happening))).toEqual([])
+  test(`${name} is invalidated when its data has changed`, () => {
+    expect(by.filter((event) => !refreshed(key, event))).toEqual([])
   })
 }
 
-test('what shows something else is left alone', () => {
+test('other queries are not invalidated', () => {
   expect(refreshed(queries.runQuery('r2').queryKey, ['run_success'])).toBe(false)
-  expect(refreshed(queries.politicianQuery('ada-byron').queryKey, ['materialization', 'monitor_fetch_operations'])).toBe(false)
+  expect(
+    refreshed(queries.politicianQuery('ada-byron').queryKey, ['materialization', 'monitor_fetch_operations']),
+  ).toBe(false)
   expect(refreshed(queries.billsQuery({}).queryKey, ['materialization', 'generate_rss_feeds'])).toBe(false)
   expect(refreshed(queries.versionQuery.queryKey, ['run_success'])).toBe(false)
 })

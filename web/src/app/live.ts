@@ -5,13 +5,14 @@ import { useEffect, useSyncExternalStore } from 'react'
 import { queryClient } from './client'
 
 /*
- * One stream of all runs' events tells which data has changed; the queries that are on the screen are then asked again. A hidden page
- * lets go of its streams after a while, for browsers allow few connections to one server, and goes on where it was when it is seen again.
+ * One stream of all runs' events reports which data has changed. The queries of the visible page are then fetched
+ * again. Browsers allow few connections to one server. So a hidden page closes its streams after a while, and resumes
+ * them when it becomes visible again.
  */
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'paused'
 
-function store<T>(initial: T) {
+function createStore<T>(initial: T) {
   let value = initial
   const listeners = new Set<() => void>()
   return {
@@ -28,26 +29,29 @@ function store<T>(initial: T) {
   }
 }
 
-const connection = store<Connection>('connecting')
+const connection = createStore<Connection>('connecting')
 
 export function useConnection(): Connection {
   return useSyncExternalStore(connection.subscribe, connection.get)
 }
 
-/** How far a run's steps are, by run and asset, from the newest progress events. */
+/** The progress of a step, from its latest progress event. */
 export interface Progress {
   done: number
   total: number
 }
-const progress = store<ReadonlyMap<string, Progress>>(new Map())
+
+// By run and asset, as in `${runId}/${asset}`.
+const progress = createStore<ReadonlyMap<string, Progress>>(new Map())
 
 export function useProgress(runId: string, asset: string): Progress | undefined {
   return useSyncExternalStore(progress.subscribe, progress.get).get(runId + '/' + asset)
 }
 
-const hiddenFor = 20_000
+/** How long a page is hidden before its streams close, in milliseconds. */
+const hiddenDelay = 20_000
 
-/** Runs `stream` while the page can be seen. Returns what stops it for good. */
+/** Runs `stream` while the page is visible. Returns a function that stops it. */
 export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, paused?: () => void): () => void {
   let current: AbortController | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -55,9 +59,11 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, pau
     clearTimeout(timer)
     if (current) return
     const mine = (current = new AbortController())
-    void stream(mine.signal).catch(() => undefined).finally(() => {
-      if (current === mine) current = undefined
-    })
+    void stream(mine.signal)
+      .catch(() => undefined)
+      .finally(() => {
+        if (current === mine) current = undefined
+      })
   }
   const changed = () => {
     if (document.visibilityState === 'visible') return begin()
@@ -65,7 +71,7 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, pau
       current?.abort()
       current = undefined
       paused?.()
-    }, hiddenFor)
+    }, hiddenDelay)
   }
   document.addEventListener('visibilitychange', changed)
   begin()
@@ -76,127 +82,181 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, pau
   }
 }
 
-const flushEvery = 250
-const dirty = new Map<string, QueryKey>()
-let flushing: ReturnType<typeof setTimeout> | undefined
-let flushedAt = 0
+/** The least time between two refreshes, in milliseconds. */
+const refreshInterval = 250
+const changedKeys = new Map<string, QueryKey>()
+let refreshTimer: ReturnType<typeof setTimeout> | undefined
+let refreshedAt = 0
 
-/** Has queries asked again, also those whose first answer is on its way: it may be older than what happened. */
+/**
+ * Fetches queries again. A first fetch that is in progress is repeated too: its response may be older than the event.
+ */
 async function refresh(queryKey?: QueryKey): Promise<void> {
-  const first = queryClient.getQueryCache().findAll({ queryKey, predicate: (q) => q.state.fetchStatus === 'fetching' && q.state.data === undefined })
+  const loading = queryClient
+    .getQueryCache()
+    .findAll({ queryKey, predicate: (q) => q.state.fetchStatus === 'fetching' && q.state.data === undefined })
   await queryClient.invalidateQueries({ queryKey })
-  if (first.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => first.includes(q) })
+  if (loading.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => loading.includes(q) })
 }
 
-/** Has queries asked again: at once, and no more than four times a second. */
-function touch(...keys: QueryKey[]): void {
-  for (const key of keys) dirty.set(JSON.stringify(key), key)
-  if (flushing) return
-  flushing = setTimeout(() => {
-    flushing = undefined
-    flushedAt = Date.now()
-    const now = [...dirty.values()]
-    dirty.clear()
-    for (const queryKey of now) void refresh(queryKey)
-  }, Math.max(0, flushedAt + flushEvery - Date.now()))
+/** Schedules a refresh of queries: at once, and at most four times a second. */
+function scheduleRefresh(...keys: QueryKey[]): void {
+  for (const key of keys) changedKeys.set(JSON.stringify(key), key)
+  if (refreshTimer) return
+  refreshTimer = setTimeout(
+    () => {
+      refreshTimer = undefined
+      refreshedAt = Date.now()
+      const keys = [...changedKeys.values()]
+      changedKeys.clear()
+      for (const queryKey of keys) void refresh(queryKey)
+    },
+    Math.max(0, refreshedAt + refreshInterval - Date.now()),
+  )
 }
 
-/** Bills are what pages of bills, search, feeds, exports and their sponsors' pages show; sponsors' links are part of bills. */
-const data: QueryKey[] = [['bills'], ['politicians'], ['fetch-logs']]
+/**
+ * The queries of fetched data. Queries of search, feeds and exports begin with 'bills' too. Politicians' pages show
+ * their bills, and bills link to their sponsors, so both change together.
+ */
+const fetchedData: QueryKey[] = [['bills'], ['politicians'], ['fetch-logs']]
 
-/** What a materialization of an asset changes beside the asset itself. Of an asset that is not here, it is known when the run ends. */
-const dataOf: Record<string, QueryKey[]> = {
-  fetch_latest_bills: data,
-  fetch_parliament_session_bills: data,
-  fetch_politicians: data,
+/**
+ * The data that a materialization of an asset changes, besides the asset itself. For other assets, the data is
+ * refreshed when the run ends.
+ */
+const dataByAsset: Record<string, QueryKey[]> = {
+  fetch_latest_bills: fetchedData,
+  fetch_parliament_session_bills: fetchedData,
+  fetch_politicians: fetchedData,
   parliament_sessions: [['fetch-logs']],
   generate_rss_feeds: [['bills', 'feeds']],
   update_embeddings: [['bills', 'search']],
   data_quality: [['bills', 'exports']],
 }
 
-/** Which data an event changes. */
-export function changedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): QueryKey[] {
+/** Whether an event is the end of a run. */
+function isRunEnd(type: string): boolean {
+  return type === 'run_success' || type === 'run_failure' || type === 'run_canceled'
+}
+
+/** Whether an event is an attempt of a step that ended without success. */
+function isFailedAttempt(type: string): boolean {
+  return type === 'step_failure' || type === 'step_canceled' || type === 'step_up_for_retry'
+}
+
+/** Whether an event is a run or a step that ended without success. */
+function isFailedEnd(type: string): boolean {
+  return type === 'run_failure' || type === 'run_canceled' || type === 'step_failure' || type === 'step_canceled'
+}
+
+/** Whether an event follows a request that the audit log records. */
+function isAudited(type: string): boolean {
+  return type === 'run_enqueued' || type === 'run_canceling'
+}
+
+/** The keys of the queries that an event changes. */
+export function queriesChangedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): QueryKey[] {
   const keys: QueryKey[] = [['run', event.run_id]]
   if (event.type.startsWith('run_')) keys.push(['runs'])
   if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'], ['sensors'], ['sensor-ticks'], ['partitions'])
-  if (/^run_(enqueued|canceling)$/.test(event.type)) keys.push(['access', 'audit'])
-  if (event.type === 'materialization') keys.push(['assets'], ['materializations'], ['partitions'], ...(dataOf[event.asset ?? ''] ?? []))
-  if (/^(run|step)_(failure|canceled)$/.test(event.type)) keys.push(['partitions'], ['assets'])
-  // An attempt that did not succeed has its fetch log too, and what it stored until then.
-  if (/^step_(failure|canceled|up_for_retry)$/.test(event.type)) keys.push(...(dataOf[event.asset ?? ''] ?? []))
-  if (/^run_(success|failure|canceled)$/.test(event.type)) keys.push(['backfills'], ['alerts'], ...data)
+  if (isAudited(event.type)) keys.push(['access', 'audit'])
+  if (event.type === 'materialization')
+    keys.push(['assets'], ['materializations'], ['partitions'], ...(dataByAsset[event.asset ?? ''] ?? []))
+  if (isFailedEnd(event.type)) keys.push(['partitions'], ['assets'])
+  // A failed attempt writes a fetch log too, and keeps the records that it stored.
+  if (isFailedAttempt(event.type)) keys.push(...(dataByAsset[event.asset ?? ''] ?? []))
+  if (isRunEnd(event.type)) keys.push(['backfills'], ['alerts'], ...fetchedData)
   return keys
 }
 
-const types = [
-  'run_enqueued', 'run_started', 'run_success', 'run_failure', 'run_canceling', 'run_canceled', 'materialization', 'progress',
-  'step_started', 'step_success', 'step_failure', 'step_up_for_retry', 'step_skipped', 'step_canceled', 'step_requeued',
+/** The events that the stream sends. Log lines are not among them: there may be very many. */
+const streamedTypes = [
+  'run_enqueued',
+  'run_started',
+  'run_success',
+  'run_failure',
+  'run_canceling',
+  'run_canceled',
+  'materialization',
+  'progress',
+  'step_started',
+  'step_success',
+  'step_failure',
+  'step_up_for_retry',
+  'step_skipped',
+  'step_canceled',
+  'step_requeued',
 ]
 
-function apply(event: Event): void {
+function applyEvent(event: Event): void {
   if (event.type === 'progress') {
     const { done, total } = (event.data ?? {}) as Partial<Progress>
-    if (event.asset && typeof done === 'number' && typeof total === 'number') progress.set(new Map(progress.get()).set(event.run_id + '/' + event.asset, { done, total }))
+    if (event.asset && typeof done === 'number' && typeof total === 'number')
+      progress.set(new Map(progress.get()).set(event.run_id + '/' + event.asset, { done, total }))
     return
   }
-  if (/^run_(success|failure|canceled)$/.test(event.type)) {
+  if (isRunEnd(event.type)) {
     progress.set(new Map([...progress.get()].filter(([key]) => !key.startsWith(event.run_id))))
   }
-  touch(...changedBy(event))
+  scheduleRefresh(...queriesChangedBy(event))
 }
 
-/** Keeps the page's data current until the returned function is called. */
+/** Keeps the page's data up to date. Returns a function that stops it. */
 export function startLive(): () => void {
-  let place: string | undefined
+  let lastEventId: string | undefined
   return whileVisible(
     async (signal) => {
       connection.set('connecting')
       for await (const { streamId, event } of followEvents({
-        after: place,
-        types,
+        after: lastEventId,
+        types: streamedTypes,
         signal,
         onConnection: (state) => {
           connection.set(state)
-          if (state === 'open') void refresh() // whatever happened before the stream began, or while it was away
+          // Data may have changed before the stream began or while it was interrupted.
+          if (state === 'open') void refresh()
         },
       })) {
-        place = streamId
-        apply(event)
+        lastEventId = streamId
+        applyEvent(event)
       }
     },
     () => connection.set('paused'),
   )
 }
 
-const status = store<SystemStatus | undefined>(undefined)
-let watchers = 0
-let unwatch: (() => void) | undefined
+const status = createStore<SystemStatus | undefined>(undefined)
+let statusUsers = 0
+let stopStatus: (() => void) | undefined
 
 function watchStatus(): () => void {
-  watchers++
-  unwatch ??= whileVisible(async (signal) => {
+  statusUsers++
+  stopStatus ??= whileVisible(async (signal) => {
     for await (const next of followStatus({ signal })) {
       const last = status.get()
-      if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules)) touch(['schedules'], ['ticks'])
-      if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors)) touch(['sensors'], ['sensor-ticks'])
-      if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) touch(['backfills'])
-      if (last && last.open_alerts !== next.open_alerts) touch(['alerts'], ['assets']) // an asset that turns late raises one, without an event
+      if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules))
+        scheduleRefresh(['schedules'], ['ticks'])
+      if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors))
+        scheduleRefresh(['sensors'], ['sensor-ticks'])
+      if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) scheduleRefresh(['backfills'])
+      // An asset that becomes late raises an alert, without an event.
+      if (last && last.open_alerts !== next.open_alerts) scheduleRefresh(['alerts'], ['assets'])
       status.set(next)
     }
   })
   return () => {
-    watchers--
-    // Going from one page to another that also wants it keeps the connection.
+    statusUsers--
+    // Navigation between two pages that use the status keeps the connection open.
     setTimeout(() => {
-      if (watchers > 0) return
-      unwatch?.()
-      unwatch = undefined
+      if (statusUsers > 0) return
+      stopStatus?.()
+      stopStatus = undefined
     }, 1000)
   }
 }
 
-/** The state of queues, workers, sources and schedules, live; undefined until it is known. */
+/** The live state of queues, workers, sources and schedules. Undefined until it is loaded. */
 export function useSystemStatus(): SystemStatus | undefined {
   useEffect(watchStatus, [])
   return useSyncExternalStore(status.subscribe, status.get)

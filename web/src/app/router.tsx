@@ -6,16 +6,18 @@ import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
 import { Runs } from '../pages/runs'
 import { fetchStatuses, levels, periods, runStatuses } from './search'
-import { Shell, SignedIn } from './shell'
-import { Crashed, NotFound } from './trouble'
+import { Shell, SignInRedirect } from './shell'
+import { Crashed, NotFound } from './error-pages'
 
-const text = (value: unknown): string | undefined => (value === undefined || value === null || value === '' ? undefined : String(value))
-const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined => allowed.find((a) => a === value)
+const text = (value: unknown): string | undefined =>
+  value === undefined || value === null || value === '' ? undefined : String(value)
+const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
+  allowed.find((a) => a === value)
 
-/** Search parameters are all optional, for links too. */
+/** Makes all search parameters optional, in links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
 
-// The pages that people open first come with the application; the others when they are wanted.
+// The pages that users open first are part of the main bundle. The others are loaded on demand.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
 
 const overview = createRoute({ getParentRoute: () => root, path: '/', component: Overview })
@@ -23,18 +25,24 @@ const overview = createRoute({ getParentRoute: () => root, path: '/', component:
 const assets = createRoute({
   getParentRoute: () => root,
   path: '/assets',
-  validateSearch: (s: Record<string, unknown>) => optional({ view: oneOf(s.view, ['list', 'graph']), selection: text(s.selection) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({ view: oneOf(s.view, ['list', 'graph']), selection: text(s.selection) }),
   component: Assets,
 })
 
 const asset = createRoute({
   getParentRoute: () => root,
   path: '/assets/$asset',
-  validateSearch: (s: Record<string, unknown>) => optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'partitions', 'checks', 'runs', 'launch']) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'partitions', 'checks', 'runs', 'launch']) }),
   component: lazyRouteComponent(() => import('../pages/asset'), 'AssetPage'),
 })
 
-const job = createRoute({ getParentRoute: () => root, path: '/jobs/$job', component: lazyRouteComponent(() => import('../pages/job'), 'JobPage') })
+const job = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/$job',
+  component: lazyRouteComponent(() => import('../pages/job'), 'JobPage'),
+})
 
 const launch = createRoute({
   getParentRoute: () => root,
@@ -46,28 +54,48 @@ const launch = createRoute({
 const runs = createRoute({
   getParentRoute: () => root,
   path: '/runs',
-  validateSearch: (s: Record<string, unknown>) => optional({ status: oneOf(s.status, runStatuses), job: text(s.job), asset: text(s.asset), tag: text(s.tag), period: oneOf(s.period, periods) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({
+      status: oneOf(s.status, runStatuses),
+      job: text(s.job),
+      asset: text(s.asset),
+      tag: text(s.tag),
+      period: oneOf(s.period, periods),
+    }),
   component: Runs,
 })
 
 const run = createRoute({
   getParentRoute: () => root,
   path: '/runs/$runId',
-  validateSearch: (s: Record<string, unknown>) => optional({
-    tab: oneOf(s.tab, ['log', 'materializations', 'config']),
-    event: /^\d+$/.test(String(s.event)) ? Number(s.event) : undefined,
-    level: oneOf(s.level, levels),
-    step: text(s.step),
-    q: text(s.q),
-  }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({
+      tab: oneOf(s.tab, ['log', 'materializations', 'config']),
+      event: /^\d+$/.test(String(s.event)) ? Number(s.event) : undefined,
+      level: oneOf(s.level, levels),
+      step: text(s.step),
+      q: text(s.q),
+    }),
   component: RunPage,
 })
 
-const automation = createRoute({ getParentRoute: () => root, path: '/automation', component: lazyRouteComponent(() => import('../pages/automation'), 'Automation') })
+const automation = createRoute({
+  getParentRoute: () => root,
+  path: '/automation',
+  component: lazyRouteComponent(() => import('../pages/automation'), 'Automation'),
+})
 
-const schedule = createRoute({ getParentRoute: () => root, path: '/automation/schedules/$schedule', component: lazyRouteComponent(() => import('../pages/schedule'), 'SchedulePage') })
+const schedule = createRoute({
+  getParentRoute: () => root,
+  path: '/automation/schedules/$schedule',
+  component: lazyRouteComponent(() => import('../pages/schedule'), 'SchedulePage'),
+})
 
-const sensor = createRoute({ getParentRoute: () => root, path: '/automation/sensors/$sensor', component: lazyRouteComponent(() => import('../pages/sensor'), 'SensorPage') })
+const sensor = createRoute({
+  getParentRoute: () => root,
+  path: '/automation/sensors/$sensor',
+  component: lazyRouteComponent(() => import('../pages/sensor'), 'SensorPage'),
+})
 
 const backfills = createRoute({
   getParentRoute: () => root,
@@ -76,45 +104,86 @@ const backfills = createRoute({
   component: lazyRouteComponent(() => import('../pages/backfills'), 'Backfills'),
 })
 
-const backfill = createRoute({ getParentRoute: () => root, path: '/backfills/$backfillId', component: lazyRouteComponent(() => import('../pages/backfill'), 'BackfillPage') })
+const backfill = createRoute({
+  getParentRoute: () => root,
+  path: '/backfills/$backfillId',
+  component: lazyRouteComponent(() => import('../pages/backfill'), 'BackfillPage'),
+})
 
-const alerts = createRoute({ getParentRoute: () => root, path: '/alerts', component: lazyRouteComponent(() => import('../pages/alerts'), 'Alerts') })
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('../pages/alerts'), 'Alerts'),
+})
 
 const bills = createRoute({
   getParentRoute: () => root,
   path: '/bills',
-  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), session: text(s.session), status: text(s.status), law: oneOf(text(s.law), ['true', 'false']) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({
+      q: text(s.q),
+      session: text(s.session),
+      status: text(s.status),
+      law: oneOf(text(s.law), ['true', 'false']),
+    }),
   component: lazyRouteComponent(() => import('../pages/bills'), 'Bills'),
 })
 
-const bill = createRoute({ getParentRoute: () => root, path: '/bills/$session/$number', component: lazyRouteComponent(() => import('../pages/bill'), 'BillPage') })
+const bill = createRoute({
+  getParentRoute: () => root,
+  path: '/bills/$session/$number',
+  component: lazyRouteComponent(() => import('../pages/bill'), 'BillPage'),
+})
 
 const search = createRoute({
   getParentRoute: () => root,
   path: '/search',
-  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), session: text(s.session), status: text(s.status), type: text(s.type), chamber: oneOf(s.chamber, ['house', 'senate']), year: text(s.year), page: /^[1-9]\d?$/.test(String(s.page)) ? String(s.page) : undefined }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({
+      q: text(s.q),
+      session: text(s.session),
+      status: text(s.status),
+      type: text(s.type),
+      chamber: oneOf(s.chamber, ['house', 'senate']),
+      year: text(s.year),
+      page: /^[1-9]\d?$/.test(String(s.page)) ? String(s.page) : undefined,
+    }),
   component: lazyRouteComponent(() => import('../pages/search'), 'Search'),
 })
 
 const politicians = createRoute({
   getParentRoute: () => root,
   path: '/politicians',
-  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), current: oneOf(text(s.current), ['true', 'false']) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({ q: text(s.q), current: oneOf(text(s.current), ['true', 'false']) }),
   component: lazyRouteComponent(() => import('../pages/politicians'), 'Politicians'),
 })
 
-const politician = createRoute({ getParentRoute: () => root, path: '/politicians/$slug', component: lazyRouteComponent(() => import('../pages/politician'), 'PoliticianPage') })
+const politician = createRoute({
+  getParentRoute: () => root,
+  path: '/politicians/$slug',
+  component: lazyRouteComponent(() => import('../pages/politician'), 'PoliticianPage'),
+})
 
-const data = createRoute({ getParentRoute: () => root, path: '/data', component: lazyRouteComponent(() => import('../pages/data'), 'Data') })
+const data = createRoute({
+  getParentRoute: () => root,
+  path: '/data',
+  component: lazyRouteComponent(() => import('../pages/data'), 'Data'),
+})
 
 const fetchLogs = createRoute({
   getParentRoute: () => root,
   path: '/fetch-logs',
-  validateSearch: (s: Record<string, unknown>) => optional({ status: oneOf(s.status, fetchStatuses), source: text(s.source), run: text(s.run) }),
+  validateSearch: (s: Record<string, unknown>) =>
+    optional({ status: oneOf(s.status, fetchStatuses), source: text(s.source), run: text(s.run) }),
   component: lazyRouteComponent(() => import('../pages/fetch-logs'), 'FetchLogs'),
 })
 
-const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('../pages/system'), 'System') })
+const system = createRoute({
+  getParentRoute: () => root,
+  path: '/system',
+  component: lazyRouteComponent(() => import('../pages/system'), 'System'),
+})
 
 const access = createRoute({
   getParentRoute: () => root,
@@ -123,11 +192,40 @@ const access = createRoute({
   component: lazyRouteComponent(() => import('../pages/access'), 'Access'),
 })
 
-// Where one who opened another page of the server is sent; the shell asks who it is, and goes back.
-const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: (s: Record<string, unknown>) => optional({ return_to: text(s.return_to) }), component: SignedIn })
+// The server redirects users without a session here. The shell shows the sign-in form, then returns to return_to.
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (s: Record<string, unknown>) => optional({ return_to: text(s.return_to) }),
+  component: SignInRedirect,
+})
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, search, politicians, politician, data, fetchLogs, system, access, signIn]),
+  routeTree: root.addChildren([
+    overview,
+    assets,
+    asset,
+    job,
+    launch,
+    runs,
+    run,
+    automation,
+    schedule,
+    sensor,
+    backfills,
+    backfill,
+    alerts,
+    bills,
+    bill,
+    search,
+    politicians,
+    politician,
+    data,
+    fetchLogs,
+    system,
+    access,
+    signIn,
+  ]),
   basepath: uiBase.pathname,
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -1,4 +1,4 @@
-/** What search parameters of pages may be. */
+/** Allowed values of the search parameters of pages. */
 export const runStatuses = ['queued', 'started', 'success', 'failure', 'canceling', 'canceled'] as const
 export const fetchStatuses = ['success', 'partial_success', 'failure', 'source_unavailable', 'canceled'] as const
 export const periods = ['1h', '24h', '7d'] as const

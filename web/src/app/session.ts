@@ -1,37 +1,44 @@
 import { signOut, getSession, type SessionState } from '@parliament-explorer/sdk'
 import { queryOptions, useQuery } from '@tanstack/react-query'
 
-import { forget, remember } from '../lib/sign-in-again'
+import { clearProviderSignIn, recordProviderSignIn } from '../lib/sign-in-again'
 import { queryClient } from './client'
 import { toast } from './toasts'
 
-/** Who the server takes this page for. */
-export const sessionQuery = queryOptions({ queryKey: ['session'], queryFn: async ({ signal }) => {
+/** The query for the identity and the sign-in methods of this page. */
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: async ({ signal }) => {
     const { data } = await getSession({ signal })
-    remember(data, { storage: sessionStorage })
+    recordProviderSignIn(data, { storage: sessionStorage })
     return data
-  }, staleTime: 5 * 60_000 })
+  },
+  staleTime: 5 * 60_000,
+})
 
-/** The session; undefined until it is known. */
+/** The session. Undefined until it is loaded. */
 export function useSession(): SessionState | undefined {
   return useQuery(sessionQuery).data
 }
 
-const refused = (error: unknown) => error instanceof Error && error.name === 'ProblemError' && 'status' in error && error.status === 401
+const isUnauthenticated = (error: unknown) =>
+  error instanceof Error && error.name === 'ProblemError' && 'status' in error && error.status === 401
 
-// A session that ended shows at the first answer that says so.
+// The first 401 response shows that the session has ended.
 queryClient.getQueryCache().subscribe((event) => {
-  if (event.type === 'updated' && event.action.type === 'error' && refused(event.action.error)) void queryClient.invalidateQueries({ queryKey: ['session'] })
+  if (event.type === 'updated' && event.action.type === 'error' && isUnauthenticated(event.action.error))
+    void queryClient.invalidateQueries({ queryKey: ['session'] })
 })
 queryClient.getMutationCache().subscribe((event) => {
-  if (event.type === 'updated' && event.action.type === 'error' && refused(event.action.error)) void queryClient.invalidateQueries({ queryKey: ['session'] })
+  if (event.type === 'updated' && event.action.type === 'error' && isUnauthenticated(event.action.error))
+    void queryClient.invalidateQueries({ queryKey: ['session'] })
 })
 
-/** Ends the session and forgets what was shown. */
-export async function leave(): Promise<void> {
+/** Ends the session, and reloads the page to remove all loaded data. */
+export async function endSession(): Promise<void> {
   try {
     await signOut()
-    forget({ storage: sessionStorage })
+    clearProviderSignIn({ storage: sessionStorage })
     location.reload()
   } catch (error) {
     toast.bad(error)

@@ -1,5 +1,26 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router'
-import { Activity, Bell, Boxes, CalendarClock, FileText, History, KeyRound, Languages, LayoutDashboard, LogOut, Menu, Monitor, Moon, Play, Rss, ScrollText, Search, Sun, Users, X } from 'lucide-react'
+import {
+  Activity,
+  Bell,
+  Boxes,
+  CalendarClock,
+  FileText,
+  History,
+  KeyRound,
+  Languages,
+  LayoutDashboard,
+  LogOut,
+  Menu,
+  Monitor,
+  Moon,
+  Play,
+  Rss,
+  ScrollText,
+  Search,
+  Sun,
+  Users,
+  X,
+} from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -8,7 +29,7 @@ import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
 import { samePath } from '../lib/same-site'
 import { useConnection } from './live'
-import { leave, useSession } from './session'
+import { endSession, useSession } from './session'
 
 const pages = [
   ['/', 'overview', LayoutDashboard],
@@ -34,7 +55,7 @@ export function Shell() {
   const main = useRef<HTMLElement>(null)
   const path = useRouterState({ select: (s) => s.location.pathname })
   const first = useRef(true)
-  // A new page is read from its beginning, also by those who do not see that it changed.
+  // After navigation, focus moves to the main content, so that screen readers begin there.
   useEffect(() => {
     if (first.current) first.current = false
     else main.current?.focus({ preventScroll: true })
@@ -52,10 +73,10 @@ export function Shell() {
         <aside className="side" aria-label={t('app.name')}>
           <Brand />
           <Navigation />
-          <Foot />
+          <SideFooter />
         </aside>
         <main className="main" ref={main} tabIndex={-1}>
-          <Connection banner />
+          <ConnectionStatus banner />
           {session?.authentication === 'required' && !session.identity ? (
             <Suspense>
               <SignIn session={session} returnTo={returnTo} />
@@ -69,8 +90,8 @@ export function Shell() {
   )
 }
 
-/** The page of the sign-in for one who is signed in: on to where it was to lead. */
-export function SignedIn() {
+/** The sign-in page for a signed-in user. It redirects to the page in return_to. */
+export function SignInRedirect() {
   const session = useSession()
   const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   useEffect(() => {
@@ -96,7 +117,12 @@ function Navigation() {
   return (
     <nav className="nav" aria-label={t('app.navigation')}>
       {pages.map(([to, name, Icon]) => (
-        <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }} activeProps={{ 'aria-current': 'page' }}>
+        <Link
+          key={to}
+          to={to}
+          activeOptions={{ exact: to === '/', includeSearch: false }}
+          activeProps={{ 'aria-current': 'page' }}
+        >
           <Icon size={18} aria-hidden />
           {t(`nav.${name}`)}
         </Link>
@@ -111,16 +137,22 @@ function Navigation() {
   )
 }
 
-function Foot() {
+function SideFooter() {
   const { t, i18n } = useTranslation()
   const other = i18n.language === 'fr' ? 'en' : 'fr'
   return (
     <div className="side-foot">
-      <Who />
-      <Connection />
+      <SignedInUser />
+      <ConnectionStatus />
       <div className="row">
-        <Theme />
-        <button type="button" className="btn small ghost" lang={other} aria-label={t('app.languageLabel')} onClick={() => void setLanguage(other)}>
+        <ThemeButton />
+        <button
+          type="button"
+          className="btn small ghost"
+          lang={other}
+          aria-label={t('app.languageLabel')}
+          onClick={() => void setLanguage(other)}
+        >
           <Languages size={15} aria-hidden />
           {t('app.language')}
         </button>
@@ -129,8 +161,8 @@ function Foot() {
   )
 }
 
-/** Who is signed in, and what that allows. */
-function Who() {
+/** The signed-in user and their scope. */
+function SignedInUser() {
   const { t } = useTranslation()
   const session = useSession()
   if (session?.authentication !== 'required' || !session.identity) return null
@@ -139,7 +171,13 @@ function Who() {
       <span className="small break">
         {session.identity.name} <span className="muted">({t(`access.scope_${session.identity.scope}`)})</span>
       </span>
-      <button type="button" className="btn small ghost icon" aria-label={t('access.signOut')} title={t('access.signOut')} onClick={() => void leave()}>
+      <button
+        type="button"
+        className="btn small ghost icon"
+        aria-label={t('access.signOut')}
+        title={t('access.signOut')}
+        onClick={() => void endSession()}
+      >
         <LogOut size={15} aria-hidden />
       </button>
     </div>
@@ -169,7 +207,7 @@ function Drawer({ path }: { path: string }) {
             </Dialog.Close>
           </div>
           <Navigation />
-          <Foot />
+          <SideFooter />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
@@ -178,7 +216,7 @@ function Drawer({ path }: { path: string }) {
 
 const themes = [undefined, 'light', 'dark'] as const
 
-function Theme() {
+function ThemeButton() {
   const { t } = useTranslation()
   const [theme, setTheme] = useState(document.documentElement.dataset.theme as (typeof themes)[number])
   const Icon = theme === 'light' ? Sun : theme === 'dark' ? Moon : Monitor
@@ -192,7 +230,7 @@ function Theme() {
       if (next) localStorage.setItem('theme', next)
       else localStorage.removeItem('theme')
     } catch {
-      // no storage: for this page only
+      // Without storage, the choice applies to this page only.
     }
   }
   return (
@@ -203,14 +241,15 @@ function Theme() {
   )
 }
 
-/** Whether what is shown is live; as a banner, only when it is not. */
-function Connection({ banner }: { banner?: boolean }) {
+/** The state of the event stream. As a banner, it shows only while the connection is lost. */
+function ConnectionStatus({ banner }: { banner?: boolean }) {
   const { t } = useTranslation()
   const connection = useConnection()
   const [late, setLate] = useState(false)
   useEffect(() => {
     if (connection !== 'lost') return setLate(false)
-    const timer = setTimeout(() => setLate(true), 1500) // a short break is not worth a word
+    // Short interruptions are not shown.
+    const timer = setTimeout(() => setLate(true), 1500)
     return () => clearTimeout(timer)
   }, [connection])
   if (banner) {
@@ -224,7 +263,12 @@ function Connection({ banner }: { banner?: boolean }) {
       </div>
     )
   }
-  const [tone, words] = { open: ['good', t('app.live')], connecting: ['busy', t('app.connecting')], lost: ['bad', t('app.lost')], paused: ['', t('app.paused')] }[connection] as [string, string]
+  const [tone, words] = {
+    open: ['good', t('app.live')],
+    connecting: ['busy', t('app.connecting')],
+    lost: ['bad', t('app.lost')],
+    paused: ['', t('app.paused')],
+  }[connection] as [string, string]
   return (
     <span className="live" data-connection={connection}>
       <span className={`dot ${tone}`} />

@@ -3,7 +3,7 @@ import { Toast } from 'radix-ui'
 import { type ReactNode, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { describe } from '../ui/problem'
+import { errorMessage } from '../ui/problem'
 
 interface Message {
   id: number
@@ -12,22 +12,22 @@ interface Message {
 }
 
 let messages: readonly Message[] = []
-let next = 1
+let nextId = 1
 const listeners = new Set<() => void>()
 
-function change(to: readonly Message[]): void {
+function setMessages(to: readonly Message[]): void {
   messages = to
   for (const listener of listeners) listener()
 }
 
 function add(kind: Message['kind'], content: ReactNode): void {
-  change([...messages, { id: next++, kind, content }].slice(-4))
+  setMessages([...messages, { id: nextId++, kind, content }].slice(-4))
 }
 
-/** Says something in a corner of the page for a while, and to screen readers. */
+/** Shows a short message in a corner of the page and announces it to screen readers. */
 export const toast = {
   good: (content: ReactNode) => add('good', content),
-  bad: (error: unknown) => add('bad', describe(error)),
+  bad: (error: unknown) => add('bad', errorMessage(error)),
 }
 
 function subscribe(listener: () => void): () => void {
@@ -41,7 +41,13 @@ export function Toasts() {
   return (
     <Toast.Provider swipeDirection="right" duration={7000}>
       {shown.map((m) => (
-        <Toast.Root key={m.id} className={`toast ${m.kind}`} type={m.kind === 'bad' ? 'foreground' : 'background'} duration={m.kind === 'bad' ? 12_000 : 7_000} onOpenChange={(open) => open || change(messages.filter((o) => o.id !== m.id))}>
+        <Toast.Root
+          key={m.id}
+          className={`toast ${m.kind}`}
+          type={m.kind === 'bad' ? 'foreground' : 'background'}
+          duration={m.kind === 'bad' ? 12_000 : 7_000}
+          onOpenChange={(open) => open || setMessages(messages.filter((o) => o.id !== m.id))}
+        >
           {m.kind === 'good' ? <Check size={18} aria-hidden /> : <CircleX size={18} aria-hidden />}
           <Toast.Description className="grow break">{m.content}</Toast.Description>
           <Toast.Close className="btn ghost icon" aria-label={t('app.close')}>

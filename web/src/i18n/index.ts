@@ -18,15 +18,20 @@ async function load(language: Language): Promise<void> {
   }
 }
 
-/** Begins in the language that the page was opened in. */
+/** Initializes i18next with the language of the page. */
 export async function startI18n(): Promise<i18n> {
   const language: Language = document.documentElement.lang === 'fr' ? 'fr' : 'en'
-  await i18next.use(initReactI18next).init({ lng: 'en', fallbackLng: 'en', resources: { en: { translation: en } }, interpolation: { escapeValue: false } })
+  await i18next.use(initReactI18next).init({
+    lng: 'en',
+    fallbackLng: 'en',
+    resources: { en: { translation: en } },
+    interpolation: { escapeValue: false },
+  })
   await setLanguage(language, false)
   return i18next
 }
 
-/** Changes the language of the fixed texts, and keeps the choice. */
+/** Changes the language of the UI and stores the choice. */
 export async function setLanguage(language: Language, keep = true): Promise<void> {
   await load(language)
   await i18next.changeLanguage(language)
@@ -35,6 +40,6 @@ export async function setLanguage(language: Language, keep = true): Promise<void
   try {
     localStorage.setItem('language', language)
   } catch {
-    // no storage: for this page only
+    // Without storage, the choice applies to this page only.
   }
 }

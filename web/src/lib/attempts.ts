@@ -1,6 +1,6 @@
 import type { Event, Step } from '@parliament-explorer/sdk'
 
-/** One attempt of a step, from when to when, and how it ended; `to` is missing while it goes on. */
+/** One attempt of a step, with its start, end and outcome. `to` is missing while the attempt runs. */
 export interface Attempt {
   asset: string
   number: number
@@ -9,21 +9,32 @@ export interface Attempt {
   outcome: 'started' | 'success' | 'failure' | 'canceled' | 'up_for_retry'
 }
 
-const endings: Record<string, Attempt['outcome']> = { step_success: 'success', step_failure: 'failure', step_canceled: 'canceled', step_up_for_retry: 'up_for_retry', step_requeued: 'up_for_retry' }
+const outcomeByType: Record<string, Attempt['outcome']> = {
+  step_success: 'success',
+  step_failure: 'failure',
+  step_canceled: 'canceled',
+  step_up_for_retry: 'up_for_retry',
+  step_requeued: 'up_for_retry',
+}
 
-/** The attempts that a run's events tell of, in order. */
+/** The attempts in a run's events, in order. */
 export function attemptsOf(events: readonly Event[]): Attempt[] {
   const attempts: Attempt[] = []
   const running = new Map<string, Attempt>()
   for (const event of events) {
     if (event.asset === null) continue
     if (event.type === 'step_started') {
-      const attempt: Attempt = { asset: event.asset, number: event.attempt ?? 1, from: Date.parse(event.at), outcome: 'started' }
+      const attempt: Attempt = {
+        asset: event.asset,
+        number: event.attempt ?? 1,
+        from: Date.parse(event.at),
+        outcome: 'started',
+      }
       attempts.push(attempt)
       running.set(event.asset, attempt)
       continue
     }
-    const outcome = endings[event.type]
+    const outcome = outcomeByType[event.type]
     const attempt = running.get(event.asset)
     if (!outcome || !attempt) continue
     attempt.to = Date.parse(event.at)
@@ -33,11 +44,22 @@ export function attemptsOf(events: readonly Event[]): Attempt[] {
   return attempts
 }
 
-/** The same from the steps alone, while the events are not there yet. */
+/** The attempts from the steps alone, until the events are loaded. */
 export function attemptsOfSteps(steps: readonly Step[]): Attempt[] {
   return steps.flatMap((s) =>
     s.started_at === null
       ? []
-      : [{ asset: s.asset, number: s.attempt, from: Date.parse(s.started_at), to: s.ended_at ? Date.parse(s.ended_at) : undefined, outcome: s.status === 'success' || s.status === 'failure' || s.status === 'canceled' || s.status === 'up_for_retry' ? s.status : 'started' }],
+      : [
+          {
+            asset: s.asset,
+            number: s.attempt,
+            from: Date.parse(s.started_at),
+            to: s.ended_at ? Date.parse(s.ended_at) : undefined,
+            outcome:
+              s.status === 'success' || s.status === 'failure' || s.status === 'canceled' || s.status === 'up_for_retry'
+                ? s.status
+                : 'started',
+          },
+        ],
   )
 }

@@ -1,17 +1,41 @@
-/** LEGISinfo's words for openparliament.ca's codes of a bill's status, by which bills can be listed. */
+/** LEGISinfo's texts for openparliament.ca's status codes. Bills can be filtered by these codes. */
 export const billStatuses: Record<string, { en: string; fr: string }> = {
-  HouseAt2ndReading: { en: 'At second reading in the House of Commons', fr: 'À la deuxième lecture à la Chambre des communes' },
-  HouseInCommittee: { en: 'At consideration in committee in the House of Commons', fr: 'À l’examen en comité à la Chambre des communes' },
-  HouseAtReportStage: { en: 'At report stage in the House of Commons', fr: 'À l’étape du rapport à la Chambre des communes' },
-  HouseAt3rdReading: { en: 'At third reading in the House of Commons', fr: 'À l’étape de la troisième lecture à la Chambre des communes' },
-  HouseBillWaitingSenate: { en: 'House of Commons bill awaiting first reading in the Senate', fr: 'Projet de loi de la Chambre des communes en attente de la première lecture au Sénat' },
-  HouseConsideringSenAmendments: { en: 'At consideration in the House of Commons of amendments made by the Senate', fr: 'À l’étude par la Chambre des communes des amendements apportés par le Sénat' },
+  HouseAt2ndReading: {
+    en: 'At second reading in the House of Commons',
+    fr: 'À la deuxième lecture à la Chambre des communes',
+  },
+  HouseInCommittee: {
+    en: 'At consideration in committee in the House of Commons',
+    fr: 'À l’examen en comité à la Chambre des communes',
+  },
+  HouseAtReportStage: {
+    en: 'At report stage in the House of Commons',
+    fr: 'À l’étape du rapport à la Chambre des communes',
+  },
+  HouseAt3rdReading: {
+    en: 'At third reading in the House of Commons',
+    fr: 'À l’étape de la troisième lecture à la Chambre des communes',
+  },
+  HouseBillWaitingSenate: {
+    en: 'House of Commons bill awaiting first reading in the Senate',
+    fr: 'Projet de loi de la Chambre des communes en attente de la première lecture au Sénat',
+  },
+  HouseConsideringSenAmendments: {
+    en: 'At consideration in the House of Commons of amendments made by the Senate',
+    fr: 'À l’étude par la Chambre des communes des amendements apportés par le Sénat',
+  },
   SenateAt2ndReading: { en: 'At second reading in the Senate', fr: 'À la deuxième lecture au Sénat' },
   SenateInCommittee: { en: 'At consideration in committee in the Senate', fr: 'À l’examen en comité au Sénat' },
   SenateAtReportStage: { en: 'At report stage in the Senate', fr: 'À l’étape du rapport au Sénat' },
   SenateAt3rdReading: { en: 'At third reading in the Senate', fr: 'À la troisième lecture au Sénat' },
-  SenateBillWaitingHouse: { en: 'Senate bill awaiting first reading in the House of Commons', fr: 'Projet de loi du Sénat en attente de la première lecture à la Chambre des communes' },
-  SenConsideringHouseAmendments: { en: 'At consideration in the Senate of amendments made by the House of Commons', fr: 'À l’étude par le Sénat des amendements apportés par la Chambre des communes' },
+  SenateBillWaitingHouse: {
+    en: 'Senate bill awaiting first reading in the House of Commons',
+    fr: 'Projet de loi du Sénat en attente de la première lecture à la Chambre des communes',
+  },
+  SenConsideringHouseAmendments: {
+    en: 'At consideration in the Senate of amendments made by the House of Commons',
+    fr: 'À l’étude par le Sénat des amendements apportés par la Chambre des communes',
+  },
   OutsideOrderPrecedence: { en: 'Outside the Order of Precedence', fr: 'Ne fait pas partie de l’Ordre de priorité' },
   ProForma: { en: 'Introduced as pro forma bill', fr: 'Présenté en tant que projet de loi pro forma' },
   RoyalAssentAwaiting: { en: 'Awaiting royal assent', fr: 'En attente de la sanction royale' },
@@ -22,13 +46,13 @@ export const billStatuses: Record<string, { en: string; fr: string }> = {
 
 export const sessionPattern = /^[1-9]\d{0,2}-[1-9]\d?$/
 
-/** Where a bill is, from its id such as "44-1/C-11". */
+/** The session and number in a bill's id, such as "44-1/C-11". */
 export function billParams(id: string): { session: string; number: string } {
   const [session = '', number = ''] = id.split('/')
   return { session, number }
 }
 
-/** A text in the language of the page, or in the other one if it has only that. */
+/** A text in the page's language, or in the other language if there is no other text. */
 export function inLanguage(text: { en: string | null; fr: string | null }, language: string): string | null {
   return language === 'fr' ? (text.fr ?? text.en) : (text.en ?? text.fr)
 }

@@ -1,8 +1,15 @@
 import { useRouter } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 
-/** A text being typed, handed on when the typing rests; it follows what it is a draft of when that changes otherwise. */
-export function useDraft(value: string, settle: (value: string) => void, rest = 250): [string, (value: string) => void] {
+/**
+ * The text of an input that is committed when the user stops typing for `rest` milliseconds. The draft follows `value`
+ * when that changes for another reason.
+ */
+export function useDraft(
+  value: string,
+  settle: (value: string) => void,
+  rest = 250,
+): [string, (value: string) => void] {
   const [draft, setDraft] = useState(value)
   const [seen, setSeen] = useState(value)
   const [sent, setSent] = useState(value)
@@ -13,12 +20,14 @@ export function useDraft(value: string, settle: (value: string) => void, rest = 
   })
   if (seen !== value) {
     setSeen(value)
-    if (value !== sent) setDraft(value) // not our own, which may be behind by now
+    // A value that this hook committed does not replace a newer draft.
+    if (value !== sent) setDraft(value)
   }
   useEffect(() => {
     if (draft === value) return
     const timer = setTimeout(() => {
-      if (router.state.location.pathname !== router.state.resolvedLocation?.pathname) return // another page is loading: it would be called back
+      // While another page loads, a commit would cancel the navigation.
+      if (router.state.location.pathname !== router.state.resolvedLocation?.pathname) return
       setSent(draft)
       latest.current(draft)
     }, rest)

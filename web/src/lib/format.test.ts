@@ -9,7 +9,13 @@ import { leadingSeries, seriesOf } from './metadata'
 vi.stubGlobal('navigator', { languages: ['en-CA'] })
 
 test.each([
-  [0, '0 ms'], [940, '940 ms'], [3_240, '3.2 s'], [65_000, '1 min 05 s'], [3_599_600, '1 h 00 min'], [7_800_000, '2 h 10 min'], [4 * 86_400_000, '4 d'],
+  [0, '0 ms'],
+  [940, '940 ms'],
+  [3_240, '3.2 s'],
+  [65_000, '1 min 05 s'],
+  [3_599_600, '1 h 00 min'],
+  [7_800_000, '2 h 10 min'],
+  [4 * 86_400_000, '4 d'],
 ])('%d ms are %s', (ms, text) => expect(duration(ms, 'en')).toBe(text))
 
 test('ages', () => {
@@ -27,9 +33,22 @@ test('a bill is found by its id, and speaks the language it can', () => {
 })
 
 test('numbers of materializations become series, the oldest first', () => {
-  const materialization = (created_at: string, metadata: Record<string, unknown>) => ({ id: created_at, asset: 'a', partition: null, run_id: 'r', created_at, metadata })
-  const list = [materialization('2026-06-18T13:00:00Z', { bills_fetched: 50, duration_seconds: 2, status: 'success' }), materialization('2026-06-18T12:00:00Z', { bills_fetched: 40, duration_seconds: 3 })]
-  expect(seriesOf(list).map((s) => [s.name, s.points.map((p) => p.value)])).toEqual([['bills_fetched', [40, 50]], ['duration_seconds', [3, 2]]])
+  const materialization = (created_at: string, metadata: Record<string, unknown>) => ({
+    id: created_at,
+    asset: 'a',
+    partition: null,
+    run_id: 'r',
+    created_at,
+    metadata,
+  })
+  const list = [
+    materialization('2026-06-18T13:00:00Z', { bills_fetched: 50, duration_seconds: 2, status: 'success' }),
+    materialization('2026-06-18T12:00:00Z', { bills_fetched: 40, duration_seconds: 3 }),
+  ]
+  expect(seriesOf(list).map((s) => [s.name, s.points.map((p) => p.value)])).toEqual([
+    ['bills_fetched', [40, 50]],
+    ['duration_seconds', [3, 2]],
+  ])
   expect(leadingSeries(list)?.name).toBe('bills_fetched')
   expect(leadingSeries([])).toBeUndefined()
 })

@@ -1,4 +1,4 @@
-/** Numbers and dates as the viewer's own region writes them, if it speaks the page's language. */
+/** The locale for numbers and dates: the user's region if it has the page's language, otherwise Canada. */
 export function regional(language: string): string {
   return navigator.languages.find((l) => l.startsWith(language + '-')) ?? (language === 'fr' ? 'fr-CA' : 'en-CA')
 }
@@ -24,7 +24,8 @@ export function relative(at: number, now: number, language: string): string {
 export function duration(ms: number, language: string): string {
   const seconds = Math.max(0, ms) / 1000
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 60) return `${seconds.toLocaleString(regional(language), { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
+  if (seconds < 60)
+    return `${seconds.toLocaleString(regional(language), { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
   const total = Math.round(seconds)
   if (total < 3600) return `${Math.floor(total / 60)} min ${String(total % 60).padStart(2, '0')} s`
   const minutes = Math.round(total / 60)
@@ -36,13 +37,14 @@ export function dateTime(at: Date, language: string): string {
   return at.toLocaleString(regional(language), { dateStyle: 'medium', timeStyle: 'medium' })
 }
 
-/** The time of an event in the viewer's zone, to the millisecond. */
+/** The time of day in the user's time zone, to the millisecond. */
 export function clock(at: Date): string {
-  const two = (n: number) => String(n).padStart(2, '0')
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
+  const padded = (n: number, digits = 2) => String(n).padStart(digits, '0')
+  const seconds = `${padded(at.getSeconds())}.${padded(at.getMilliseconds(), 3)}`
+  return `${padded(at.getHours())}:${padded(at.getMinutes())}:${seconds}`
 }
 
-/** For the hover of a time: the same moment in UTC. */
+/** A time in UTC, for tooltips. */
 export function utc(at: Date): string {
   return at.toISOString().replace('T', ' ').replace('Z', ' UTC')
 }

@@ -12,10 +12,10 @@ export interface LogFilter {
   text?: string
 }
 
-/** What is known of a run's log. `version` changes with each addition. */
+/** The loaded part of a run's log. `version` changes with each addition. */
 export interface Log {
   events: Event[]
-  /** Those of them that begin or end attempts of steps. */
+  /** The events that start or end attempts of steps. */
   milestones: Event[]
   version: number
   complete: boolean
@@ -24,8 +24,8 @@ export interface Log {
 }
 
 /**
- * A run's events in memory, from the first to whatever is newest, kept up by one stream. Screens are told of additions once a frame at
- * most, however fast they come.
+ * All events of a run in memory, kept up to date by one stream. Subscribers are notified at most once per frame,
+ * however fast events arrive.
  */
 class LogStore {
   private log: Log = { events: [], milestones: [], version: 0, complete: false, lost: false }
@@ -47,12 +47,12 @@ class LogStore {
         const onConnection = (state: 'open' | 'lost') => this.change({ lost: state === 'lost' })
         if (this.log.events.length === 0) await this.first(signal)
         const after = this.log.events.at(-1)?.id
-        let rested = -Infinity // the first lines are shown at once
+        let lastYield = -Infinity // so that the first lines are shown at once
         for await (const batch of followRunBatches(this.runId, { after, signal, onConnection })) {
           this.add(batch)
-          if (performance.now() - rested > 8) {
-            await nextFrame() // a long log must not keep the page from being drawn, nor from being used
-            rested = performance.now()
+          if (performance.now() - lastYield > 8) {
+            await nextFrame() // so that the page stays responsive while a long log loads
+            lastYield = performance.now()
           }
         }
         if (!signal.aborted) this.change({ complete: true, lost: false })
@@ -62,21 +62,21 @@ class LogStore {
     })
   }
 
-  /** Has the first page on the screen before the stream of a long log takes the machine's attention. */
+  /** Loads the first page, so that it is shown before the stream of a long log uses the CPU. */
   private async first(signal: AbortSignal): Promise<void> {
     try {
       const { data } = await listRunEvents({ path: { run_id: this.runId }, query: { limit: 500 }, signal })
       if (!data) return
       this.add(data.items)
-      if (data.next_cursor !== null) await idle()
+      if (data.next_cursor !== null) await whenIdle()
     } catch {
-      // The stream says what is wrong, or goes on trying.
+      // The stream reports the error, or retries.
     }
   }
 
   private add(batch: readonly Event[]): void {
     for (const event of batch) {
-      this.log.events.push(event) // one list, grown in place: it may be long
+      this.log.events.push(event) // appended in place, as the list may be long
       if (event.type.startsWith('step_')) this.log.milestones = [...this.log.milestones, event]
     }
     this.change({})
@@ -85,21 +85,28 @@ class LogStore {
   private change(what: Partial<Log>): void {
     this.log = { ...this.log, ...what, version: this.log.version + 1 }
     if (this.frame !== 0) return
-    // A hidden page has no frames.
+    // A hidden page gets no animation frames.
     const tell = () => {
       this.frame = 0
       for (const listener of this.listeners) listener()
     }
-    this.frame = document.visibilityState === 'visible' ? requestAnimationFrame(tell) : (setTimeout(tell, 100) as unknown as number)
+    this.frame =
+      document.visibilityState === 'visible'
+        ? requestAnimationFrame(tell)
+        : (setTimeout(tell, 100) as unknown as number)
   }
 }
 
-/** Resolves when the page has nothing else to do, or after a second. */
-function idle(): Promise<void> {
-  return new Promise((done) => (typeof requestIdleCallback === 'function' ? requestIdleCallback(() => done(), { timeout: 1000 }) : setTimeout(done, 200)))
+/** Resolves when the browser is idle, at the latest after one second. */
+function whenIdle(): Promise<void> {
+  return new Promise((done) =>
+    typeof requestIdleCallback === 'function'
+      ? requestIdleCallback(() => done(), { timeout: 1000 })
+      : setTimeout(done, 200),
+  )
 }
 
-/** Resolves once the browser has drawn what there is. */
+/** Resolves after the browser has rendered the next frame. */
 function nextFrame(): Promise<void> {
   return new Promise((done) => {
     if (document.visibilityState !== 'visible') setTimeout(done)
@@ -107,25 +114,29 @@ function nextFrame(): Promise<void> {
   })
 }
 
-/** A run's log, from its beginning and live. */
+/** A run's log from its beginning, kept up to date. */
 export function useLog(runId: string): Log {
   const store = useMemo(() => new LogStore(runId), [runId])
   useEffect(() => store.follow(), [store])
   return useSyncExternalStore(store.subscribe, store.get)
 }
 
-export function matches(event: Event, filter: LogFilter): boolean {
+export function matchesFilter(event: Event, filter: LogFilter): boolean {
   if (filter.level && levelOrder[event.level] < levelOrder[filter.level]) return false
   if (filter.step && event.asset !== filter.step) return false
   if (filter.text) {
     const text = filter.text.toLowerCase()
-    return event.message.toLowerCase().includes(text) || event.type.includes(text) || (event.data !== null && JSON.stringify(event.data).toLowerCase().includes(text))
+    return (
+      event.message.toLowerCase().includes(text) ||
+      event.type.includes(text) ||
+      (event.data !== null && JSON.stringify(event.data).toLowerCase().includes(text))
+    )
   }
   return true
 }
 
-/** Filters a list that only grows without looking again at what was looked at. */
-export class Filtered {
+/** Filters a growing list incrementally: each event is tested once. */
+export class IncrementalFilter {
   private seen = 0
   private kept: Event[] = []
 
@@ -139,13 +150,17 @@ export class Filtered {
     }
     for (; this.seen < events.length; this.seen++) {
       const event = events[this.seen]!
-      if (matches(event, this.filter)) this.kept.push(event)
+      if (matchesFilter(event, this.filter)) this.kept.push(event)
     }
     return this.kept
   }
 }
 
-/** The log as text, a line for each event. */
-export function asText(events: readonly Event[]): string {
-  return events.map((e) => `${e.at}  ${e.level.padEnd(5)}  ${e.asset ?? '-'}  ${e.message}${e.data ? '  ' + JSON.stringify(e.data) : ''}\n`).join('')
+/** The log as text, one line for each event. */
+export function formatLog(events: readonly Event[]): string {
+  const line = (e: Event) => {
+    const data = e.data ? '  ' + JSON.stringify(e.data) : ''
+    return `${e.at}  ${e.level.padEnd(5)}  ${e.asset ?? '-'}  ${e.message}${data}\n`
+  }
+  return events.map(line).join('')
 }

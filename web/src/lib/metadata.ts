@@ -5,7 +5,7 @@ export interface Series {
   points: { at: number; value: number }[]
 }
 
-/** The numbers that materializations recorded, each over time from the oldest on, in the order of the newest's names. */
+/** The numeric metadata of materializations as series over time, oldest first, ordered by name. */
 export function seriesOf(materializations: readonly Materialization[]): Series[] {
   const byName = new Map<string, Series>()
   for (const m of materializations) {
@@ -20,7 +20,7 @@ export function seriesOf(materializations: readonly Materialization[]): Series[]
   return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name))
 }
 
-/** The one that says most at a glance: what changed, else how much there was, else how long it took. */
+/** The most informative series: the number of fetched records, otherwise a count, otherwise the duration. */
 export function leadingSeries(materializations: readonly Materialization[]): Series | undefined {
   const all = seriesOf(materializations)
   const named = (suffix: string) => all.find((s) => s.name.endsWith(suffix))

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 
-// One clock for the whole page, so that all ages move together.
+// All ages on the page use one clock, so that they change together.
 let now = Date.now()
 const listeners = new Set<() => void>()
 let timer: ReturnType<typeof setInterval> | undefined
@@ -20,7 +20,9 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** The current time in milliseconds, renewed every second. */
+/** The current time in milliseconds, updated every second. */
 export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => (listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now))
+  return useSyncExternalStore(subscribe, () =>
+    listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now,
+  )
 }

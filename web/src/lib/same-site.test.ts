@@ -3,8 +3,10 @@ import { expect, test } from 'vitest'
 
 import { isSamePath, samePath, webAddress } from './same-site'
 
-/** The table that the server's tests read too. */
-const rows = JSON.parse(readFileSync(new URL('../../../server/access/testdata/same_site.json', import.meta.url), 'utf8')) as { path: string; same: boolean; why: string }[]
+/** The table of cases, shared with the server's tests. */
+const rows = JSON.parse(
+  readFileSync(new URL('../../../server/access/testdata/same_site.json', import.meta.url), 'utf8'),
+) as { path: string; same: boolean; why: string }[]
 
 test('only paths of this server are taken', () => {
   expect(rows.length).toBeGreaterThan(80)
@@ -23,5 +25,18 @@ test('what is taken leads to this server, and what is not is replaced', () => {
 test('a link of data is one of the web, or none', () => {
   expect(webAddress('https://www.parl.ca/legisinfo/')).toBe('https://www.parl.ca/legisinfo/')
   expect(webAddress('http://example.org')).toBe('http://example.org')
-  for (const bad of ['javascript:alert(1)', ' javascript:alert(1)', 'java\tscript:alert(1)', 'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', '/ui/', 'nothing', '', null, undefined]) expect(webAddress(bad)).toBeUndefined()
+  for (const bad of [
+    'javascript:alert(1)',
+    ' javascript:alert(1)',
+    'java\tscript:alert(1)',
+    'data:text/html,x',
+    'vbscript:x',
+    'file:///etc/passwd',
+    '/ui/',
+    'nothing',
+    '',
+    null,
+    undefined,
+  ])
+    expect(webAddress(bad)).toBeUndefined()
 })

@@ -1,16 +1,16 @@
-/** How long a path may be that the browser is sent to. */
-const maxLength = 2000
+/** The maximum length of a path that the browser is redirected to. */
+const maxPathLength = 2000
 
 /**
- * Whether a text is a path of this server, and can lead nowhere else: the one place that decides where the browser may be
- * sent. `SamePath` in server/access decides the same, and its table of tests is the test of both.
+ * Whether a text is a path of this server that cannot lead to another host. All redirects of the browser use it.
+ * `SamePath` in server/access is the same check in Go. Both are tested with the same table.
  *
- * Browsers drop tabs and line ends, take a backslash for a slash and resolve dots before they look for a host. So a path
- * has none of the former, and no empty segment that could become the beginning of a host, however often it is decoded on
- * its way. What follows the question mark leads nowhere.
+ * Before browsers look for a host, they remove tabs and line ends, treat a backslash as a slash and resolve dots. So a
+ * path must not contain tabs, line ends, other control characters or backslashes. It must not contain an empty segment,
+ * which could become the start of a host, however many times the path is decoded. The query cannot change the host.
  */
 export function isSamePath(given: string): boolean {
-  if (given.length > maxLength || !/^\/[!-[\]-~]*$/.test(given)) return false
+  if (given.length > maxPathLength || !/^\/[!-[\]-~]*$/.test(given)) return false
   const here = 'https://here.invalid'
   try {
     if (new URL(given, here).origin !== here) return false
@@ -21,7 +21,7 @@ export function isSamePath(given: string): boolean {
       try {
         decoded = decodeURIComponent(path)
       } catch {
-        return !first // a percent sign of an earlier round is a character
+        return !first // after the first round, a percent sign is a plain character
       }
       if (decoded === path) return true
       path = decoded
@@ -31,12 +31,12 @@ export function isSamePath(given: string): boolean {
   }
 }
 
-/** The path, if it is one of this server; what is given instead otherwise. */
-export function samePath(given: string | undefined, instead: string): string {
-  return given !== undefined && isSamePath(given) ? given : instead
+/** The path if it is a path of this server, otherwise the fallback. */
+export function samePath(given: string | undefined, fallback: string): string {
+  return given !== undefined && isSamePath(given) ? given : fallback
 }
 
-/** The address, if it is one of the web: what data says is not to run as a script. */
+/** The address if it is http or https. Addresses in data must not run as scripts. */
 export function webAddress(given: string | null | undefined): string | undefined {
   if (!given) return undefined
   try {

@@ -1,27 +1,35 @@
 import type { SessionState } from '@parliament-explorer/sdk'
 
-const mark = 'signed-in-at-provider'
+const storageKey = 'signed-in-at-provider'
 
-/** What a browser has for it; given by tests. */
-export type Browser = { storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>; fetch: (url: string, init: RequestInit) => Promise<Pick<Response, 'type'>>; go: (url: string) => void }
-
-/** Remembers, in this tab, that somebody signed in at the identity provider. */
-export function remember(session: SessionState, { storage }: Pick<Browser, 'storage'>): void {
-  if (session.identity?.kind === 'oidc') storage.setItem(mark, '1')
+/** The browser functions used here. Tests replace them. */
+export type Browser = {
+  storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
+  fetch: (url: string, init: RequestInit) => Promise<Pick<Response, 'type'>>
+  go: (url: string) => void
 }
 
-/** Forgets it: they signed out. */
-export function forget({ storage }: Pick<Browser, 'storage'>): void {
-  storage.removeItem(mark)
+/** Records in this tab that the user signed in with the identity provider. */
+export function recordProviderSignIn(session: SessionState, { storage }: Pick<Browser, 'storage'>): void {
+  if (session.identity?.kind === 'oidc') storage.setItem(storageKey, '1')
+}
+
+/** Removes the record after a sign-out. */
+export function clearProviderSignIn({ storage }: Pick<Browser, 'storage'>): void {
+  storage.removeItem(storageKey)
 }
 
 /**
- * Sends somebody whose session at the provider ended by itself there once more: while the provider still knows them they
- * are back without being asked. It is tried once, and only if the provider answers.
+ * Redirects a user whose session has expired to the identity provider again. If the provider's own session is still
+ * valid, the user is signed in without a prompt. This is tried once, and only if the provider responds.
  */
-export async function signInAgain(session: SessionState, url: string, { storage, fetch, go }: Browser): Promise<boolean> {
-  if (session.identity || !session.methods.includes('oidc') || storage.getItem(mark) === null) return false
-  storage.removeItem(mark)
+export async function signInAgain(
+  session: SessionState,
+  url: string,
+  { storage, fetch, go }: Browser,
+): Promise<boolean> {
+  if (session.identity || !session.methods.includes('oidc') || storage.getItem(storageKey) === null) return false
+  storage.removeItem(storageKey)
   try {
     if ((await fetch(url, { redirect: 'manual' })).type !== 'opaqueredirect') return false
   } catch {

@@ -1,19 +1,32 @@
-import { type ErrorSchema, type RJSFSchema, type RJSFValidationError, toErrorSchema, type ValidationData, type ValidatorType } from '@rjsf/utils'
+import {
+  type ErrorSchema,
+  type RJSFSchema,
+  type RJSFValidationError,
+  toErrorSchema,
+  type ValidationData,
+  type ValidatorType,
+} from '@rjsf/utils'
 
-import { faults } from './config'
+import { validateConfig } from './config'
 
-/** Lets the form validate without code made from text, which a strict content security policy forbids. */
+/** Validates the form without generated code, which a strict content security policy forbids. */
 export const validator: ValidatorType = {
   validateFormData(formData: unknown, schema: RJSFSchema): ValidationData<unknown> {
-    const errors = list(schema, formData)
+    const errors = validationErrors(schema, formData)
     return { errors, errorSchema: toErrorSchema(errors) as ErrorSchema<unknown> }
   },
-  isValid: (schema: RJSFSchema, formData: unknown) => faults(schema, formData).length === 0,
-  rawValidation: <Result>(schema: RJSFSchema, formData?: unknown) => ({ errors: list(schema, formData) as Result[] }),
+  isValid: (schema: RJSFSchema, formData: unknown) => validateConfig(schema, formData).length === 0,
+  rawValidation: <Result>(schema: RJSFSchema, formData?: unknown) => ({
+    errors: validationErrors(schema, formData) as Result[],
+  }),
 }
 
-function list(schema: object, formData: unknown): RJSFValidationError[] {
-  return faults(schema, formData ?? {}).map((f) => ({ property: '.' + f.pointer.split('/').slice(1).join('.'), message: f.detail, stack: `${f.pointer} ${f.detail}` }))
+function validationErrors(schema: object, formData: unknown): RJSFValidationError[] {
+  return validateConfig(schema, formData ?? {}).map((f) => ({
+    property: '.' + f.pointer.split('/').slice(1).join('.'),
+    message: f.detail,
+    stack: `${f.pointer} ${f.detail}`,
+  }))
 }
 
 export default validator

@@ -1,4 +1,13 @@
-import { createKey, endSession, endSessions, revokeKey, type Key, type NewKey, type Scope, type UserSession } from '@parliament-explorer/sdk'
+import {
+  createKey,
+  endSession,
+  endSessions,
+  revokeKey,
+  type Key,
+  type NewKey,
+  type Scope,
+  type UserSession,
+} from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { KeyRound, LogOut, Trash2 } from 'lucide-react'
@@ -18,7 +27,7 @@ const scopes = ['read', 'operate', 'admin'] as const
 
 const lifetimes = [30, 90, 365] as const
 
-/** Who may use the server, and who did. */
+/** API keys, sessions and the audit log. */
 export function Access() {
   const { t } = useTranslation()
   return (
@@ -26,7 +35,7 @@ export function Access() {
       <PageHead title={t('access.title')} />
       <Keys />
       <Sessions />
-      <Audit />
+      <AuditLog />
     </div>
   )
 }
@@ -43,7 +52,7 @@ function Keys() {
   return (
     <Card title={t('access.keys')}>
       <div className="stack" style={{ padding: '1rem' }}>
-        <Create onMade={setMade} />
+        <CreateKey onMade={setMade} />
         {made && (
           <div className="notice good" role="status">
             <p>{t('access.made', { name: made.name })}</p>
@@ -84,17 +93,28 @@ function Keys() {
                       </td>
                       <td data-label={t('access.scope')}>{t(`access.scope_${k.scope}`)}</td>
                       <td data-label={t('access.state')}>
-                        <State of={k} />
+                        <KeyState of={k} />
                       </td>
                       <td data-label={t('access.created')}>
                         <Time at={k.created_at} /> <span className="muted small break">{k.created_by}</span>
                       </td>
-                      <td data-label={t('access.lastUsed')}>{k.last_used_at ? <Time at={k.last_used_at} /> : <span className="muted">{t('app.never')}</span>}</td>
+                      <td data-label={t('access.lastUsed')}>
+                        {k.last_used_at ? (
+                          <Time at={k.last_used_at} />
+                        ) : (
+                          <span className="muted">{t('app.never')}</span>
+                        )}
+                      </td>
                       <td className="right">
                         {!k.revoked_at && (
                           <Confirm
                             trigger={
-                              <button type="button" className="btn small danger" aria-label={`${t('access.revoke')}: ${k.name}`} disabled={revoke.isPending}>
+                              <button
+                                type="button"
+                                className="btn small danger"
+                                aria-label={`${t('access.revoke')}: ${k.name}`}
+                                disabled={revoke.isPending}
+                              >
                                 <Trash2 size={14} aria-hidden />
                                 {t('access.revoke')}
                               </button>
@@ -119,7 +139,7 @@ function Keys() {
   )
 }
 
-/** Who is signed in. */
+/** The active sessions. */
 function Sessions() {
   const { t } = useTranslation()
   const query = useInfiniteQuery(sessionsQuery)
@@ -127,10 +147,17 @@ function Sessions() {
   const end = useMutation({
     mutationFn: async ({ of, all }: { of: UserSession; all: boolean }) => {
       if (!all) await endSession({ path: { session_id: of.id } })
-      else await endSessions({ query: of.key_id ? { key_id: of.key_id } : { subject: of.subject ?? '', issuer: of.issuer ?? undefined } })
+      else
+        await endSessions({
+          query: of.key_id ? { key_id: of.key_id } : { subject: of.subject ?? '', issuer: of.issuer ?? undefined },
+        })
     },
-    // One's own may be among them: the page asks for a sign-in then.
-    onSuccess: () => void Promise.all([queryClient.invalidateQueries({ queryKey: ['access'] }), queryClient.invalidateQueries({ queryKey: ['session'] })]),
+    // The user's own session may be among them. The page then shows the sign-in form.
+    onSuccess: () =>
+      void Promise.all([
+        queryClient.invalidateQueries({ queryKey: ['access'] }),
+        queryClient.invalidateQueries({ queryKey: ['session'] }),
+      ]),
     onError: toast.bad,
   })
   return (
@@ -158,7 +185,12 @@ function Sessions() {
                   {list.map((s) => (
                     <tr key={s.id}>
                       <td className="break">
-                        {s.name} {s.current && <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{t('access.thisOne')}</span>}
+                        {s.name}{' '}
+                        {s.current && (
+                          <span className="badge good" style={{ paddingLeft: '0.55rem' }}>
+                            {t('access.thisOne')}
+                          </span>
+                        )}
                         <p className="muted small">{s.subject ? <code>{s.subject}</code> : t('access.withKey')}</p>
                       </td>
                       <td data-label={t('access.scope')}>{t(`access.scope_${s.scope}`)}</td>
@@ -182,7 +214,12 @@ function Sessions() {
                               <Confirm
                                 key={name}
                                 trigger={
-                                  <button type="button" className="btn small danger" aria-label={`${name}: ${s.name}`} disabled={end.isPending}>
+                                  <button
+                                    type="button"
+                                    className="btn small danger"
+                                    aria-label={`${name}: ${s.name}`}
+                                    disabled={end.isPending}
+                                  >
                                     <LogOut size={14} aria-hidden />
                                     {name}
                                   </button>
@@ -210,13 +247,25 @@ function Sessions() {
   )
 }
 
-function State({ of }: { of: Key }) {
+function KeyState({ of }: { of: Key }) {
   const { t } = useTranslation()
-  if (of.revoked_at) return <span className="badge idle" style={{ paddingLeft: '0.55rem' }}>{t('access.revoked')}</span>
-  if (of.expires_at && Date.parse(of.expires_at) <= Date.now()) return <span className="badge idle" style={{ paddingLeft: '0.55rem' }}>{t('access.expired')}</span>
+  if (of.revoked_at)
+    return (
+      <span className="badge idle" style={{ paddingLeft: '0.55rem' }}>
+        {t('access.revoked')}
+      </span>
+    )
+  if (of.expires_at && Date.parse(of.expires_at) <= Date.now())
+    return (
+      <span className="badge idle" style={{ paddingLeft: '0.55rem' }}>
+        {t('access.expired')}
+      </span>
+    )
   return (
     <>
-      <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{t('access.good')}</span>{' '}
+      <span className="badge good" style={{ paddingLeft: '0.55rem' }}>
+        {t('access.good')}
+      </span>{' '}
       {of.expires_at && (
         <span className="muted small">
           {t('access.until')} <Time at={of.expires_at} absolute />
@@ -226,13 +275,20 @@ function State({ of }: { of: Key }) {
   )
 }
 
-function Create({ onMade }: { onMade: (key: NewKey) => void }) {
+function CreateKey({ onMade }: { onMade: (key: NewKey) => void }) {
   const { t } = useTranslation()
   const [name, setName] = useState('')
   const [scope, setScope] = useState<Scope>('read')
   const [days, setDays] = useState<string>()
   const create = useMutation({
-    mutationFn: () => createKey({ body: { name: name.trim(), scope, expires_at: days ? new Date(Date.now() + Number(days) * 86_400_000).toISOString() : undefined } }),
+    mutationFn: () =>
+      createKey({
+        body: {
+          name: name.trim(),
+          scope,
+          expires_at: days ? new Date(Date.now() + Number(days) * 86_400_000).toISOString() : undefined,
+        },
+      }),
     onSuccess: ({ data }) => {
       onMade(data)
       setName('')
@@ -252,7 +308,14 @@ function Create({ onMade }: { onMade: (key: NewKey) => void }) {
       <div className="filters">
         <div className="field">
           <label htmlFor="key-name">{t('access.nameOf')}</label>
-          <input id="key-name" type="text" maxLength={100} required value={name} onChange={(e) => setName(e.target.value)} />
+          <input
+            id="key-name"
+            type="text"
+            maxLength={100}
+            required
+            value={name}
+            onChange={(e) => setName(e.target.value)}
+          />
         </div>
         <div className="field">
           <label htmlFor="key-scope">{t('access.scope')}</label>
@@ -284,17 +347,25 @@ function Create({ onMade }: { onMade: (key: NewKey) => void }) {
   )
 }
 
-function Audit() {
+function AuditLog() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/access' })
   const navigate = useNavigate({ from: '/access' })
   const query = useInfiniteQuery(auditQuery(search))
   const entries = itemsOf(query)
-  const actors = [...new Set([...(entries.data ?? []).map((e) => e.actor), ...(search.actor ? [search.actor] : [])])].sort()
+  const actors = [
+    ...new Set([...(entries.data ?? []).map((e) => e.actor), ...(search.actor ? [search.actor] : [])]),
+  ].sort()
   return (
     <Card title={t('access.audit')}>
       <div className="filters" role="search" style={{ padding: '1rem 1rem 0' }}>
-        <Choice id="audit-actor" label={t('access.who')} value={search.actor} options={actors.map((v) => [v, v])} onChange={(actor) => void navigate({ search: { actor }, replace: true })} />
+        <Choice
+          id="audit-actor"
+          label={t('access.who')}
+          value={search.actor}
+          options={actors.map((v) => [v, v])}
+          onChange={(actor) => void navigate({ search: { actor }, replace: true })}
+        />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       <Loaded query={entries} lines={6}>
@@ -320,7 +391,11 @@ function Audit() {
                       </td>
                       <td data-label={t('access.who')} className="break">
                         {e.actor} <span className="muted small">{e.remote_address}</span>
-                        {(e.claimed_name || e.client) && <p className="muted small">{t('access.saysItIs', { claim: [e.claimed_name, e.client].filter(Boolean).join(', ') })}</p>}
+                        {(e.claimed_name || e.client) && (
+                          <p className="muted small">
+                            {t('access.saysItIs', { claim: [e.claimed_name, e.client].filter(Boolean).join(', ') })}
+                          </p>
+                        )}
                       </td>
                       <td data-label={t('access.what')} className="break">
                         {e.operation}
@@ -331,10 +406,15 @@ function Audit() {
                         </p>
                       </td>
                       <td data-label={t('access.answer')}>
-                        <span className={`badge ${e.status > 0 && e.status < 400 ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
+                        <span
+                          className={`badge ${e.status > 0 && e.status < 400 ? 'good' : 'bad'}`}
+                          style={{ paddingLeft: '0.55rem' }}
+                        >
                           {e.status === 0 ? t('access.notRecorded') : e.status}
                         </span>
-                        {(e.more ?? 0) > 0 && <p className="muted small">{t('access.moreRefused', { count: e.more })}</p>}
+                        {(e.more ?? 0) > 0 && (
+                          <p className="muted small">{t('access.moreRefused', { count: e.more })}</p>
+                        )}
                       </td>
                     </tr>
                   ))}

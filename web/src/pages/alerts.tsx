@@ -14,10 +14,96 @@ const tones = { pending: 'busy', delivered: 'good', failed: 'bad' } as const
 
 export function Alerts() {
   const { t } = useTranslation()
-  useSystemStatus() // tells of new ones
+  useSystemStatus() // updates the page when alerts change
+  return (
+    <div className="page">
+      <PageHead title={t('alerts.title')} />
+      <AlertList />
+      <Channels />
+      <Deliveries />
+    </div>
+  )
+}
+
+/** The alerts, newest first, with their deliveries. */
+function AlertList() {
+  const { t } = useTranslation()
   const alerts = useInfiniteQuery(alertsQuery)
+  return (
+    <Card label={t('alerts.title')}>
+      <Loaded query={itemsOf(alerts)} lines={5}>
+        {(items) =>
+          items.length === 0 ? (
+            <Empty title={t('alerts.none')}>{t('alerts.noneText')}</Empty>
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('alerts.what')}</th>
+                    <th>{t('alerts.opened')}</th>
+                    <th>{t('alerts.recovered')}</th>
+                    <th>{t('alerts.deliveries')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((a) => (
+                    <tr key={a.id}>
+                      <td style={{ width: '50%' }}>
+                        <span
+                          className={`badge ${a.recovered_at ? 'idle' : a.severity === 'error' ? 'bad' : 'warn'}`}
+                          style={{ paddingLeft: '0.55rem' }}
+                        >
+                          {t(`alerts.severity_${a.severity}`)}
+                        </span>{' '}
+                        <strong className="break">{a.title}</strong>
+                        <p className="small break" style={{ whiteSpace: 'pre-line' }}>
+                          {a.detail}
+                        </p>
+                        <p className="muted small break">
+                          <code>{a.cause}</code> · {t('alerts.times', { count: a.occurrences })}
+                        </p>
+                      </td>
+                      <td data-label={t('alerts.opened')}>
+                        <Time at={a.opened_at} absolute />
+                      </td>
+                      <td data-label={t('alerts.recovered')}>
+                        {a.recovered_at ? (
+                          <Time at={a.recovered_at} absolute />
+                        ) : (
+                          <span className="badge bad" style={{ paddingLeft: '0.55rem' }}>
+                            {t('alerts.open')}
+                          </span>
+                        )}
+                      </td>
+                      <td data-label={t('alerts.deliveries')} className="small">
+                        {a.deliveries.length === 0 ? (
+                          <span className="muted">{a.told_at ? t('app.none') : t('alerts.held')}</span>
+                        ) : (
+                          a.deliveries.map((d) => (
+                            <p key={d.id}>
+                              {d.channel}: {t(`alerts.kind_${d.kind}`)}, {t(`alerts.status_${d.status}`)}
+                            </p>
+                          ))
+                        )}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      <LoadMore query={alerts} />
+    </Card>
+  )
+}
+
+/** The configured channels. Each can be sent a test message. */
+function Channels() {
+  const { t } = useTranslation()
   const channels = useQuery(channelsQuery)
-  const deliveries = useQuery(deliveriesQuery)
   const test = useMutation({
     mutationFn: (channel: string) => testAlertChannel({ path: { channel } }),
     onSuccess: () => {
@@ -27,146 +113,101 @@ export function Alerts() {
     onError: toast.bad,
   })
   return (
-    <div className="page">
-      <PageHead title={t('alerts.title')} />
-      <Card label={t('alerts.title')}>
-        <Loaded query={itemsOf(alerts)} lines={5}>
-          {(items) =>
-            items.length === 0 ? (
-              <Empty title={t('alerts.none')}>{t('alerts.noneText')}</Empty>
-            ) : (
-              <div className="table-wrap">
-                <table className="blocks">
-                  <thead>
-                    <tr>
-                      <th>{t('alerts.what')}</th>
-                      <th>{t('alerts.opened')}</th>
-                      <th>{t('alerts.recovered')}</th>
-                      <th>{t('alerts.deliveries')}</th>
+    <Card title={t('alerts.channels')}>
+      <Loaded query={channels} lines={2}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t('alerts.noChannels')}>{t('alerts.noChannelsText')}</Empty>
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('alerts.channel')}</th>
+                    <th>{t('alerts.kind')}</th>
+                    <th>{t('alerts.target')}</th>
+                    <th>
+                      <span className="sr-only">{t('app.actions')}</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {list.map((c) => (
+                    <tr key={c.name}>
+                      <td>{c.name}</td>
+                      <td data-label={t('alerts.kind')}>{t(`alerts.kind_${c.kind}`)}</td>
+                      <td data-label={t('alerts.target')} className="break">
+                        {c.target}
+                      </td>
+                      <td className="right">
+                        <button
+                          type="button"
+                          className="btn small"
+                          aria-label={`${t('alerts.test')}: ${c.name}`}
+                          disabled={test.isPending}
+                          onClick={() => test.mutate(c.name)}
+                        >
+                          <Send size={14} aria-hidden />
+                          {t('alerts.test')}
+                        </button>
+                      </td>
                     </tr>
-                  </thead>
-                  <tbody>
-                    {items.map((a) => (
-                      <tr key={a.id}>
-                        <td style={{ width: '50%' }}>
-                          <span className={`badge ${a.recovered_at ? 'idle' : a.severity === 'error' ? 'bad' : 'warn'}`} style={{ paddingLeft: '0.55rem' }}>
-                            {t(`alerts.severity_${a.severity}`)}
-                          </span>{' '}
-                          <strong className="break">{a.title}</strong>
-                          <p className="small break" style={{ whiteSpace: 'pre-line' }}>
-                            {a.detail}
-                          </p>
-                          <p className="muted small break">
-                            <code>{a.cause}</code> · {t('alerts.times', { count: a.occurrences })}
-                          </p>
-                        </td>
-                        <td data-label={t('alerts.opened')}>
-                          <Time at={a.opened_at} absolute />
-                        </td>
-                        <td data-label={t('alerts.recovered')}>{a.recovered_at ? <Time at={a.recovered_at} absolute /> : <span className="badge bad" style={{ paddingLeft: '0.55rem' }}>{t('alerts.open')}</span>}</td>
-                        <td data-label={t('alerts.deliveries')} className="small">
-                          {a.deliveries.length === 0 ? (
-                            <span className="muted">{a.told_at ? t('app.none') : t('alerts.held')}</span>
-                          ) : (
-                            a.deliveries.map((d) => (
-                              <p key={d.id}>
-                                {d.channel}: {t(`alerts.kind_${d.kind}`)}, {t(`alerts.status_${d.status}`)}
-                              </p>
-                            ))
-                          )}
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
-          }
-        </Loaded>
-        <LoadMore query={alerts} />
-      </Card>
-      <Card title={t('alerts.channels')}>
-        <Loaded query={channels} lines={2}>
-          {(list) =>
-            list.length === 0 ? (
-              <Empty title={t('alerts.noChannels')}>{t('alerts.noChannelsText')}</Empty>
-            ) : (
-              <div className="table-wrap">
-                <table className="blocks">
-                  <thead>
-                    <tr>
-                      <th>{t('alerts.channel')}</th>
-                      <th>{t('alerts.kind')}</th>
-                      <th>{t('alerts.target')}</th>
-                      <th>
-                        <span className="sr-only">{t('app.actions')}</span>
-                      </th>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+    </Card>
+  )
+}
+
+/** The latest messages to the channels. */
+function Deliveries() {
+  const { t } = useTranslation()
+  const deliveries = useQuery(deliveriesQuery)
+  return (
+    <Card title={t('alerts.deliveries')}>
+      <Loaded query={deliveries} lines={3}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t('alerts.noDeliveries')} />
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('alerts.when')}</th>
+                    <th>{t('alerts.channel')}</th>
+                    <th>{t('alerts.kind')}</th>
+                    <th>{t('alerts.status')}</th>
+                    <th>{t('alerts.said')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {list.map((d) => (
+                    <tr key={d.id}>
+                      <td>
+                        <Time at={d.created_at} absolute />
+                      </td>
+                      <td data-label={t('alerts.channel')}>{d.channel}</td>
+                      <td data-label={t('alerts.kind')}>{t(`alerts.kind_${d.kind}`)}</td>
+                      <td data-label={t('alerts.status')}>
+                        <span className={`badge ${tones[d.status]}`} style={{ paddingLeft: '0.55rem' }}>
+                          {t(`alerts.status_${d.status}`)}
+                        </span>{' '}
+                        <span className="muted small">{t('alerts.attempts', { count: d.attempts })}</span>
+                      </td>
+                      <td className="small break">{d.message}</td>
                     </tr>
-                  </thead>
-                  <tbody>
-                    {list.map((c) => (
-                      <tr key={c.name}>
-                        <td>{c.name}</td>
-                        <td data-label={t('alerts.kind')}>{t(`alerts.kind_${c.kind}`)}</td>
-                        <td data-label={t('alerts.target')} className="break">
-                          {c.target}
-                        </td>
-                        <td className="right">
-                          <button type="button" className="btn small" aria-label={`${t('alerts.test')}: ${c.name}`} disabled={test.isPending} onClick={() => test.mutate(c.name)}>
-                            <Send size={14} aria-hidden />
-                            {t('alerts.test')}
-                          </button>
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
-          }
-        </Loaded>
-      </Card>
-      <Card title={t('alerts.deliveries')}>
-        <Loaded query={deliveries} lines={3}>
-          {(list) =>
-            list.length === 0 ? (
-              <Empty title={t('alerts.noDeliveries')} />
-            ) : (
-              <div className="table-wrap">
-                <table className="blocks">
-                  <thead>
-                    <tr>
-                      <th>{t('alerts.when')}</th>
-                      <th>{t('alerts.channel')}</th>
-                      <th>{t('alerts.kind')}</th>
-                      <th>{t('alerts.status')}</th>
-                      <th>{t('alerts.said')}</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {list.map((d) => (
-                      <tr key={d.id}>
-                        <td>
-                          <Time at={d.created_at} absolute />
-                        </td>
-                        <td data-label={t('alerts.channel')}>{d.channel}</td>
-                        <td data-label={t('alerts.kind')}>{t(`alerts.kind_${d.kind}`)}</td>
-                        <td data-label={t('alerts.status')}>
-                          <span className={`badge ${tones[d.status]}`} style={{ paddingLeft: '0.55rem' }}>
-                            {t(`alerts.status_${d.status}`)}
-                          </span>{' '}
-                          <span className="muted small">{t('alerts.attempts', { count: d.attempts })}</span>
-                        </td>
-                        <td className="small break">{d.message}</td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
-          }
-        </Loaded>
-      </Card>
-    </div>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+    </Card>
   )
 }

@@ -6,9 +6,15 @@ import { Tabs } from 'radix-ui'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { assetQuery, checkResultsQuery, materializationsQuery, recentMaterializationsQuery, runsQuery } from '../app/queries'
+import {
+  assetQuery,
+  checkResultsQuery,
+  materializationsQuery,
+  recentMaterializationsQuery,
+  runsQuery,
+} from '../app/queries'
 import { serverFlag } from '../lib/base'
-import { quoted } from '../lib/config'
+import { shellQuote } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
@@ -19,8 +25,8 @@ import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
 import { RunTable } from '../ui/run-table'
 
-const Partitions = lazy(() => import('./partitions'))
-const Launchpad = lazy(() => import('./launchpad'))
+const Partitions = lazy(() => import('../features/partition-map'))
+const Launchpad = lazy(() => import('../features/launchpad'))
 
 export function AssetPage() {
   const { t } = useTranslation()
@@ -45,7 +51,13 @@ export function AssetPage() {
       />
       <Loaded query={asset} lines={6} height="20rem">
         {(data) => (
-          <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: { tab: next === 'about' ? undefined : (next as typeof tab) } })} className="page">
+          <Tabs.Root
+            value={tab}
+            onValueChange={(next) =>
+              void navigate({ search: { tab: next === 'about' ? undefined : (next as typeof tab) } })
+            }
+            className="page"
+          >
             <Tabs.List className="tabs" aria-label={name}>
               <Tabs.Trigger value="about">{t('assets.tabAbout')}</Tabs.Trigger>
               <Tabs.Trigger value="plots">{t('assets.tabPlots')}</Tabs.Trigger>
@@ -90,11 +102,14 @@ export function AssetPage() {
 }
 
 export function materializeCommand(asset: Asset): string {
-  const config = asset.default_config && Object.keys(asset.default_config).length > 0 ? ` --config ${quoted(asset.default_config)}` : ''
+  const config =
+    asset.default_config && Object.keys(asset.default_config).length > 0
+      ? ` --config ${shellQuote(asset.default_config)}`
+      : ''
   return `explorer materialize ${asset.name}${config}${serverFlag}`
 }
 
-function NeverYet({ asset }: { asset: Asset }) {
+function NeverMaterialized({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   return (
     <Empty
@@ -153,7 +168,9 @@ function About({ asset }: { asset: Asset }) {
                 <dd className="row wrap">
                   <FreshnessBadge freshness={asset.freshness} />
                   <span className="small">
-                    {asset.freshness.max_age_seconds !== null ? t('assets.maxAge', { age: duration(asset.freshness.max_age_seconds * 1000, i18n.language) }) : t('assets.dueBy', { cron: asset.freshness.cron, zone: asset.freshness.time_zone })}
+                    {asset.freshness.max_age_seconds !== null
+                      ? t('assets.maxAge', { age: duration(asset.freshness.max_age_seconds * 1000, i18n.language) })
+                      : t('assets.dueBy', { cron: asset.freshness.cron, zone: asset.freshness.time_zone })}
                   </span>
                 </dd>
               </>
@@ -164,7 +181,8 @@ function About({ asset }: { asset: Asset }) {
                 <dd>
                   <code>{asset.automation.condition}</code>
                   <p className="small">
-                    <strong>{t(asset.automation.would_run ? 'assets.wouldRun' : 'assets.wouldNotRun')}</strong> {asset.automation.reason}.{' '}
+                    <strong>{t(asset.automation.would_run ? 'assets.wouldRun' : 'assets.wouldNotRun')}</strong>{' '}
+                    {asset.automation.reason}.{' '}
                     <Link to="/automation/sensors/$sensor" params={{ sensor: asset.automation.sensor }}>
                       {asset.automation.sensor}
                     </Link>
@@ -173,13 +191,27 @@ function About({ asset }: { asset: Asset }) {
               </>
             )}
             <dt>{t('assets.retryPolicy')}</dt>
-            <dd>{t('assets.retryText', { count: asset.retry.max_attempts, delay: number(asset.retry.delay_seconds, i18n.language) })}</dd>
+            <dd>
+              {t('assets.retryText', {
+                count: asset.retry.max_attempts,
+                delay: number(asset.retry.delay_seconds, i18n.language),
+              })}
+            </dd>
             <dt>{t('assets.timeout')}</dt>
             <dd>{asset.timeout_seconds > 0 ? duration(asset.timeout_seconds * 1000, i18n.language) : t('app.none')}</dd>
           </dl>
         </div>
       </Card>
-      <Card title={t('assets.lastMaterialization')} actions={last && <span className="muted small"><Time at={last.created_at} /></span>}>
+      <Card
+        title={t('assets.lastMaterialization')}
+        actions={
+          last && (
+            <span className="muted small">
+              <Time at={last.created_at} />
+            </span>
+          )
+        }
+      >
         {last ? (
           <div className="body stack">
             <MetadataList metadata={last.metadata} />
@@ -188,7 +220,7 @@ function About({ asset }: { asset: Asset }) {
             </p>
           </div>
         ) : (
-          <NeverYet asset={asset} />
+          <NeverMaterialized asset={asset} />
         )}
       </Card>
       {asset.checks.length > 0 && (
@@ -236,7 +268,17 @@ function Plots({ asset }: { asset: string }) {
         return (
           <div className="grid plots">
             {series.map((s) => (
-              <Card key={s.name} title={<code>{s.name}</code>} label={s.name} actions={<span className="muted small num">{t('assets.latest', { value: number(s.points.at(-1)!.value, i18n.language) })}</span>} padded>
+              <Card
+                key={s.name}
+                title={<code>{s.name}</code>}
+                label={s.name}
+                actions={
+                  <span className="muted small num">
+                    {t('assets.latest', { value: number(s.points.at(-1)!.value, i18n.language) })}
+                  </span>
+                }
+                padded
+              >
                 <Plot points={s.points} name={s.name} />
               </Card>
             ))}
@@ -255,7 +297,7 @@ function Materializations({ asset }: { asset: Asset }) {
       <Loaded query={itemsOf(query)} lines={6}>
         {(items) =>
           items.length === 0 ? (
-            <NeverYet asset={asset} />
+            <NeverMaterialized asset={asset} />
           ) : (
             <div className="table-wrap">
               <table className="blocks">
@@ -347,7 +389,9 @@ function AssetRuns({ asset }: { asset: string }) {
   return (
     <Card label={t('assets.tabRuns')}>
       <Loaded query={itemsOf(query)} lines={6}>
-        {(runs) => (runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />)}
+        {(runs) =>
+          runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />
+        }
       </Loaded>
       <LoadMore query={query} />
     </Card>

@@ -12,7 +12,7 @@ import { AssetLink, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { leadingSeries } from '../lib/metadata'
 
-const Graph = lazy(() => import('./graph'))
+const Graph = lazy(() => import('../features/asset-graph'))
 
 export function Assets() {
   const { t } = useTranslation()
@@ -103,7 +103,13 @@ function Row({ asset }: { asset: Asset }) {
         <Trend asset={asset.name} />
       </td>
       <td className="right">
-        <Link to="/assets/$asset" params={{ asset: asset.name }} search={{ tab: 'launch' }} className="btn small" aria-label={`${t('assets.materialize')}: ${asset.name}`}>
+        <Link
+          to="/assets/$asset"
+          params={{ asset: asset.name }}
+          search={{ tab: 'launch' }}
+          className="btn small"
+          aria-label={`${t('assets.materialize')}: ${asset.name}`}
+        >
           <Play size={14} aria-hidden />
           {t('assets.materialize')}
         </Link>

@@ -10,7 +10,7 @@ import { useSystemStatus } from '../app/live'
 import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { AssetLinks, RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
@@ -19,125 +19,160 @@ import { Sensors } from './sensors'
 
 export function Automation() {
   const { t } = useTranslation()
-  useSystemStatus() // tells when somebody else starts or stops a schedule
-  const schedules = useQuery(schedulesQuery)
-  const jobs = useQuery(jobsQuery)
+  useSystemStatus() // updates the page when another user starts or stops a schedule
   return (
     <div className="page">
       <PageHead title={t('automation.title')} />
-      <Card title={t('automation.schedules')}>
-        <Loaded query={schedules} lines={6} height="13rem">
-          {(list) =>
-            list.length === 0 ? (
-              <Empty title={t('automation.noSchedules')}>{t('automation.noSchedulesText')}</Empty>
-            ) : (
-              <div className="table-wrap">
-                <table className="blocks">
-                  <thead>
-                    <tr>
-                      <th>{t('automation.running')}</th>
-                      <th>{t('automation.schedule')}</th>
-                      <th>{t('automation.cron')}</th>
-                      <th>{t('automation.next')}</th>
-                      <th>{t('automation.last')}</th>
-                      <th>
-                        <span className="sr-only">{t('app.actions')}</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {list.map((schedule) => (
-                      <tr key={schedule.name}>
-                        <td>
-                          <ScheduleSwitch schedule={schedule} />
-                        </td>
-                        <td>
-                          <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
-                            {schedule.name}
-                          </Link>
-                          <p className="muted small">
-                            {schedule.description}{' '}
-                            <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
-                              {schedule.job}
-                            </Link>
-                          </p>
-                        </td>
-                        <td data-label={t('automation.cron')}>
-                          <code className="nowrap">{schedule.cron}</code>
-                          <p className="muted small">{schedule.time_zone}</p>
-                        </td>
-                        <td data-label={t('automation.next')}>{schedule.running && schedule.next_ticks[0] ? <Time at={schedule.next_ticks[0]} /> : <span className="muted">{t('automation.stopped')}</span>}</td>
-                        <td data-label={t('automation.last')}>
-                          {schedule.last_tick ? (
-                            <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
-                              <TickResult tick={schedule.last_tick} />
-                              <span className="small muted">
-                                <Time at={schedule.last_tick.created_at} />
-                              </span>
-                              {schedule.last_tick.run_id ? <RunLink id={schedule.last_tick.run_id} /> : <span className="small">{schedule.last_tick.message}</span>}
-                            </span>
-                          ) : (
-                            <span className="muted">{t('app.never')}</span>
-                          )}
-                        </td>
-                        <td className="right">
-                          <RunNow schedule={schedule.name} />
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
-          }
-        </Loaded>
-      </Card>
+      <Schedules />
       <Sensors />
-      <Card title={t('automation.jobs')}>
-        <Loaded query={jobs} lines={4} height="9rem">
-          {(list) => (
+      <Jobs />
+    </div>
+  )
+}
+
+/** The schedules, with their switches and ticks. */
+function Schedules() {
+  const { t } = useTranslation()
+  const schedules = useQuery(schedulesQuery)
+  return (
+    <Card title={t('automation.schedules')}>
+      <Loaded query={schedules} lines={6} height="13rem">
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t('automation.noSchedules')}>{t('automation.noSchedulesText')}</Empty>
+          ) : (
             <div className="table-wrap">
               <table className="blocks">
                 <thead>
                   <tr>
-                    <th>{t('automation.job')}</th>
-                    <th>{t('automation.jobAssets')}</th>
+                    <th>{t('automation.running')}</th>
+                    <th>{t('automation.schedule')}</th>
+                    <th>{t('automation.cron')}</th>
+                    <th>{t('automation.next')}</th>
+                    <th>{t('automation.last')}</th>
                     <th>
                       <span className="sr-only">{t('app.actions')}</span>
                     </th>
                   </tr>
                 </thead>
                 <tbody>
-                  {list.map((job) => (
-                    <tr key={job.name}>
+                  {list.map((schedule) => (
+                    <tr key={schedule.name}>
                       <td>
-                        <Link to="/jobs/$job" params={{ job: job.name }} className="break">
-                          {job.name}
-                        </Link>
-                        <p className="muted small">{job.description}</p>
+                        <ScheduleSwitch schedule={schedule} />
                       </td>
-                      <td data-label={t('automation.jobAssets')}>
-                        <AssetLinks names={job.assets} />
+                      <td>
+                        <Link
+                          to="/automation/schedules/$schedule"
+                          params={{ schedule: schedule.name }}
+                          className="break"
+                        >
+                          {schedule.name}
+                        </Link>
+                        <p className="muted small">
+                          {schedule.description}{' '}
+                          <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
+                            {schedule.job}
+                          </Link>
+                        </p>
+                      </td>
+                      <td data-label={t('automation.cron')}>
+                        <code className="nowrap">{schedule.cron}</code>
+                        <p className="muted small">{schedule.time_zone}</p>
+                      </td>
+                      <td data-label={t('automation.next')}>
+                        {schedule.running && schedule.next_ticks[0] ? (
+                          <Time at={schedule.next_ticks[0]} />
+                        ) : (
+                          <span className="muted">{t('automation.stopped')}</span>
+                        )}
+                      </td>
+                      <td data-label={t('automation.last')}>
+                        {schedule.last_tick ? (
+                          <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
+                            <TickResult tick={schedule.last_tick} />
+                            <span className="small muted">
+                              <Time at={schedule.last_tick.created_at} />
+                            </span>
+                            {schedule.last_tick.run_id ? (
+                              <RunLink id={schedule.last_tick.run_id} />
+                            ) : (
+                              <span className="small">{schedule.last_tick.message}</span>
+                            )}
+                          </span>
+                        ) : (
+                          <span className="muted">{t('app.never')}</span>
+                        )}
                       </td>
                       <td className="right">
-                        <Link to="/jobs/$job" params={{ job: job.name }} className="btn small" aria-label={`${t('automation.launch')}: ${job.name}`}>
-                          <Play size={14} aria-hidden />
-                          {t('automation.launch')}
-                        </Link>
+                        <RunNow schedule={schedule.name} />
                       </td>
                     </tr>
                   ))}
                 </tbody>
               </table>
             </div>
-          )}
-        </Loaded>
-      </Card>
-    </div>
+          )
+        }
+      </Loaded>
+    </Card>
   )
 }
 
-/** Starts and stops a schedule; it moves at once, and back if the server refuses. */
+/** The jobs, with a link to launch each. */
+function Jobs() {
+  const { t } = useTranslation()
+  const jobs = useQuery(jobsQuery)
+  return (
+    <Card title={t('automation.jobs')}>
+      <Loaded query={jobs} lines={4} height="9rem">
+        {(list) => (
+          <div className="table-wrap">
+            <table className="blocks">
+              <thead>
+                <tr>
+                  <th>{t('automation.job')}</th>
+                  <th>{t('automation.jobAssets')}</th>
+                  <th>
+                    <span className="sr-only">{t('app.actions')}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {list.map((job) => (
+                  <tr key={job.name}>
+                    <td>
+                      <Link to="/jobs/$job" params={{ job: job.name }} className="break">
+                        {job.name}
+                      </Link>
+                      <p className="muted small">{job.description}</p>
+                    </td>
+                    <td data-label={t('automation.jobAssets')}>
+                      <AssetLinks names={job.assets} />
+                    </td>
+                    <td className="right">
+                      <Link
+                        to="/jobs/$job"
+                        params={{ job: job.name }}
+                        className="btn small"
+                        aria-label={`${t('automation.launch')}: ${job.name}`}
+                      >
+                        <Play size={14} aria-hidden />
+                        {t('automation.launch')}
+                      </Link>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+/** Starts and stops a schedule. The switch moves at once, and moves back if the request fails. */
 export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
   const { t } = useTranslation()
   const put = (next: Schedule) => {
@@ -157,7 +192,13 @@ export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
     },
   })
   return (
-    <Switch.Root className="switch" aria-label={t('automation.switch', { name: schedule.name })} checked={schedule.running} disabled={turn.isPending} onCheckedChange={(on) => turn.mutate(on)}>
+    <Switch.Root
+      className="switch"
+      aria-label={t('automation.switch', { name: schedule.name })}
+      checked={schedule.running}
+      disabled={turn.isPending}
+      onCheckedChange={(on) => turn.mutate(on)}
+    >
       <Switch.Thumb />
     </Switch.Root>
   )
@@ -167,7 +208,7 @@ export function RunNow({ schedule }: { schedule: string }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const run = useMutation({
-    mutationFn: () => runSchedule({ path: { schedule }, headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: () => runSchedule({ path: { schedule }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
       toast.good(t('automation.runStarted', { id: shortId(data.id) }))
       void navigate({ to: '/runs/$runId', params: { runId: data.id } })
@@ -175,7 +216,13 @@ export function RunNow({ schedule }: { schedule: string }) {
     onError: toast.bad,
   })
   return (
-    <button type="button" className="btn small" aria-label={`${t('automation.runNow')}: ${schedule}`} disabled={run.isPending} onClick={() => run.mutate()}>
+    <button
+      type="button"
+      className="btn small"
+      aria-label={`${t('automation.runNow')}: ${schedule}`}
+      disabled={run.isPending}
+      onClick={() => run.mutate()}
+    >
       <Play size={14} aria-hidden />
       {t('automation.runNow')}
     </button>

@@ -18,13 +18,17 @@ import { itemsOf, Loaded } from '../ui/loaded'
 export function BackfillPage() {
   const { t } = useTranslation()
   const { backfillId: id } = useParams({ from: '/backfills/$backfillId' })
-  useSystemStatus() // tells of progress
+  useSystemStatus() // updates the progress
   const backfill = useQuery(backfillQuery(id))
   const partitions = useInfiniteQuery(backfillPartitionsQuery(id))
   const b = backfill.data
   return (
     <div className="page">
-      <PageHead title={t('backfills.backfill', { id: shortId(id) })} crumbs={[<Link to="/backfills">{t('nav.backfills')}</Link>]} actions={b && <Actions backfill={b} />}>
+      <PageHead
+        title={t('backfills.backfill', { id: shortId(id) })}
+        crumbs={[<Link to="/backfills">{t('nav.backfills')}</Link>]}
+        actions={b && <Actions backfill={b} />}
+      >
         {b && <BackfillBadge status={b.status} />}
       </PageHead>
       <Loaded query={backfill} lines={5} height="12rem">
@@ -41,7 +45,8 @@ export function BackfillPage() {
                 <dd>{b.concurrency}</dd>
                 <dt>{t('backfills.created')}</dt>
                 <dd>
-                  <Time at={b.created_at} absolute /> <span className="muted small">{t('backfills.by', { who: b.created_by })}</span>
+                  <Time at={b.created_at} absolute />{' '}
+                  <span className="muted small">{t('backfills.by', { who: b.created_by })}</span>
                 </dd>
                 <dt>{t('backfills.ended')}</dt>
                 <dd>{b.ended_at ? <Time at={b.ended_at} absolute /> : <span className="muted">–</span>}</dd>
@@ -93,7 +98,8 @@ function Actions({ backfill: b }: { backfill: Backfill }) {
   const { t } = useTranslation()
   const path = { backfill_id: b.id }
   const act = useMutation({
-    mutationFn: (what: 'pause' | 'resume' | 'cancel' | 'retry') => ({ pause: pauseBackfill, resume: resumeBackfill, cancel: cancelBackfill, retry: retryBackfill })[what]({ path }),
+    mutationFn: (what: 'pause' | 'resume' | 'cancel' | 'retry') =>
+      ({ pause: pauseBackfill, resume: resumeBackfill, cancel: cancelBackfill, retry: retryBackfill })[what]({ path }),
     onSuccess: ({ data }) => {
       queryClient.setQueryData(['backfills', b.id], data)
       void queryClient.invalidateQueries({ queryKey: ['backfills'] })
@@ -117,7 +123,12 @@ function Actions({ backfill: b }: { backfill: Backfill }) {
           {t('backfills.resume')}
         </button>
       ) : (
-        <button type="button" className="btn" disabled={act.isPending || b.status !== 'running'} onClick={() => act.mutate('pause')}>
+        <button
+          type="button"
+          className="btn"
+          disabled={act.isPending || b.status !== 'running'}
+          onClick={() => act.mutate('pause')}
+        >
           <Pause size={16} aria-hidden />
           {t('backfills.pause')}
         </button>

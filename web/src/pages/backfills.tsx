@@ -10,7 +10,7 @@ import { assetsQuery, backfillsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { BackfillBadge, BackfillProgress } from '../ui/backfill'
 import { Card, Empty, Field, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice } from '../ui/choice'
@@ -20,17 +20,20 @@ import { Problem } from '../ui/problem'
 
 export function Backfills() {
   const { t } = useTranslation()
-  useSystemStatus() // tells of progress
+  useSystemStatus() // updates the progress
   const query = useInfiniteQuery(backfillsQuery)
   return (
     <div className="page">
       <PageHead title={t('backfills.title')} />
-      <Start />
+      <BackfillForm />
       <Card label={t('backfills.title')} title={t('backfills.all')}>
         <Loaded query={itemsOf(query)} lines={4}>
           {(items) =>
             items.length === 0 ? (
-              <Empty title={t('backfills.none')} command={`explorer backfill start fetch_parliament_session_bills --only missing --dry-run${serverFlag}`}>
+              <Empty
+                title={t('backfills.none')}
+                command={`explorer backfill start fetch_parliament_session_bills --only missing --dry-run${serverFlag}`}
+              >
                 {t('backfills.noneText')}
               </Empty>
             ) : (
@@ -78,8 +81,8 @@ export function Backfills() {
   )
 }
 
-/** A form for a new backfill, which says what it would do before it does it. */
-function Start() {
+/** The form for a new backfill, with a preview of its plan. */
+function BackfillForm() {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ from: '/backfills' })
@@ -91,7 +94,10 @@ function Start() {
   const [concurrency, setConcurrency] = useState('2')
   const [plan, setPlan] = useState<BackfillPlan>()
   const request = (): StartBackfillRequest => ({
-    selection: selection.trim(), only, concurrency: Number(concurrency), range: from.trim() || to.trim() ? { from: from.trim() || undefined, to: to.trim() || undefined } : undefined,
+    selection: selection.trim(),
+    only,
+    concurrency: Number(concurrency),
+    range: from.trim() || to.trim() ? { from: from.trim() || undefined, to: to.trim() || undefined } : undefined,
   })
   const dry = useMutation({
     mutationFn: () => startBackfill({ body: { ...request(), dry_run: true } }),
@@ -99,7 +105,7 @@ function Start() {
     onError: () => setPlan(undefined),
   })
   const start = useMutation({
-    mutationFn: () => startBackfill({ body: request(), headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: () => startBackfill({ body: request(), headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
       const { id } = data as { id: string }
       toast.good(t('assets.backfillStarted', { id: shortId(id) }))
@@ -124,18 +130,70 @@ function Start() {
       >
         <div className="filters">
           <Field label={t('backfills.selection')} id="bf-assets">
-            <input id="bf-assets" type="text" list="bf-list" required value={selection} maxLength={1000} spellCheck={false} style={{ width: '20rem' }} aria-describedby="bf-help" onChange={(e) => edit(() => setSelection(e.target.value))} />
-            <datalist id="bf-list">{assets.data?.filter((a) => a.partitions).map((a) => <option key={a.name} value={a.name} />)}</datalist>
+            <input
+              id="bf-assets"
+              type="text"
+              list="bf-list"
+              required
+              value={selection}
+              maxLength={1000}
+              spellCheck={false}
+              style={{ width: '20rem' }}
+              aria-describedby="bf-help"
+              onChange={(e) => edit(() => setSelection(e.target.value))}
+            />
+            <datalist id="bf-list">
+              {assets.data
+                ?.filter((a) => a.partitions)
+                .map((a) => (
+                  <option key={a.name} value={a.name} />
+                ))}
+            </datalist>
           </Field>
           <Field label={t('backfills.from')} id="bf-from">
-            <input id="bf-from" type="text" value={from} maxLength={201} style={{ width: '9rem' }} aria-describedby="bf-help" onChange={(e) => edit(() => setFrom(e.target.value))} />
+            <input
+              id="bf-from"
+              type="text"
+              value={from}
+              maxLength={201}
+              style={{ width: '9rem' }}
+              aria-describedby="bf-help"
+              onChange={(e) => edit(() => setFrom(e.target.value))}
+            />
           </Field>
           <Field label={t('backfills.to')} id="bf-to">
-            <input id="bf-to" type="text" value={to} maxLength={201} style={{ width: '9rem' }} aria-describedby="bf-help" onChange={(e) => edit(() => setTo(e.target.value))} />
+            <input
+              id="bf-to"
+              type="text"
+              value={to}
+              maxLength={201}
+              style={{ width: '9rem' }}
+              aria-describedby="bf-help"
+              onChange={(e) => edit(() => setTo(e.target.value))}
+            />
           </Field>
-          <Choice id="bf-only" label={t('backfills.only')} value={only} all={t('backfills.onlyAll')} options={[['missing', t('backfills.onlyMissing')], ['failed', t('backfills.onlyFailed')]]} onChange={(v) => edit(() => setOnly(v))} />
+          <Choice
+            id="bf-only"
+            label={t('backfills.only')}
+            value={only}
+            all={t('backfills.onlyAll')}
+            options={[
+              ['missing', t('backfills.onlyMissing')],
+              ['failed', t('backfills.onlyFailed')],
+            ]}
+            onChange={(v) => edit(() => setOnly(v))}
+          />
           <Field label={t('backfills.concurrency')} id="bf-at">
-            <input id="bf-at" type="number" min={1} max={100} required value={concurrency} style={{ width: '5rem', minWidth: '5rem' }} onChange={(e) => edit(() => setConcurrency(e.target.value))} />
+            <input
+              id="bf-at"
+              type="number"
+              min={1}
+              max={100}
+              required
+              value={concurrency}
+              style={{ width: '5rem', minWidth: '5rem' }}
+              onChange={(e) => edit(() => setConcurrency(e.target.value))}
+            />
           </Field>
           <button type="submit" className="btn" disabled={dry.isPending || selection.trim() === ''}>
             {t('backfills.dryRun')}

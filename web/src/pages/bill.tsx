@@ -12,7 +12,7 @@ import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
 import { RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
-import { Happenings, OtherSession, Outcome, References, Speeches, Votes } from './bill-record'
+import { BillEvents, OtherSession, Outcome, References, Speeches, Votes } from '../features/bill-record'
 
 export function BillPage() {
   const { t, i18n } = useTranslation()
@@ -62,7 +62,7 @@ export function BillPage() {
             <div className="grid two">
               <Votes bill={b} />
               <div className="stack">
-                <Happenings bill={b} />
+                <BillEvents bill={b} />
                 <Speeches speeches={b.speeches} />
               </div>
             </div>
@@ -107,14 +107,20 @@ function Titles({ bill, language, name }: { bill: Bill; language: 'en' | 'fr'; n
 }
 
 function Summary({ html, language }: { html: string | null; language: 'en' | 'fr' }) {
-  // The server hands out summaries and notes as sanitised HTML only.
-  return html ? <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} /> : <p className="muted">–</p>
+  // The server sanitises the HTML of summaries and notes.
+  return html ? (
+    <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} />
+  ) : (
+    <p className="muted">–</p>
+  )
 }
 
-/** The sponsor, with what that person was then. */
+/** The sponsor, with the office held at that time. */
 function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
   const { i18n } = useTranslation()
-  const what = [inLanguage(sponsor.office, i18n.language), inLanguage(sponsor.riding, i18n.language)].filter(Boolean).join(', ')
+  const what = [inLanguage(sponsor.office, i18n.language), inLanguage(sponsor.riding, i18n.language)]
+    .filter(Boolean)
+    .join(', ')
   return (
     <span className="stack tight">
       <span>
@@ -135,7 +141,11 @@ function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
 function Facts({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const rows: [string, ReactNode][] = [
-    [t('bills.type'), inLanguage(bill.bill_type, i18n.language) ?? (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null)],
+    [
+      t('bills.type'),
+      inLanguage(bill.bill_type, i18n.language) ??
+        (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null),
+    ],
     [t('bills.sponsor'), bill.sponsor && <SponsorName key="sponsor" sponsor={bill.sponsor} />],
     [t('bills.form'), inLanguage(bill.form, i18n.language)],
     [t('bills.chamber'), t(`bills.${bill.home_chamber}`)],
@@ -151,13 +161,23 @@ function Facts({ bill }: { bill: BillDetail }) {
         <ul className="stack tight">
           {bill.committees.map((c) => (
             <li key={c.chamber + c.acronym}>
-              {inLanguage(c.name, i18n.language)} <span className="muted small">({[c.acronym, t(`bills.${c.chamber}`)].filter(Boolean).join(', ')})</span>
+              {inLanguage(c.name, i18n.language)}{' '}
+              <span className="muted small">({[c.acronym, t(`bills.${c.chamber}`)].filter(Boolean).join(', ')})</span>
             </li>
           ))}
         </ul>
       ),
     ],
-    [t('bills.preStudy'), bill.senate_pre_study && [inLanguage(bill.senate_pre_study.name, i18n.language) ?? bill.senate_pre_study.committee, bill.senate_pre_study.in_progress && t('bills.underWay')].filter(Boolean).join(' · ')],
+    [
+      t('bills.preStudy'),
+      bill.senate_pre_study &&
+        [
+          inLanguage(bill.senate_pre_study.name, i18n.language) ?? bill.senate_pre_study.committee,
+          bill.senate_pre_study.in_progress && t('bills.underWay'),
+        ]
+          .filter(Boolean)
+          .join(' · '),
+    ],
     [
       t('bills.related'),
       bill.related_bills.length > 0 && (
@@ -241,7 +261,8 @@ function Stages({ bill }: { bill: BillDetail }) {
       ) : (
         <ol className="stages">
           {stages.map((stage, i) => {
-            const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
+            const header =
+              stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
             return (
               <li key={i} className={stage.state}>
                 <span className="mark" />
@@ -251,7 +272,10 @@ function Stages({ bill }: { bill: BillDetail }) {
                   {stage.committee && <span className="muted small"> ({stage.committee})</span>}
                 </span>
                 <span className="muted small nowrap num">
-                  {t(`bills.stage_${stage.state}`)} {stage.completed_on && stage.started_on && stage.started_on < stage.completed_on ? `${stage.started_on} – ${stage.completed_on}` : (stage.state_since ?? stage.started_on)}
+                  {t(`bills.stage_${stage.state}`)}{' '}
+                  {stage.completed_on && stage.started_on && stage.started_on < stage.completed_on
+                    ? `${stage.started_on} – ${stage.completed_on}`
+                    : (stage.state_since ?? stage.started_on)}
                 </span>
               </li>
             )

@@ -15,12 +15,18 @@ export function Bills() {
   const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/bills' })
   const navigate = useNavigate({ from: '/bills' })
-  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const set = (change: Partial<typeof search>) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
   const [session, setSession] = useDraft(search.session ?? '', (value) => set({ session: value.trim() || undefined }))
   const wrongSession = session.trim() !== '' && !sessionPattern.test(session.trim())
   const filters = useMemo<BillFilters>(
-    () => ({ q: search.q, session: search.session && sessionPattern.test(search.session) ? search.session : undefined, status: search.status, law: search.law === undefined ? undefined : search.law === 'true' }),
+    () => ({
+      q: search.q,
+      session: search.session && sessionPattern.test(search.session) ? search.session : undefined,
+      status: search.status,
+      law: search.law === undefined ? undefined : search.law === 'true',
+    }),
     [search.q, search.session, search.status, search.law],
   )
   const query = useInfiniteQuery({ ...billsQuery(filters), placeholderData: (old) => old })
@@ -33,18 +39,51 @@ export function Bills() {
       <PageHead title={t('bills.title')} />
       <div className="filters" role="search">
         <Field label={t('bills.search')} id="q">
-          <input id="q" type="search" value={q} maxLength={200} placeholder={t('bills.searchPlaceholder')} style={{ width: '16rem' }} onChange={(e) => setQ(e.target.value)} />
+          <input
+            id="q"
+            type="search"
+            value={q}
+            maxLength={200}
+            placeholder={t('bills.searchPlaceholder')}
+            style={{ width: '16rem' }}
+            onChange={(e) => setQ(e.target.value)}
+          />
         </Field>
         <Field label={t('bills.session')} id="session">
-          <input id="session" type="text" list="sessions" value={session} placeholder={t('bills.sessionPlaceholder')} style={{ width: '8rem' }} aria-invalid={wrongSession} aria-describedby={wrongSession ? 'session-wrong' : undefined} onChange={(e) => setSession(e.target.value)} />
+          <input
+            id="session"
+            type="text"
+            list="sessions"
+            value={session}
+            placeholder={t('bills.sessionPlaceholder')}
+            style={{ width: '8rem' }}
+            aria-invalid={wrongSession}
+            aria-describedby={wrongSession ? 'session-wrong' : undefined}
+            onChange={(e) => setSession(e.target.value)}
+          />
           <datalist id="sessions">
             {sessions.map((s) => (
               <option key={s} value={s} />
             ))}
           </datalist>
         </Field>
-        <Choice id="bill-status" label={t('bills.status')} value={search.status} options={Object.entries(billStatuses).map(([code, words]) => [code, words[language]])} onChange={(status) => set({ status })} />
-        <Choice id="law" label={t('bills.law')} value={search.law} options={[['true', t('bills.isLaw')], ['false', t('bills.notLaw')]]} onChange={(law) => set({ law })} />
+        <Choice
+          id="bill-status"
+          label={t('bills.status')}
+          value={search.status}
+          options={Object.entries(billStatuses).map(([code, words]) => [code, words[language]])}
+          onChange={(status) => set({ status })}
+        />
+        <Choice
+          id="law"
+          label={t('bills.law')}
+          value={search.law}
+          options={[
+            ['true', t('bills.isLaw')],
+            ['false', t('bills.notLaw')],
+          ]}
+          onChange={(law) => set({ law })}
+        />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       {wrongSession && (
@@ -71,7 +110,12 @@ export function Bills() {
                     {items.map((bill) => (
                       <tr key={bill.id}>
                         <td>
-                          <Link to="/bills/$session/$number" params={billParams(bill.id)} className="nowrap" style={{ fontWeight: 600 }}>
+                          <Link
+                            to="/bills/$session/$number"
+                            params={billParams(bill.id)}
+                            className="nowrap"
+                            style={{ fontWeight: 600 }}
+                          >
                             {bill.number}
                           </Link>
                         </td>
@@ -80,10 +124,19 @@ export function Bills() {
                         </td>
                         <td style={{ width: '52%' }}>
                           {inLanguage(bill.short_title, language) ?? inLanguage(bill.title, language)}
-                          {inLanguage(bill.short_title, language) && inLanguage(bill.short_title, language) !== inLanguage(bill.title, language) && <p className="muted small">{inLanguage(bill.title, language)}</p>}
+                          {inLanguage(bill.short_title, language) &&
+                            inLanguage(bill.short_title, language) !== inLanguage(bill.title, language) && (
+                              <p className="muted small">{inLanguage(bill.title, language)}</p>
+                            )}
                         </td>
                         <td className="small">
-                          {bill.law ? <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{inLanguage(bill.status, language)}</span> : inLanguage(bill.status, language)}
+                          {bill.law ? (
+                            <span className="badge good" style={{ paddingLeft: '0.55rem' }}>
+                              {inLanguage(bill.status, language)}
+                            </span>
+                          ) : (
+                            inLanguage(bill.status, language)
+                          )}
                         </td>
                         <td className="nowrap num small" data-label={t('bills.introduced')}>
                           {bill.introduced_on ?? <span className="muted">–</span>}

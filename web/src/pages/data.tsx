@@ -9,7 +9,7 @@ import { webAddress } from '../lib/same-site'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
 
-/** Feeds to subscribe to, files to download, and the report on the quality of it all. */
+/** Feeds, downloads and the data quality report. */
 export function Data() {
   const { t } = useTranslation()
   return (
@@ -38,11 +38,24 @@ function Feeds() {
             {feeds.map((f) => (
               <li key={f.name} className="row wrap between">
                 <span>
-                  {inLanguage(f.title, i18n.language)} {f.updated_at && <span className="muted small"><Time at={f.updated_at} /></span>}
+                  {inLanguage(f.title, i18n.language)}{' '}
+                  {f.updated_at && (
+                    <span className="muted small">
+                      <Time at={f.updated_at} />
+                    </span>
+                  )}
                 </span>
                 <span className="row">
                   {(['rss', 'atom', 'json'] as const).map((form) => (
-                    <a key={form} className="btn small ghost" href={serverUrl(`feeds/${f.name}.${form}?lang=${i18n.language}`)} aria-label={t('feeds.of', { form: form.toUpperCase(), title: inLanguage(f.title, i18n.language) })}>
+                    <a
+                      key={form}
+                      className="btn small ghost"
+                      href={serverUrl(`feeds/${f.name}.${form}?lang=${i18n.language}`)}
+                      aria-label={t('feeds.of', {
+                        form: form.toUpperCase(),
+                        title: inLanguage(f.title, i18n.language),
+                      })}
+                    >
                       {form.toUpperCase()}
                     </a>
                   ))}
@@ -114,13 +127,14 @@ interface Report {
   coverage: { session: string; bills: number; missing: number; fields: Record<string, number> }[]
   first_differences: { bill: string; field: string; openparliament: string; legisinfo: string }[]
   missing: { bill: string; since: string }[]
-  // Reports made by a program before 0.3 lack these.
+  // Reports made by versions before 0.3 lack these fields.
   bills_lagging?: number
   longest_lag_seconds?: number
   lagging?: { bill: string; session: string; reason: string; since: string }[]
 }
 
-const isReport = (metadata: unknown): metadata is Report => typeof metadata === 'object' && metadata !== null && Array.isArray((metadata as Report).coverage)
+const isReport = (metadata: unknown): metadata is Report =>
+  typeof metadata === 'object' && metadata !== null && Array.isArray((metadata as Report).coverage)
 
 function Quality() {
   const { t } = useTranslation()
@@ -137,17 +151,24 @@ function Quality() {
       <Loaded query={query} lines={6}>
         {(latest) => {
           const report: unknown = latest[0]?.metadata
-          if (!latest[0] || !isReport(report)) return <Empty title={t('quality.none')} command={'explorer materialize data_quality' + serverFlag} />
+          if (!latest[0] || !isReport(report))
+            return <Empty title={t('quality.none')} command={'explorer materialize data_quality' + serverFlag} />
           const fields = Object.keys(report.coverage[0]?.fields ?? {}).sort()
           return (
             <div className="stack" style={{ padding: '1rem 0' }}>
               <p style={{ padding: '0 1rem' }}>
-                {t('quality.summary', { bills: report.bills_total, differences: report.differences, missing: report.bills_missing, linked: report.sponsors_linked, sponsors: report.sponsors_with_person_id })}{' '}
+                {t('quality.summary', {
+                  bills: report.bills_total,
+                  differences: report.differences,
+                  missing: report.bills_missing,
+                  linked: report.sponsors_linked,
+                  sponsors: report.sponsors_with_person_id,
+                })}{' '}
                 <span className="muted small">
                   <Time at={latest[0].created_at} />
                 </span>
               </p>
-              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached by keyboard */}
+              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls */}
               <div className="table-wrap" role="region" aria-label={t('quality.coverage')} tabIndex={0}>
                 <table>
                   <thead>
@@ -190,7 +211,9 @@ function Quality() {
               )}
               {report.bills_lagging !== undefined && (
                 <p style={{ padding: '0 1rem' }}>
-                  {report.bills_lagging === 0 ? t('quality.noneLags') : t('quality.lags', { count: report.bills_lagging })}
+                  {report.bills_lagging === 0
+                    ? t('quality.noneLags')
+                    : t('quality.lags', { count: report.bills_lagging })}
                   {(report.lagging ?? []).map((l, i) => (
                     <span key={l.bill} className="small">
                       {i > 0 ? ', ' : ' '}

@@ -16,7 +16,8 @@ export function FetchLogs() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/fetch-logs' })
   const navigate = useNavigate({ from: '/fetch-logs' })
-  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const set = (change: Partial<typeof search>) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const query = useInfiniteQuery(fetchLogsQuery({ status: search.status, source: search.source, run_id: search.run }))
   const logs = itemsOf(query)
   const filtered = Object.values(search).some((v) => v !== undefined)
@@ -25,8 +26,20 @@ export function FetchLogs() {
     <div className="page">
       <PageHead title={t('fetch.title')} />
       <div className="filters" role="search">
-        <Choice id="fetch-status" label={t('fetch.status')} value={search.status} options={fetchStatuses.map((v) => [v, t(`status.${v}`)])} onChange={(status) => set({ status })} />
-        <Choice id="fetch-source" label={t('fetch.source')} value={search.source} options={sources.map((v) => [v, v])} onChange={(source) => set({ source })} />
+        <Choice
+          id="fetch-status"
+          label={t('fetch.status')}
+          value={search.status}
+          options={fetchStatuses.map((v) => [v, t(`status.${v}`)])}
+          onChange={(status) => set({ status })}
+        />
+        <Choice
+          id="fetch-source"
+          label={t('fetch.source')}
+          value={search.source}
+          options={sources.map((v) => [v, v])}
+          onChange={(source) => set({ source })}
+        />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       <Card label={t('fetch.title')}>
@@ -91,7 +104,9 @@ function Row({ log }: { log: FetchLog }) {
         <AssetLink name={log.asset} />
         {details && (
           <details className="small">
-            <summary>{log.errors.length > 0 ? t('fetch.errors', { count: log.errors.length }) : t('fetch.params')}</summary>
+            <summary>
+              {log.errors.length > 0 ? t('fetch.errors', { count: log.errors.length }) : t('fetch.params')}
+            </summary>
             <p className="row wrap" style={{ gap: '0.25rem', margin: '0.3rem 0' }}>
               {Object.entries(log.params).map(([key, value]) => (
                 <span key={key} className="tag">
@@ -114,7 +129,9 @@ function Row({ log }: { log: FetchLog }) {
       </td>
       <td className="small num" data-label={t('fetch.records')}>
         {t('fetch.succeeded', { count: log.records_succeeded })}
-        {log.records_failed > 0 && <span style={{ color: 'var(--bad)' }}> · {t('fetch.failed', { count: log.records_failed })}</span>}
+        {log.records_failed > 0 && (
+          <span style={{ color: 'var(--bad)' }}> · {t('fetch.failed', { count: log.records_failed })}</span>
+        )}
         <span className="muted"> / {number(log.records_attempted, i18n.language)}</span>
       </td>
       <td className="right small num" data-label={t('fetch.duration')}>

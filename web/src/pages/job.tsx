@@ -12,7 +12,7 @@ import { AssetLinks, Name } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { RunTable } from '../ui/run-table'
 
-const Launchpad = lazy(() => import('./launchpad'))
+const Launchpad = lazy(() => import('../features/launchpad'))
 
 export function JobPage() {
   const { t, i18n } = useTranslation()
@@ -20,11 +20,20 @@ export function JobPage() {
   const job = useQuery(jobQuery(name))
   const assets = useQuery(assetsQuery)
   const runs = useInfiniteQuery(runsQuery({ job: name }))
-  const both = { data: assets.data && job.data, error: job.error ?? assets.error, refetch: () => Promise.all([job.refetch(), assets.refetch()]) }
-  const assetsOf = (j: Job) => j.assets.map((a) => assets.data?.find((b) => b.name === a)).filter((a): a is Asset => a !== undefined)
+  const both = {
+    data: assets.data && job.data,
+    error: job.error ?? assets.error,
+    refetch: () => Promise.all([job.refetch(), assets.refetch()]),
+  }
+  const assetsOf = (j: Job) =>
+    j.assets.map((a) => assets.data?.find((b) => b.name === a)).filter((a): a is Asset => a !== undefined)
   return (
     <div className="page">
-      <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.jobs')]} />
+      <PageHead
+        title={name}
+        heading={<Name>{name}</Name>}
+        crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.jobs')]}
+      />
       <Loaded query={both} lines={6} height="20rem">
         {(data) => (
           <div className="grid two">
@@ -58,7 +67,9 @@ export function JobPage() {
       </Loaded>
       <Card title={t('automation.runs')}>
         <Loaded query={itemsOf(runs)} lines={4}>
-          {(items) => (items.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={items} />)}
+          {(items) =>
+            items.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={items} />
+          }
         </Loaded>
         <LoadMore query={runs} />
       </Card>

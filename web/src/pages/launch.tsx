@@ -5,9 +5,9 @@ import { useTranslation } from 'react-i18next'
 import { assetsQuery } from '../app/queries'
 import { Card, Empty, PageHead, Skeleton } from '../ui/basics'
 import { Problem } from '../ui/problem'
-import Launchpad from './launchpad'
+import Launchpad from '../features/launchpad'
 
-/** The launchpad for several assets together, in one run. */
+/** The launchpad for a run of several assets. */
 export function Launch() {
   const { t } = useTranslation()
   const { assets: wanted = '' } = useSearch({ from: '/launch' })
@@ -16,7 +16,15 @@ export function Launch() {
   const chosen = assets.data?.filter((a) => names.includes(a.name))
   return (
     <div className="page">
-      <PageHead title={t('launch.title')} crumbs={[<Link to="/assets" search={{ view: 'graph' }}>{t('nav.assets')}</Link>, t('launch.title')]} />
+      <PageHead
+        title={t('launch.title')}
+        crumbs={[
+          <Link to="/assets" search={{ view: 'graph' }}>
+            {t('nav.assets')}
+          </Link>,
+          t('launch.title'),
+        ]}
+      />
       {assets.error && !assets.data ? (
         <Problem error={assets.error} retry={() => void assets.refetch()} />
       ) : !chosen ? (

@@ -5,7 +5,7 @@ import { RotateCw } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { useProgress, useSystemStatus } from '../app/live'
+import { useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { useRetry } from '../ui/actions'
@@ -13,13 +13,15 @@ import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { AssetHealth } from '../ui/asset-state'
 import { Loaded } from '../ui/loaded'
+import { StepProgress } from '../ui/step-progress'
 import { Timeline } from '../ui/timeline'
 
-const shown = 500
+/** The maximum number of runs in the timeline. */
+const timelineLimit = 500
 
 export function Overview() {
   const { t } = useTranslation()
-  const recent = useQuery(recentRunsQuery({}, shown, 24))
+  const recent = useQuery(recentRunsQuery({}, timelineLimit, 24))
   const failed = useQuery(recentRunsQuery({ status: 'failure' }, 100, 24))
   const running = useQuery(recentRunsQuery({ status: 'started' }, 100))
   const status = useSystemStatus()
@@ -31,7 +33,13 @@ export function Overview() {
       <PageHead title={t('overview.title')} />
       <div className="grid stats">
         <Stat label={t('overview.runningNow')} value={count(running.data)} to="/runs" search={{ status: 'started' }} />
-        <Stat label={t('overview.failed24')} value={count(failed.data)} tone={failures.length > 0 ? 'bad' : undefined} to="/runs" search={{ status: 'failure', period: '24h' }} />
+        <Stat
+          label={t('overview.failed24')}
+          value={count(failed.data)}
+          tone={failures.length > 0 ? 'bad' : undefined}
+          to="/runs"
+          search={{ status: 'failure', period: '24h' }}
+        />
         <Stat label={t('overview.waiting')} value={waiting} to="/system" />
         <Stat label={t('overview.workers')} value={alive} tone={alive === 0 ? 'bad' : undefined} to="/system" />
       </div>
@@ -40,7 +48,7 @@ export function Overview() {
           <Loaded query={failed}>
             {({ items }) =>
               items.length === 0 ? (
-                <Quiet>{t('overview.noFailures')}</Quiet>
+                <QuietNote>{t('overview.noFailures')}</QuietNote>
               ) : (
                 <ul className="list">
                   {items.slice(0, 8).map((run) => (
@@ -55,9 +63,9 @@ export function Overview() {
           <Loaded query={running}>
             {({ items }) =>
               items.length === 0 ? (
-                <Quiet>
+                <QuietNote>
                   {t('overview.nothingRuns')} <MaterializeSomething small />
-                </Quiet>
+                </QuietNote>
               ) : (
                 <ul className="list">
                   {items.slice(0, 12).map((run) => (
@@ -73,13 +81,24 @@ export function Overview() {
         <Loaded query={recent} lines={3} height="9rem">
           {({ items, next_cursor }) =>
             items.length === 0 ? (
-              <Empty title={t('overview.noRuns')} command={'explorer materialize fetch_latest_bills' + serverFlag} action={<MaterializeSomething />}>
+              <Empty
+                title={t('overview.noRuns')}
+                command={'explorer materialize fetch_latest_bills' + serverFlag}
+                action={<MaterializeSomething />}
+              >
                 {t('overview.noRunsText')}
               </Empty>
             ) : (
               <>
-                <Timeline runs={items} hours={24} label={t('overview.timelineLabel', { total: items.length, failed: items.filter((r) => r.status === 'failure').length })} />
-                {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
+                <Timeline
+                  runs={items}
+                  hours={24}
+                  label={t('overview.timelineLabel', {
+                    total: items.length,
+                    failed: items.filter((r) => r.status === 'failure').length,
+                  })}
+                />
+                {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: timelineLimit })}</p>}
               </>
             )
           }
@@ -87,7 +106,7 @@ export function Overview() {
       </Card>
       <div className="grid two">
         <NextTicks />
-        <Ages />
+        <AssetAges />
       </div>
     </div>
   )
@@ -97,7 +116,14 @@ function count(page: { items: unknown[]; next_cursor: string | null } | undefine
   return page && (page.next_cursor ? `${page.items.length}+` : page.items.length)
 }
 
-function Stat({ label, value, tone, ...link }: { label: string; value: number | string | undefined; tone?: 'bad' } & ({ to: '/runs'; search: { status?: 'started' | 'failure'; period?: '24h' } } | { to: '/system' })) {
+function Stat({
+  label,
+  value,
+  tone,
+  ...link
+}: { label: string; value: number | string | undefined; tone?: 'bad' } & (
+  { to: '/runs'; search: { status?: 'started' | 'failure'; period?: '24h' } } | { to: '/system' }
+)) {
   return (
     <Link {...link} className="card stat">
       <span className="value" style={tone === 'bad' ? { color: 'var(--bad)' } : undefined}>
@@ -108,7 +134,7 @@ function Stat({ label, value, tone, ...link }: { label: string; value: number | 
   )
 }
 
-function Quiet({ children }: { children: ReactNode }) {
+function QuietNote({ children }: { children: ReactNode }) {
   return (
     <p className="muted" style={{ padding: '1rem' }}>
       {children}
@@ -141,7 +167,14 @@ function Failure({ run }: { run: Run }) {
           <span className="muted small">
             <Time at={run.ended_at ?? run.created_at} />
           </span>
-          <button type="button" className="btn small" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: true })} aria-label={`${t('runs.retryFromFailure')}: ${run.id}`} title={t('runs.retryFromFailure')}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={retry.isPending}
+            onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
+            aria-label={`${t('runs.retryFromFailure')}: ${run.id}`}
+            title={t('runs.retryFromFailure')}
+          >
             <RotateCw size={14} aria-hidden />
             {t('runs.retry')}
           </button>
@@ -170,24 +203,9 @@ function RunningRun({ run }: { run: Run }) {
       {run.steps
         .filter((s) => s.status === 'started')
         .map((s) => (
-          <StepProgress key={s.asset} run={run.id} asset={s.asset} />
+          <StepProgress key={s.asset} run={run.id} asset={s.asset} placeholder />
         ))}
     </li>
-  )
-}
-
-function StepProgress({ run, asset }: { run: string; asset: string }) {
-  const progress = useProgress(run, asset)
-  const share = progress && progress.total > 0 ? progress.done / progress.total : 0
-  return (
-    <div className="row">
-      <div className="progress grow" role="progressbar" aria-label={asset} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)}>
-        <div style={{ width: `${share * 100}%` }} />
-      </div>
-      <span className="small muted num" style={{ minWidth: '5rem', textAlign: 'right' }}>
-        {progress ? `${progress.done} / ${progress.total}` : '…'}
-      </span>
-    </div>
   )
 }
 
@@ -204,9 +222,9 @@ function NextTicks() {
       <Loaded query={schedules}>
         {() =>
           ticks.length === 0 ? (
-            <Quiet>
+            <QuietNote>
               {t('overview.noTicks')} <Link to="/automation">{t('overview.startSchedule')}</Link>
-            </Quiet>
+            </QuietNote>
           ) : (
             <ul className="list">
               {ticks.map(({ at, schedule }) => (
@@ -227,7 +245,7 @@ function NextTicks() {
   )
 }
 
-function Ages() {
+function AssetAges() {
   const { t } = useTranslation()
   const assets = useQuery(assetsQuery)
   return (
@@ -239,7 +257,13 @@ function Ages() {
               <li key={asset.name} className="row between wrap">
                 <AssetLink name={asset.name} />
                 <AssetHealth asset={asset} />
-                <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
+                <span className="muted small">
+                  {asset.last_materialization ? (
+                    <Time at={asset.last_materialization.created_at} />
+                  ) : (
+                    t('assets.neverMaterialized')
+                  )}
+                </span>
               </li>
             ))}
           </ul>

@@ -22,7 +22,11 @@ export function PoliticianPage() {
         {(p) => {
           const facts: [string, ReactNode][] = [
             [t('politicians.party'), inLanguage(p.party, i18n.language)],
-            [t('politicians.riding'), inLanguage(p.riding, i18n.language) && [inLanguage(p.riding, i18n.language), p.province].filter(Boolean).join(', ')],
+            [
+              t('politicians.riding'),
+              inLanguage(p.riding, i18n.language) &&
+                [inLanguage(p.riding, i18n.language), p.province].filter(Boolean).join(', '),
+            ],
             [t('politicians.member'), p.current ? t('politicians.now') : t('politicians.before')],
             [
               t('politicians.memberships'),
@@ -30,24 +34,36 @@ export function PoliticianPage() {
                 <ul className="stack tight">
                   {p.memberships.map((m, i) => (
                     <li key={i}>
-                      {inLanguage(m.label, i18n.language) ?? inLanguage(m.party, i18n.language) ?? '–'} {m.started_on && <span className="muted small num">{[m.started_on, m.ended_on].filter(Boolean).join(' – ')}</span>}
+                      {inLanguage(m.label, i18n.language) ?? inLanguage(m.party, i18n.language) ?? '–'}{' '}
+                      {m.started_on && (
+                        <span className="muted small num">
+                          {[m.started_on, m.ended_on].filter(Boolean).join(' – ')}
+                        </span>
+                      )}
                     </li>
                   ))}
                 </ul>
               ),
             ],
-            [t('bills.links'), <a key="op" href={webAddress(p.openparliament_url)} rel="noreferrer">openparliament.ca</a>],
+            [
+              t('bills.links'),
+              <a key="op" href={webAddress(p.openparliament_url)} rel="noreferrer">
+                openparliament.ca
+              </a>,
+            ],
           ]
           return (
             <>
               <Card title={t('bills.about')} padded>
                 <dl className="facts">
-                  {facts.filter(([, value]) => value).map(([title, value]) => (
-                    <div key={title} style={{ display: 'contents' }}>
-                      <dt>{title}</dt>
-                      <dd>{value}</dd>
-                    </div>
-                  ))}
+                  {facts
+                    .filter(([, value]) => value)
+                    .map(([title, value]) => (
+                      <div key={title} style={{ display: 'contents' }}>
+                        <dt>{title}</dt>
+                        <dd>{value}</dd>
+                      </div>
+                    ))}
                 </dl>
               </Card>
               <Card
@@ -69,7 +85,11 @@ export function PoliticianPage() {
                     {p.sponsored_bills.map((b) => (
                       <li key={b.id} className="row wrap between">
                         <Link to="/bills/$session/$number" params={billParams(b.id)}>
-                          {b.number} <span className="muted">({b.parliament}-{b.session})</span> {inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language)}
+                          {b.number}{' '}
+                          <span className="muted">
+                            ({b.parliament}-{b.session})
+                          </span>{' '}
+                          {inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language)}
                         </Link>
                         <span className="muted small">{inLanguage(b.status, i18n.language)}</span>
                       </li>

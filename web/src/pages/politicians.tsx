@@ -14,18 +14,38 @@ export function Politicians() {
   const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/politicians' })
   const navigate = useNavigate({ from: '/politicians' })
-  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const set = (change: Partial<typeof search>) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
-  const query = useInfiniteQuery({ ...politiciansQuery({ q: search.q, current: search.current === undefined ? undefined : search.current === 'true' }), placeholderData: (old) => old })
+  const query = useInfiniteQuery({
+    ...politiciansQuery({ q: search.q, current: search.current === undefined ? undefined : search.current === 'true' }),
+    placeholderData: (old) => old,
+  })
   const filtered = Object.values(search).some((v) => v !== undefined)
   return (
     <div className="page">
       <PageHead title={t('politicians.title')} />
       <div className="filters" role="search">
         <Field label={t('politicians.search')} id="who">
-          <input id="who" type="search" value={q} maxLength={200} style={{ width: '16rem' }} onChange={(e) => setQ(e.target.value)} />
+          <input
+            id="who"
+            type="search"
+            value={q}
+            maxLength={200}
+            style={{ width: '16rem' }}
+            onChange={(e) => setQ(e.target.value)}
+          />
         </Field>
-        <Choice id="current" label={t('politicians.member')} value={search.current} options={[['true', t('politicians.now')], ['false', t('politicians.before')]]} onChange={(current) => set({ current })} />
+        <Choice
+          id="current"
+          label={t('politicians.member')}
+          value={search.current}
+          options={[
+            ['true', t('politicians.now')],
+            ['false', t('politicians.before')],
+          ]}
+          onChange={(current) => set({ current })}
+        />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       <Card label={t('politicians.title')}>
@@ -50,11 +70,16 @@ export function Politicians() {
                             {p.name}
                           </Link>
                         </td>
-                        <td data-label={t('politicians.party')}>{inLanguage(p.party, i18n.language) ?? <span className="muted">–</span>}</td>
-                        <td data-label={t('politicians.riding')}>
-                          {inLanguage(p.riding, i18n.language) ?? <span className="muted">–</span>} {p.province && <span className="muted small">{p.province}</span>}
+                        <td data-label={t('politicians.party')}>
+                          {inLanguage(p.party, i18n.language) ?? <span className="muted">–</span>}
                         </td>
-                        <td data-label={t('politicians.member')}>{p.current ? t('politicians.now') : t('politicians.before')}</td>
+                        <td data-label={t('politicians.riding')}>
+                          {inLanguage(p.riding, i18n.language) ?? <span className="muted">–</span>}{' '}
+                          {p.province && <span className="muted small">{p.province}</span>}
+                        </td>
+                        <td data-label={t('politicians.member')}>
+                          {p.current ? t('politicians.now') : t('politicians.before')}
+                        </td>
                       </tr>
                     ))}
                   </tbody>

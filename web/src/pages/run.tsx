@@ -8,20 +8,20 @@ import { Tabs } from 'radix-ui'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { useProgress } from '../app/live'
 import { runQuery } from '../app/queries'
 import { type Attempt, attemptsOf, attemptsOfSteps } from '../lib/attempts'
 import { duration, relative, shortId } from '../lib/format'
 import { type LogFilter, useLog } from '../lib/log'
 import { useNow } from '../lib/now'
 import { useWidth } from '../lib/size'
-import { active, ended, useCancel, useRetry } from '../ui/actions'
+import { hasEnded, isActive, useCancel, useRetry } from '../ui/actions'
 import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
-import { LogView } from './log'
+import { StepProgress } from '../ui/step-progress'
+import { RunLog } from '../features/run-log'
 
 export function RunPage() {
   const { t } = useTranslation()
@@ -30,7 +30,10 @@ export function RunPage() {
   if (run.error && !run.data) {
     return (
       <div className="page">
-        <PageHead title={t('run.title', { id: shortId(runId) })} crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, shortId(runId)]} />
+        <PageHead
+          title={t('run.title', { id: shortId(runId) })}
+          crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, shortId(runId)]}
+        />
         <Problem error={run.error} retry={() => void run.refetch()} />
       </div>
     )
@@ -45,7 +48,10 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
   const log = useLog(runId)
   const attempts = useMemo(() => attemptsOf(log.milestones), [log.milestones])
   const tab = search.tab ?? 'log'
-  const filter = useMemo<LogFilter>(() => ({ level: search.level, step: search.step, text: search.q }), [search.level, search.step, search.q])
+  const filter = useMemo<LogFilter>(
+    () => ({ level: search.level, step: search.step, text: search.q }),
+    [search.level, search.step, search.q],
+  )
   return (
     <div className="page">
       <PageHead
@@ -78,21 +84,32 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
           </div>
         </>
       )}
-      <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: (old) => ({ ...old, tab: next === 'log' ? undefined : (next as typeof tab) }), replace: true })} className="page">
+      <Tabs.Root
+        value={tab}
+        onValueChange={(next) =>
+          void navigate({
+            search: (old) => ({ ...old, tab: next === 'log' ? undefined : (next as typeof tab) }),
+            replace: true,
+          })
+        }
+        className="page"
+      >
         <Tabs.List className="tabs" aria-label={t('run.title', { id: shortId(runId) })}>
           <Tabs.Trigger value="log">{t('run.log')}</Tabs.Trigger>
           <Tabs.Trigger value="materializations">{t('run.materializations')}</Tabs.Trigger>
           <Tabs.Trigger value="config">{t('run.config')}</Tabs.Trigger>
         </Tabs.List>
         <Tabs.Content value="log">
-          <LogView
+          <RunLog
             runId={runId}
             log={log}
             steps={run?.assets ?? []}
             filter={filter}
             target={search.event}
-            running={run !== undefined && !ended(run)}
-            onFilter={(f) => void navigate({ search: (old) => ({ ...old, level: f.level, step: f.step, q: f.text }), replace: true })}
+            running={run !== undefined && !hasEnded(run)}
+            onFilter={(f) =>
+              void navigate({ search: (old) => ({ ...old, level: f.level, step: f.step, q: f.text }), replace: true })
+            }
           />
         </Tabs.Content>
         <Tabs.Content value="materializations">{run && <Materializations run={run} />}</Tabs.Content>
@@ -110,11 +127,11 @@ function Actions({ run }: { run: RunDetail }) {
   const { t } = useTranslation()
   const cancel = useCancel()
   const retry = useRetry({ open: true })
-  if (!ended(run)) {
+  if (!hasEnded(run)) {
     return (
       <Confirm
         trigger={
-          <button type="button" className="btn danger" disabled={!active(run) || cancel.isPending}>
+          <button type="button" className="btn danger" disabled={!isActive(run) || cancel.isPending}>
             <Ban size={16} aria-hidden />
             {t('runs.cancel')}
           </button>
@@ -130,12 +147,22 @@ function Actions({ run }: { run: RunDetail }) {
   return (
     <>
       {run.status !== 'success' && (
-        <button type="button" className="btn primary" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: true })}>
+        <button
+          type="button"
+          className="btn primary"
+          disabled={retry.isPending}
+          onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
+        >
           <RotateCw size={16} aria-hidden />
           {t('runs.retryFromFailure')}
         </button>
       )}
-      <button type="button" className="btn" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: false })}>
+      <button
+        type="button"
+        className="btn"
+        disabled={retry.isPending}
+        onClick={() => retry.mutate({ id: run.id, fromFailure: false })}
+      >
         <RotateCcw size={16} aria-hidden />
         {t('runs.retry')}
       </button>
@@ -146,7 +173,12 @@ function Actions({ run }: { run: RunDetail }) {
 function Failure({ run }: { run: RunDetail }) {
   const { t } = useTranslation()
   const failed = run.steps.filter((s) => s.error && s.status === 'failure')
-  const errors = failed.length > 0 ? failed.map((s) => ({ asset: s.asset as string | null, error: s.error! })) : run.error && run.status === 'failure' ? [{ asset: null, error: run.error }] : []
+  const errors =
+    failed.length > 0
+      ? failed.map((s) => ({ asset: s.asset as string | null, error: s.error! }))
+      : run.error && run.status === 'failure'
+        ? [{ asset: null, error: run.error }]
+        : []
   if (errors.length === 0) return null
   return (
     <div className="notice bad stack tight" role="group" aria-label={t('run.error')}>
@@ -203,7 +235,11 @@ function About({ run }: { run: RunDetail }) {
             <dd>
               {run.queue.map((place) => (
                 <p key={place.asset}>
-                  {run.assets.length > 1 && <AssetLink name={place.asset} />} {t(place.waits_for.length > 0 ? 'run.placeUnder' : 'run.place', { position: place.position, limits: place.waits_for.join(', ') })}
+                  {run.assets.length > 1 && <AssetLink name={place.asset} />}{' '}
+                  {t(place.waits_for.length > 0 ? 'run.placeUnder' : 'run.place', {
+                    position: place.position,
+                    limits: place.waits_for.join(', '),
+                  })}
                 </p>
               ))}
             </dd>
@@ -251,16 +287,24 @@ function About({ run }: { run: RunDetail }) {
   )
 }
 
-const tones: Record<Attempt['outcome'], string> = { started: 'busy', success: 'good', failure: 'bad', canceled: 'idle', up_for_retry: 'warn' }
+const tones: Record<Attempt['outcome'], string> = {
+  started: 'busy',
+  success: 'good',
+  failure: 'bad',
+  canceled: 'idle',
+  up_for_retry: 'warn',
+}
 
-/** The steps over time: a bar for each attempt. */
+/** The steps over time, with a bar for each attempt. */
 function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
   const { t, i18n } = useTranslation()
   const now = useNow()
   const [box, width] = useWidth<HTMLDivElement>()
   const from = Date.parse(run.created_at)
   const latest = useRef(from)
-  const to = run.ended_at ? Date.parse(run.ended_at) : Math.max(now, latest.current, ...attempts.map((a) => a.to ?? a.from))
+  const to = run.ended_at
+    ? Date.parse(run.ended_at)
+    : Math.max(now, latest.current, ...attempts.map((a) => a.to ?? a.from))
   const x = scaleTime([from, Math.max(to, from + 1)], [0, Math.max(1, width)])
   return (
     <div ref={box} className="stack" style={{ minHeight: run.steps.length * 56 }}>
@@ -272,37 +316,52 @@ function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
               <StatusBadge status={step.status} />
               {step.attempt > 1 && <span className="muted small">{t('run.attempt', { n: step.attempt })}</span>}
             </span>
-            <span className="muted small num">{step.next_attempt_at && !step.ended_at && step.status === 'up_for_retry' ? t('run.nextAttempt', { when: relative(Date.parse(step.next_attempt_at), now, i18n.language) }) : step.started_at && <Duration from={step.started_at} to={step.ended_at} />}</span>
+            <span className="muted small num">
+              {step.next_attempt_at && !step.ended_at && step.status === 'up_for_retry'
+                ? t('run.nextAttempt', { when: relative(Date.parse(step.next_attempt_at), now, i18n.language) })
+                : step.started_at && <Duration from={step.started_at} to={step.ended_at} />}
+            </span>
           </div>
           {width > 0 && (
-            <svg className="chart" width={width} height={14} role="img" aria-label={`${t('run.stepsLabel')}: ${step.asset}`}>
+            <svg
+              className="chart"
+              width={width}
+              height={14}
+              role="img"
+              aria-label={`${t('run.stepsLabel')}: ${step.asset}`}
+            >
               <rect x={0} y={5} width={width} height={4} rx={2} style={{ fill: 'var(--sunken)' }} />
               {attempts
                 .filter((a) => a.asset === step.asset)
                 .map((a) => (
-                  <rect key={a.number + '/' + a.from} className={`bar f-${tones[a.outcome]}`} x={x(a.from)} y={0} width={Math.max(3, x(a.to ?? to) - x(a.from))} height={14} rx={3}>
-                    <title>{`${t('run.attempt', { n: a.number })} · ${t(`status.${a.outcome}`)} · ${duration((a.to ?? to) - a.from, i18n.language)}`}</title>
+                  <rect
+                    key={a.number + '/' + a.from}
+                    className={`bar f-${tones[a.outcome]}`}
+                    x={x(a.from)}
+                    y={0}
+                    width={Math.max(3, x(a.to ?? to) - x(a.from))}
+                    height={14}
+                    rx={3}
+                  >
+                    <title>
+                      {[
+                        t('run.attempt', { n: a.number }),
+                        t(`status.${a.outcome}`),
+                        duration((a.to ?? to) - a.from, i18n.language),
+                      ].join(' · ')}
+                    </title>
                   </rect>
                 ))}
             </svg>
           )}
           {step.status === 'started' && <StepProgress run={run.id} asset={step.asset} />}
-          {step.error && step.status === 'up_for_retry' && <p className="small break" style={{ color: 'var(--warn)' }}>{step.error.message}</p>}
+          {step.error && step.status === 'up_for_retry' && (
+            <p className="small break" style={{ color: 'var(--warn)' }}>
+              {step.error.message}
+            </p>
+          )}
         </div>
       ))}
-    </div>
-  )
-}
-
-function StepProgress({ run, asset }: { run: string; asset: string }) {
-  const progress = useProgress(run, asset)
-  if (!progress) return null
-  return (
-    <div className="row small muted num">
-      <div className="progress grow" role="progressbar" aria-label={asset} aria-valuemin={0} aria-valuemax={progress.total} aria-valuenow={progress.done}>
-        <div style={{ width: `${(100 * progress.done) / Math.max(1, progress.total)}%` }} />
-      </div>
-      {progress.done} / {progress.total}
     </div>
   )
 }
@@ -312,14 +371,24 @@ function Materializations({ run }: { run: RunDetail }) {
   if (run.materializations.length === 0) {
     return (
       <Card label={t('run.materializations')}>
-        <Empty title={ended(run) ? t('run.nothingMaterialized') : t('run.nothingYet')} />
+        <Empty title={hasEnded(run) ? t('run.nothingMaterialized') : t('run.nothingYet')} />
       </Card>
     )
   }
   return (
     <div className="grid two">
       {run.materializations.map((m) => (
-        <Card key={m.id} title={<AssetLink name={m.asset} />} label={m.asset} actions={<span className="muted small"><Time at={m.created_at} /></span>} padded>
+        <Card
+          key={m.id}
+          title={<AssetLink name={m.asset} />}
+          label={m.asset}
+          actions={
+            <span className="muted small">
+              <Time at={m.created_at} />
+            </span>
+          }
+          padded
+        >
           <MetadataList metadata={m.metadata} />
         </Card>
       ))}

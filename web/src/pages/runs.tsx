@@ -9,24 +9,31 @@ import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queri
 import { periods, runStatuses } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
-import { active, ended, newKey } from '../ui/actions'
+import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
-import { describe } from '../ui/problem'
+import { errorMessage } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 
-const hours = { '1h': 1, '24h': 24, '7d': 168 }
+const periodHours = { '1h': 1, '24h': 24, '7d': 168 }
 const periodNames = { '1h': 'runs.lastHour', '24h': 'runs.lastDay', '7d': 'runs.lastWeek' } as const
 
 export function Runs() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/runs' })
   const navigate = useNavigate({ from: '/runs' })
-  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const set = (change: Partial<typeof search>) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const [tag, setTag] = useDraft(search.tag ?? '', (value) => set({ tag: value || undefined }))
   const filters = useMemo<RunFilters>(
-    () => ({ status: search.status, job: search.job, asset: search.asset, tag: search.tag?.includes(':') ? [search.tag] : undefined, created_after: search.period && new Date(Date.now() - hours[search.period] * 3_600_000).toISOString() }),
+    () => ({
+      status: search.status,
+      job: search.job,
+      asset: search.asset,
+      tag: search.tag?.includes(':') ? [search.tag] : undefined,
+      created_after: search.period && new Date(Date.now() - periodHours[search.period] * 3_600_000).toISOString(),
+    }),
     [search.status, search.job, search.asset, search.tag, search.period],
   )
   const query = useInfiniteQuery(runsQuery(filters))
@@ -39,33 +46,89 @@ export function Runs() {
 
   const bulk = useMutation({
     mutationFn: async (action: 'cancel' | 'retry' | 'retryFromFailure') => {
-      const fit = selected.filter((r) => (action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success')))
-      // The oldest first, so that they run again in the order in which they did.
-      const results = await Promise.allSettled(
-        fit.reverse().map((r) => (action === 'cancel' ? cancelRun({ path: { run_id: r.id } }) : retryRun({ path: { run_id: r.id }, body: { from_failure: action === 'retryFromFailure' }, headers: { 'Idempotency-Key': newKey() } }))),
+      const fit = selected.filter((r) =>
+        action === 'cancel' ? isActive(r) : hasEnded(r) && (action === 'retry' || r.status !== 'success'),
       )
-      return { action, done: results.filter((r) => r.status === 'fulfilled').length, failed: results.filter((r) => r.status === 'rejected') }
+      // The oldest run first, so that retries keep the original order.
+      const results = await Promise.allSettled(
+        fit.reverse().map((r) =>
+          action === 'cancel'
+            ? cancelRun({ path: { run_id: r.id } })
+            : retryRun({
+                path: { run_id: r.id },
+                body: { from_failure: action === 'retryFromFailure' },
+                headers: { 'Idempotency-Key': newIdempotencyKey() },
+              }),
+        ),
+      )
+      return {
+        action,
+        done: results.filter((r) => r.status === 'fulfilled').length,
+        failed: results.filter((r) => r.status === 'rejected'),
+      }
     },
     onSuccess: ({ action, done, failed }) => {
-      if (done > 0) toast.good(t('runs.bulkDone', { count: done, action: t(action === 'cancel' ? 'runs.actionCanceled' : 'runs.actionRetried') }))
-      if (failed.length > 0) toast.bad(t('runs.bulkFailed', { count: failed.length, reason: describe(failed[0]!.reason) }))
+      if (done > 0)
+        toast.good(
+          t('runs.bulkDone', {
+            count: done,
+            action: t(action === 'cancel' ? 'runs.actionCanceled' : 'runs.actionRetried'),
+          }),
+        )
+      if (failed.length > 0)
+        toast.bad(t('runs.bulkFailed', { count: failed.length, reason: errorMessage(failed[0]!.reason) }))
       setChosen(new Set())
       void queryClient.invalidateQueries({ queryKey: ['runs'] })
     },
     onError: toast.bad,
   })
-  const can = (action: 'cancel' | 'retry' | 'retryFromFailure') => selected.some((r) => (action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success')))
+  const can = (action: 'cancel' | 'retry' | 'retryFromFailure') =>
+    selected.some((r) =>
+      action === 'cancel' ? isActive(r) : hasEnded(r) && (action === 'retry' || r.status !== 'success'),
+    )
 
   return (
     <div className="page">
       <PageHead title={t('runs.title')} />
       <div className="filters" role="search">
-        <Choice id="status" label={t('runs.status')} value={search.status} options={runStatuses.map((v) => [v, t(`status.${v}`)])} onChange={(status) => set({ status })} />
-        <Choice id="job" label={t('runs.job')} value={search.job} options={(jobs.data ?? []).map((j) => [j.name, j.name])} onChange={(job) => set({ job })} />
-        <Choice id="asset" label={t('runs.asset')} value={search.asset} options={(assets.data ?? []).map((a) => [a.name, a.name])} onChange={(asset) => set({ asset })} />
-        <Choice id="period" label={t('runs.time')} value={search.period} all={t('runs.anyTime')} options={periods.map((v) => [v, t(periodNames[v])])} onChange={(period) => set({ period })} />
+        <Choice
+          id="status"
+          label={t('runs.status')}
+          value={search.status}
+          options={runStatuses.map((v) => [v, t(`status.${v}`)])}
+          onChange={(status) => set({ status })}
+        />
+        <Choice
+          id="job"
+          label={t('runs.job')}
+          value={search.job}
+          options={(jobs.data ?? []).map((j) => [j.name, j.name])}
+          onChange={(job) => set({ job })}
+        />
+        <Choice
+          id="asset"
+          label={t('runs.asset')}
+          value={search.asset}
+          options={(assets.data ?? []).map((a) => [a.name, a.name])}
+          onChange={(asset) => set({ asset })}
+        />
+        <Choice
+          id="period"
+          label={t('runs.time')}
+          value={search.period}
+          all={t('runs.anyTime')}
+          options={periods.map((v) => [v, t(periodNames[v])])}
+          onChange={(period) => set({ period })}
+        />
         <Field label={t('runs.tag')} id="tag">
-          <input id="tag" type="text" value={tag} placeholder={t('runs.tagPlaceholder')} aria-invalid={tag !== '' && !tag.includes(':')} onChange={(e) => setTag(e.target.value)} />
+          <input
+            id="tag"
+            type="text"
+            value={tag}
+            placeholder={t('runs.tagPlaceholder')}
+            aria-invalid={tag !== '' && !tag.includes(':')}
+            onChange={(e) => setTag(e.target.value)}
+          />
         </Field>
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
@@ -93,13 +156,28 @@ export function Runs() {
       {selected.length > 0 && (
         <div className="bulk" role="region" aria-label={t('app.actions')}>
           <strong className="num">{t('runs.selected', { count: selected.length })}</strong>
-          <button type="button" className="btn small danger" disabled={!can('cancel') || bulk.isPending} onClick={() => bulk.mutate('cancel')}>
+          <button
+            type="button"
+            className="btn small danger"
+            disabled={!can('cancel') || bulk.isPending}
+            onClick={() => bulk.mutate('cancel')}
+          >
             {t('runs.cancel')}
           </button>
-          <button type="button" className="btn small" disabled={!can('retry') || bulk.isPending} onClick={() => bulk.mutate('retry')}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={!can('retry') || bulk.isPending}
+            onClick={() => bulk.mutate('retry')}
+          >
             {t('runs.retry')}
           </button>
-          <button type="button" className="btn small" disabled={!can('retryFromFailure') || bulk.isPending} onClick={() => bulk.mutate('retryFromFailure')}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={!can('retryFromFailure') || bulk.isPending}
+            onClick={() => bulk.mutate('retryFromFailure')}
+          >
             {t('runs.retryFromFailure')}
           </button>
           <button type="button" className="btn small ghost" onClick={() => setChosen(new Set())}>

@@ -20,7 +20,12 @@ export function SchedulePage() {
   const s = schedule.data
   return (
     <div className="page">
-      <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.schedules')]} actions={s && <RunNow schedule={name} />}>
+      <PageHead
+        title={name}
+        heading={<Name>{name}</Name>}
+        crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.schedules')]}
+        actions={s && <RunNow schedule={name} />}
+      >
         {s && <ScheduleSwitch schedule={s} />}
       </PageHead>
       <Loaded query={schedule} lines={6} height="16rem">
@@ -97,7 +102,9 @@ export function SchedulePage() {
                         <td data-label={t('automation.result')}>
                           <TickResult tick={tick} />
                         </td>
-                        <td data-label={t('automation.run')}>{tick.run_id ? <RunLink id={tick.run_id} /> : <span className="muted">–</span>}</td>
+                        <td data-label={t('automation.run')}>
+                          {tick.run_id ? <RunLink id={tick.run_id} /> : <span className="muted">–</span>}
+                        </td>
                         <td className="small break">{tick.message}</td>
                       </tr>
                     ))}

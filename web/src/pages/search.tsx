@@ -18,22 +18,47 @@ export function Search() {
   const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/search' })
   const navigate = useNavigate({ from: '/search' })
-  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, page: undefined, ...change }), replace: true })
+  const set = (change: Partial<typeof search>) =>
+    void navigate({ search: (old) => ({ ...old, page: undefined, ...change }), replace: true })
   const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
   const page = Number(search.page ?? 1)
-  const result = useQuery(searchQuery({
-    q: search.q ?? '', session: search.session, status: search.status, type: search.type, chamber: search.chamber, year: search.year ? Number(search.year) : undefined, limit: pageSize, offset: (page - 1) * pageSize,
-  }))
+  const result = useQuery(
+    searchQuery({
+      q: search.q ?? '',
+      session: search.session,
+      status: search.status,
+      type: search.type,
+      chamber: search.chamber,
+      year: search.year ? Number(search.year) : undefined,
+      limit: pageSize,
+      offset: (page - 1) * pageSize,
+    }),
+  )
   const words = (facet: (typeof facets)[number], value: string) =>
-    facet === 'status' ? (billStatuses[value]?.[i18n.language === 'fr' ? 'fr' : 'en'] ?? value) : facet === 'chamber' ? t(`bills.${value === 'senate' ? 'senate' : 'house'}`) : value
+    facet === 'status'
+      ? (billStatuses[value]?.[i18n.language === 'fr' ? 'fr' : 'en'] ?? value)
+      : facet === 'chamber'
+        ? t(`bills.${value === 'senate' ? 'senate' : 'house'}`)
+        : value
   return (
     <div className="page">
       <PageHead title={t('search.title')} />
       <div className="filters" role="search">
         <Field label={t('search.query')} id="search-q">
-          <input id="search-q" type="search" value={q} maxLength={500} placeholder={t('search.placeholder')} style={{ width: '24rem', maxWidth: '100%' }} onChange={(e) => setQ(e.target.value)} />
+          <input
+            id="search-q"
+            type="search"
+            value={q}
+            maxLength={500}
+            placeholder={t('search.placeholder')}
+            style={{ width: '24rem', maxWidth: '100%' }}
+            onChange={(e) => setQ(e.target.value)}
+          />
         </Field>
-        <ResetFilters search={{ ...search, q: undefined, page: undefined }} onReset={() => void navigate({ search: { q: search.q } })} />
+        <ResetFilters
+          search={{ ...search, q: undefined, page: undefined }}
+          onReset={() => void navigate({ search: { q: search.q } })}
+        />
       </div>
       {!search.q ? (
         <Card label={t('search.title')}>
@@ -45,25 +70,37 @@ export function Search() {
             <div className="search-page" style={result.isPlaceholderData ? { opacity: 0.6 } : undefined}>
               <Card title={t('search.narrow')} padded>
                 {facets.every((f) => r.facets[f].length === 0) && <p className="muted small">–</p>}
-                {facets.map((facet) => r.facets[facet].length > 0 && (
-                  <fieldset key={facet} className="facet">
-                    <legend>{t(`search.${facet}`)}</legend>
-                    {r.facets[facet].slice(0, 8).map((v) => {
-                      const on = String(search[facet] ?? '') === v.value
-                      return (
-                        <button key={v.value} type="button" className="facet-value" aria-pressed={on} onClick={() => set({ [facet]: on ? undefined : v.value })}>
-                          <span className="break">{words(facet, v.value)}</span>
-                          <span className="num">{v.count}</span>
-                        </button>
-                      )
-                    })}
-                  </fieldset>
-                ))}
+                {facets.map(
+                  (facet) =>
+                    r.facets[facet].length > 0 && (
+                      <fieldset key={facet} className="facet">
+                        <legend>{t(`search.${facet}`)}</legend>
+                        {r.facets[facet].slice(0, 8).map((v) => {
+                          const on = String(search[facet] ?? '') === v.value
+                          return (
+                            <button
+                              key={v.value}
+                              type="button"
+                              className="facet-value"
+                              aria-pressed={on}
+                              onClick={() => set({ [facet]: on ? undefined : v.value })}
+                            >
+                              <span className="break">{words(facet, v.value)}</span>
+                              <span className="num">{v.count}</span>
+                            </button>
+                          )
+                        })}
+                      </fieldset>
+                    ),
+                )}
               </Card>
               <Card
                 title={t('search.found', { count: r.total })}
                 actions={
-                  <a className="btn small" href={serverUrl(`feeds/search.rss?q=${encodeURIComponent(search.q ?? '')}&lang=${i18n.language}`)}>
+                  <a
+                    className="btn small"
+                    href={serverUrl(`feeds/search.rss?q=${encodeURIComponent(search.q ?? '')}&lang=${i18n.language}`)}
+                  >
                     {t('feeds.subscribe')}
                   </a>
                 }
@@ -83,11 +120,23 @@ export function Search() {
                 )}
                 {r.total > pageSize && (
                   <div className="row between" style={{ padding: '0.8rem 1rem' }}>
-                    <button type="button" className="btn small" disabled={page <= 1} onClick={() => set({ page: page > 2 ? String(page - 1) : undefined })}>
+                    <button
+                      type="button"
+                      className="btn small"
+                      disabled={page <= 1}
+                      onClick={() => set({ page: page > 2 ? String(page - 1) : undefined })}
+                    >
                       {t('search.previous')}
                     </button>
-                    <span className="muted small">{t('search.page', { page, pages: Math.ceil(r.total / pageSize) })}</span>
-                    <button type="button" className="btn small" disabled={page * pageSize >= r.total} onClick={() => set({ page: String(page + 1) })}>
+                    <span className="muted small">
+                      {t('search.page', { page, pages: Math.ceil(r.total / pageSize) })}
+                    </span>
+                    <button
+                      type="button"
+                      className="btn small"
+                      disabled={page * pageSize >= r.total}
+                      onClick={() => set({ page: String(page + 1) })}
+                    >
                       {t('search.next')}
                     </button>
                   </div>
@@ -104,7 +153,9 @@ export function Search() {
 function Hit({ hit }: { hit: SearchHit }) {
   const { t, i18n } = useTranslation()
   const b = hit.bill
-  const best = hit.highlights.filter((h) => h.language === i18n.language || hit.highlights.every((o) => o.language !== i18n.language)).slice(0, 3)
+  const best = hit.highlights
+    .filter((h) => h.language === i18n.language || hit.highlights.every((o) => o.language !== i18n.language))
+    .slice(0, 3)
   return (
     <li className="stack tight">
       <div className="row wrap between">
@@ -116,8 +167,13 @@ function Hit({ hit }: { hit: SearchHit }) {
         </span>
       </div>
       {best.map((h) => (
-        // The server escapes all but the marks.
-        <p key={h.field + h.language} lang={h.language} className="small" dangerouslySetInnerHTML={{ __html: h.html }} />
+        // The server escapes everything except <mark>.
+        <p
+          key={h.field + h.language}
+          lang={h.language}
+          className="small"
+          dangerouslySetInnerHTML={{ __html: h.html }}
+        />
       ))}
       <p className="muted small">{inLanguage(b.status, i18n.language)}</p>
     </li>

@@ -20,13 +20,18 @@ import { Evaluate, SensorSwitch } from './sensors'
 export function SensorPage() {
   const { t, i18n } = useTranslation()
   const { sensor: name } = useParams({ from: '/automation/sensors/$sensor' })
-  useSystemStatus() // tells of ticks, and of others who start or stop it
+  useSystemStatus() // updates the page on ticks, and when another user starts or stops the sensor
   const sensor = useQuery(sensorQuery(name))
   const ticks = useInfiniteQuery(sensorTicksQuery(name))
   const s = sensor.data
   return (
     <div className="page">
-      <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.sensors')]} actions={s && <Evaluate sensor={name} />}>
+      <PageHead
+        title={name}
+        heading={<Name>{name}</Name>}
+        crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.sensors')]}
+        actions={s && <Evaluate sensor={name} />}
+      >
         {s && <SensorSwitch sensor={s} />}
       </PageHead>
       <Loaded query={sensor} lines={6} height="16rem">
@@ -90,11 +95,14 @@ export function SensorPage() {
                           <Time at={tick.created_at} absolute />
                           {tick.evaluations > 1 && (
                             <p className="muted small">
-                              {t('automation.evaluations', { count: tick.evaluations })}, {t('automation.until')} <Time at={tick.last_at} absolute />
+                              {t('automation.evaluations', { count: tick.evaluations })}, {t('automation.until')}{' '}
+                              <Time at={tick.last_at} absolute />
                             </p>
                           )}
                         </td>
-                        <td data-label={t('automation.kind')}>{t(tick.kind === 'webhook' ? 'automation.kind_webhook_tick' : `automation.kind_${tick.kind}`)}</td>
+                        <td data-label={t('automation.kind')}>
+                          {t(tick.kind === 'webhook' ? 'automation.kind_webhook_tick' : `automation.kind_${tick.kind}`)}
+                        </td>
                         <td data-label={t('automation.result')}>
                           <TickResult tick={tick} />
                         </td>
@@ -122,7 +130,7 @@ export function SensorPage() {
   )
 }
 
-/** A sensor's cursor, to be read, set and reset. */
+/** Shows, sets and resets a sensor's cursor. */
 function Cursor({ sensor, cursor }: { sensor: string; cursor: string | null }) {
   const { t } = useTranslation()
   const [draft, setDraft] = useState(cursor ?? '')
@@ -143,7 +151,15 @@ function Cursor({ sensor, cursor }: { sensor: string; cursor: string | null }) {
         {cursor === null ? t('automation.cursorNone') : t('automation.cursor')}
       </label>
       <div className="row wrap">
-        <input id="cursor" type="text" className="mono grow" value={draft} maxLength={1000} spellCheck={false} onChange={(e) => setDraft(e.target.value)} />
+        <input
+          id="cursor"
+          type="text"
+          className="mono grow"
+          value={draft}
+          maxLength={1000}
+          spellCheck={false}
+          onChange={(e) => setDraft(e.target.value)}
+        />
         <button type="submit" className="btn" disabled={set.isPending || draft === (cursor ?? '') || draft === ''}>
           {t('automation.cursorSet')}
         </button>

@@ -14,7 +14,7 @@ import { RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 
-/** The sensors, with their switches and what they did last. */
+/** The sensors, with their switches and last ticks. */
 export function Sensors() {
   const { t, i18n } = useTranslation()
   const sensors = useQuery(sensorsQuery)
@@ -52,7 +52,9 @@ export function Sensors() {
                       </td>
                       <td data-label={t('automation.kind')} className="small">
                         {t(`automation.kind_${sensor.kind}`)}
-                        <p className="muted small">{t('automation.every', { every: duration(sensor.interval_seconds * 1000, i18n.language) })}</p>
+                        <p className="muted small">
+                          {t('automation.every', { every: duration(sensor.interval_seconds * 1000, i18n.language) })}
+                        </p>
                       </td>
                       <td data-label={t('automation.last')}>
                         {sensor.last_tick ? (
@@ -61,7 +63,11 @@ export function Sensors() {
                             <span className="small muted">
                               <Time at={sensor.last_tick.last_at} />
                             </span>
-                            {sensor.last_tick.run_ids.length === 1 ? <RunLink id={sensor.last_tick.run_ids[0]!} /> : <span className="small break">{sensor.last_tick.message}</span>}
+                            {sensor.last_tick.run_ids.length === 1 ? (
+                              <RunLink id={sensor.last_tick.run_ids[0]!} />
+                            ) : (
+                              <span className="small break">{sensor.last_tick.message}</span>
+                            )}
                           </span>
                         ) : (
                           <span className="muted">{t('app.never')}</span>
@@ -82,7 +88,7 @@ export function Sensors() {
   )
 }
 
-/** Starts and stops a sensor; it moves at once, and back if the server refuses. */
+/** Starts and stops a sensor. The switch moves at once, and moves back if the request fails. */
 export function SensorSwitch({ sensor }: { sensor: Sensor }) {
   const { t } = useTranslation()
   const put = (next: Sensor) => {
@@ -102,7 +108,13 @@ export function SensorSwitch({ sensor }: { sensor: Sensor }) {
     },
   })
   return (
-    <Switch.Root className="switch" aria-label={t('automation.switchSensor', { name: sensor.name })} checked={sensor.running} disabled={turn.isPending} onCheckedChange={(on) => turn.mutate(on)}>
+    <Switch.Root
+      className="switch"
+      aria-label={t('automation.switchSensor', { name: sensor.name })}
+      checked={sensor.running}
+      disabled={turn.isPending}
+      onCheckedChange={(on) => turn.mutate(on)}
+    >
       <Switch.Thumb />
     </Switch.Root>
   )
@@ -113,14 +125,24 @@ export function Evaluate({ sensor }: { sensor: string }) {
   const evaluate = useMutation({
     mutationFn: () => evaluateSensor({ path: { sensor } }),
     onSuccess: ({ data }) => {
-      toast.good(t('automation.evaluated', { status: [t(`automation.tick_${data.status}`), data.message].filter(Boolean).join(': ') }))
+      toast.good(
+        t('automation.evaluated', {
+          status: [t(`automation.tick_${data.status}`), data.message].filter(Boolean).join(': '),
+        }),
+      )
       void queryClient.invalidateQueries({ queryKey: ['sensors'] })
       void queryClient.invalidateQueries({ queryKey: ['sensor-ticks'] })
     },
     onError: toast.bad,
   })
   return (
-    <button type="button" className="btn small" aria-label={`${t('automation.evaluate')}: ${sensor}`} disabled={evaluate.isPending} onClick={() => evaluate.mutate()}>
+    <button
+      type="button"
+      className="btn small"
+      aria-label={`${t('automation.evaluate')}: ${sensor}`}
+      disabled={evaluate.isPending}
+      onClick={() => evaluate.mutate()}
+    >
       <Zap size={14} aria-hidden />
       {t('automation.evaluate')}
     </button>

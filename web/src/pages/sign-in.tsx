@@ -16,8 +16,12 @@ export function SignIn({ session, returnTo }: { session: SessionState; returnTo?
   const to = samePath(returnTo, location.pathname + location.search)
   const provider = serverUrl('session/oidc') + '?return_to=' + encodeURIComponent(to)
   useEffect(() => {
-    // eslint-disable-next-line no-restricted-globals -- whether it redirects is looked at, which the SDK does not tell
-    void signInAgain(session, provider, { storage: sessionStorage, fetch: (url, init) => fetch(url, init), go: (url) => location.replace(url) })
+    void signInAgain(session, provider, {
+      storage: sessionStorage,
+      // eslint-disable-next-line no-restricted-globals -- the SDK does not report redirects
+      fetch: (url, init) => fetch(url, init),
+      go: (url) => location.replace(url),
+    })
   }, [session, provider])
   const enter = useMutation({
     mutationFn: () => signIn({ body: { key: key.trim() } }),
@@ -50,7 +54,17 @@ export function SignIn({ session, returnTo }: { session: SessionState; returnTo?
           {enter.error && <Problem error={enter.error} />}
           <div className="field">
             <label htmlFor="api-key">{t('access.key')}</label>
-            <input id="api-key" type="password" className="mono" autoComplete="current-password" spellCheck={false} required maxLength={200} value={key} onChange={(e) => setKey(e.target.value)} />
+            <input
+              id="api-key"
+              type="password"
+              className="mono"
+              autoComplete="current-password"
+              spellCheck={false}
+              required
+              maxLength={200}
+              value={key}
+              onChange={(e) => setKey(e.target.value)}
+            />
           </div>
           <div>
             <button type="submit" className="btn primary" disabled={enter.isPending || key.trim() === ''}>

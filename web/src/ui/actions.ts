@@ -7,11 +7,11 @@ import { queryClient } from '../app/client'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 
-export const active = (run: Pick<Run, 'status'>): boolean => run.status === 'queued' || run.status === 'started'
-export const ended = (run: Pick<Run, 'status'>): boolean => !active(run) && run.status !== 'canceling'
+export const isActive = (run: Pick<Run, 'status'>): boolean => run.status === 'queued' || run.status === 'started'
+export const hasEnded = (run: Pick<Run, 'status'>): boolean => !isActive(run) && run.status !== 'canceling'
 
-/** A text that names one press of a button, so that a repeated request starts nothing twice. */
-export function newKey(): string {
+/** A new idempotency key for one press of a button. A repeated request with the same key starts nothing. */
+export function newIdempotencyKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, '0')).join('')
 }
 
@@ -30,7 +30,12 @@ export function useRetry({ open }: { open: boolean }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   return useMutation({
-    mutationFn: ({ id, fromFailure }: { id: string; fromFailure: boolean }) => retryRun({ path: { run_id: id }, body: { from_failure: fromFailure }, headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: ({ id, fromFailure }: { id: string; fromFailure: boolean }) =>
+      retryRun({
+        path: { run_id: id },
+        body: { from_failure: fromFailure },
+        headers: { 'Idempotency-Key': newIdempotencyKey() },
+      }),
     onSuccess: ({ data }) => {
       toast.good(t('run.retryStarted', { id: shortId(data.id) }))
       void queryClient.invalidateQueries({ queryKey: ['runs'] })

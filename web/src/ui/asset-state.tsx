@@ -5,13 +5,18 @@ import { useTranslation } from 'react-i18next'
 import { dateTime } from '../lib/format'
 import type { Tone } from './basics'
 
-const states = { missing: ['idle', CircleDashed], materialized: ['good', CheckCircle2], failed: ['bad', CircleX], running: ['busy', Loader] } as const satisfies Record<AssetStatus, readonly [Tone, LucideIcon]>
+const states = {
+  missing: ['idle', CircleDashed],
+  materialized: ['good', CheckCircle2],
+  failed: ['bad', CircleX],
+  running: ['busy', Loader],
+} as const satisfies Record<AssetStatus, readonly [Tone, LucideIcon]>
 
 export function stateTone(status: AssetStatus): Tone {
   return states[status][0]
 }
 
-/** Where an asset or a partition stands. */
+/** The status of an asset or a partition. */
 export function AssetState({ status }: { status: AssetStatus }) {
   const { t } = useTranslation()
   const [tone, Icon] = states[status]
@@ -29,7 +34,10 @@ export function FreshnessBadge({ freshness: f }: { freshness: NonNullable<Asset[
   const { t, i18n } = useTranslation()
   const [tone, Icon] = freshness[f.state]
   return (
-    <span className={`badge ${tone}`} title={f.late_at ? t('assets.lateAt', { when: dateTime(new Date(f.late_at), i18n.language) }) : undefined}>
+    <span
+      className={`badge ${tone}`}
+      title={f.late_at ? t('assets.lateAt', { when: dateTime(new Date(f.late_at), i18n.language) }) : undefined}
+    >
       <Icon size={14} aria-hidden />
       {t(`assets.${f.state}`)}
     </span>
@@ -53,7 +61,7 @@ export function CheckBadge({ result }: { result: CheckResult | LastCheckResult |
   )
 }
 
-/** What an operator should know of an asset at a glance: that it is late, or that its checks do not pass. */
+/** Warnings about an asset: it is late, or its checks fail. */
 export function AssetHealth({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   const failing = asset.checks.filter((c) => c.last_result && !c.last_result.passed)
@@ -61,7 +69,10 @@ export function AssetHealth({ asset }: { asset: Asset }) {
   return (
     <span className="row wrap grow" style={{ justifyContent: 'flex-end' }}>
       {failing.length > 0 && (
-        <span className={`badge ${bad ? 'bad' : 'warn'}`} title={failing.map((c) => `${c.name}: ${c.last_result?.message}`).join('\n')}>
+        <span
+          className={`badge ${bad ? 'bad' : 'warn'}`}
+          title={failing.map((c) => `${c.name}: ${c.last_result?.message}`).join('\n')}
+        >
           <TriangleAlert size={14} aria-hidden />
           {t('assets.checksFail', { count: failing.length })}
         </span>

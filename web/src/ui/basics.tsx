@@ -1,4 +1,18 @@
-import { Ban, Check, CheckCircle2, CircleDashed, CircleX, Clock, Copy as CopyIcon, Hourglass, Loader, type LucideIcon, RotateCw, SkipForward, TriangleAlert } from 'lucide-react'
+import {
+  Ban,
+  Check,
+  CheckCircle2,
+  CircleDashed,
+  CircleX,
+  Clock,
+  Copy as CopyIcon,
+  Hourglass,
+  Loader,
+  type LucideIcon,
+  RotateCw,
+  SkipForward,
+  TriangleAlert,
+} from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -7,21 +21,30 @@ import { useNow } from '../lib/now'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'idle'
 
-const looks = {
-  queued: ['idle', Clock], started: ['busy', Loader], success: ['good', CheckCircle2], failure: ['bad', CircleX], canceling: ['warn', Loader], canceled: ['idle', Ban],
-  waiting: ['idle', Hourglass], up_for_retry: ['warn', RotateCw], skipped: ['idle', SkipForward], partial_success: ['warn', TriangleAlert], source_unavailable: ['bad', CircleX],
+const statusLooks = {
+  queued: ['idle', Clock],
+  started: ['busy', Loader],
+  success: ['good', CheckCircle2],
+  failure: ['bad', CircleX],
+  canceling: ['warn', Loader],
+  canceled: ['idle', Ban],
+  waiting: ['idle', Hourglass],
+  up_for_retry: ['warn', RotateCw],
+  skipped: ['idle', SkipForward],
+  partial_success: ['warn', TriangleAlert],
+  source_unavailable: ['bad', CircleX],
 } as const satisfies Record<string, readonly [Tone, LucideIcon]>
 
-export type Status = keyof typeof looks
+export type Status = keyof typeof statusLooks
 
 export function toneOf(status: Status): Tone {
-  return looks[status]?.[0] ?? 'idle'
+  return statusLooks[status]?.[0] ?? 'idle'
 }
 
-/** A status by colour, sign and word. */
+/** A status, shown by colour, icon and word. */
 export function StatusBadge({ status }: { status: Status }) {
   const { t } = useTranslation()
-  const [tone, Icon] = looks[status] ?? ['idle', CircleDashed]
+  const [tone, Icon] = statusLooks[status] ?? ['idle', CircleDashed]
   return (
     <span className={`badge ${tone}`} data-status={status}>
       <Icon size={14} aria-hidden className={status === 'started' || status === 'canceling' ? 'spin' : undefined} />
@@ -30,7 +53,7 @@ export function StatusBadge({ status }: { status: Status }) {
   )
 }
 
-/** A moment: how long ago, or the date; the other, and UTC, on hover. */
+/** A time: its age or its date. The other one, and UTC, show on hover. */
 export function Time({ at, absolute }: { at: string; absolute?: boolean }) {
   return absolute ? <AbsoluteTime at={at} /> : <RelativeTime at={at} />
 }
@@ -56,20 +79,20 @@ function RelativeTime({ at }: { at: string }) {
   )
 }
 
-/** How long something took or, without an end, has taken so far. */
+/** The duration of something. Without an end, the time since its start. */
 export function Duration({ from, to }: { from: string | null; to: string | null }) {
   if (!from) return <span className="muted">–</span>
-  return to ? <Fixed ms={Date.parse(to) - Date.parse(from)} /> : <Running from={from} />
+  return to ? <FixedDuration ms={Date.parse(to) - Date.parse(from)} /> : <RunningDuration from={from} />
 }
 
-function Fixed({ ms }: { ms: number }) {
+function FixedDuration({ ms }: { ms: number }) {
   const { i18n } = useTranslation()
   return <span className="nowrap num">{duration(ms, i18n.language)}</span>
 }
 
-function Running({ from }: { from: string }) {
+function RunningDuration({ from }: { from: string }) {
   const now = useNow()
-  return <Fixed ms={Math.max(0, Math.floor((now - Date.parse(from)) / 1000) * 1000)} />
+  return <FixedDuration ms={Math.max(0, Math.floor((now - Date.parse(from)) / 1000) * 1000)} />
 }
 
 export function CopyButton({ text, label }: { text: string; label?: string }) {
@@ -81,13 +104,19 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
     return () => clearTimeout(timer)
   }, [done])
   return (
-    <button type="button" className="btn ghost icon" aria-label={done ? t('app.copied') : (label ?? t('app.copy'))} title={label ?? t('app.copy')} onClick={() => void copy(text).then(setDone)}>
+    <button
+      type="button"
+      className="btn ghost icon"
+      aria-label={done ? t('app.copied') : (label ?? t('app.copy'))}
+      title={label ?? t('app.copy')}
+      onClick={() => void copy(text).then(setDone)}
+    >
       {done ? <Check size={15} aria-hidden /> : <CopyIcon size={15} aria-hidden />}
     </button>
   )
 }
 
-/** Puts a text on the clipboard, also where the browser has no clipboard because the page came over plain HTTP. */
+/** Copies a text to the clipboard. Browsers have no clipboard API over plain HTTP, so a text field is used there. */
 export async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
@@ -113,8 +142,18 @@ export function Command({ children }: { children: string }) {
   )
 }
 
-/** What to do where there is nothing yet. */
-export function Empty({ title, children, command, action }: { title: string; children?: ReactNode; command?: string; action?: ReactNode }) {
+/** A placeholder for an empty list, with the next step to take. */
+export function Empty({
+  title,
+  children,
+  command,
+  action,
+}: {
+  title: string
+  children?: ReactNode
+  command?: string
+  action?: ReactNode
+}) {
   const { t } = useTranslation()
   return (
     <div className="empty">
@@ -131,7 +170,21 @@ export function Empty({ title, children, command, action }: { title: string; chi
   )
 }
 
-export function Card({ title, actions, children, padded = false, label, level = 2 }: { title?: ReactNode; actions?: ReactNode; children: ReactNode; padded?: boolean; label?: string; level?: 2 | 3 }) {
+export function Card({
+  title,
+  actions,
+  children,
+  padded = false,
+  label,
+  level = 2,
+}: {
+  title?: ReactNode
+  actions?: ReactNode
+  children: ReactNode
+  padded?: boolean
+  label?: string
+  level?: 2 | 3
+}) {
   const H = level === 2 ? 'h2' : 'h3'
   return (
     <section className="card" aria-label={label ?? (typeof title === 'string' ? title : undefined)}>
@@ -146,8 +199,20 @@ export function Card({ title, actions, children, padded = false, label, level = 
   )
 }
 
-/** A page's own name, also in the browser's tab. */
-export function PageHead({ title, heading, crumbs, children, actions }: { title: string; heading?: ReactNode; crumbs?: ReactNode[]; children?: ReactNode; actions?: ReactNode }) {
+/** The heading of a page. It is also the title of the browser tab. */
+export function PageHead({
+  title,
+  heading,
+  crumbs,
+  children,
+  actions,
+}: {
+  title: string
+  heading?: ReactNode
+  crumbs?: ReactNode[]
+  children?: ReactNode
+  actions?: ReactNode
+}) {
   const { t } = useTranslation()
   useEffect(() => {
     document.title = `${title} · ${t('app.name')}`
@@ -174,7 +239,7 @@ export function PageHead({ title, heading, crumbs, children, actions }: { title:
   )
 }
 
-/** Keeps the place of what is on its way. */
+/** A placeholder while data loads. */
 export function Skeleton({ lines = 3, height }: { lines?: number; height?: string }) {
   const { t } = useTranslation()
   return (
@@ -195,7 +260,11 @@ export function Json({ value, label }: { value: unknown; label: string }) {
   )
 }
 
-export function LoadMore({ query }: { query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function LoadMore({
+  query,
+}: {
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
+}) {
   const { t } = useTranslation()
   if (!query.hasNextPage) return null
   return (
@@ -207,7 +276,7 @@ export function LoadMore({ query }: { query: { hasNextPage: boolean; isFetchingN
   )
 }
 
-/** A field of a filter bar: its name above its control. */
+/** A field of a filter bar, with its label above its control. */
 export function Field({ label, children, id }: { label: string; children: ReactNode; id: string }) {
   return (
     <div className="field">

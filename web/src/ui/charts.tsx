@@ -12,13 +12,17 @@ export interface Point {
   href?: string
 }
 
-/** How a number moved lately, without axes. */
+/** The recent course of a number, without axes. */
 export function Sparkline({ points, label }: { points: Point[]; label: string }) {
   const [w, h, pad] = [112, 27, 3]
   if (points.length < 2) return <span className="sparkline" aria-hidden />
   const x = scaleTime(extent(points, (p) => p.at) as [number, number], [pad, w - pad])
-  const y = scaleLinear(spread(points), [h - pad, pad])
-  const path = line<Point>((p) => x(p.at), (p) => y(p.value))(points) ?? ''
+  const y = scaleLinear(valueRange(points), [h - pad, pad])
+  const path =
+    line<Point>(
+      (p) => x(p.at),
+      (p) => y(p.value),
+    )(points) ?? ''
   const last = points[points.length - 1]!
   return (
     <svg className="sparkline" viewBox={`0 0 ${w} ${h}`} role="img" aria-label={label}>
@@ -28,12 +32,12 @@ export function Sparkline({ points, label }: { points: Point[]; label: string })
   )
 }
 
-function spread(points: Point[]): [number, number] {
+function valueRange(points: Point[]): [number, number] {
   const [low = 0, high = 0] = extent(points, (p) => p.value) as [number, number]
   return low === high ? [low - 1, high + 1] : [low, high]
 }
 
-/** A number over time, with axes; every value by hovering. */
+/** A number over time, with axes. Hovering shows each value. */
 export function Plot({ points, name }: { points: Point[]; name: string }) {
   const { t, i18n } = useTranslation()
   const [box, width] = useWidth<HTMLDivElement>()
@@ -44,7 +48,13 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
   const x = scaleTime(extent(points, (p) => p.at) as [number, number], [left, Math.max(left + 1, width - right)])
   if (points.length === 1) x.domain([last.at - 60_000, last.at + 60_000])
   const y = scaleLinear(low >= 0 && high <= 1 ? [0, 1] : [Math.min(0, low), high], [height - bottom, top]).nice(4)
-  const label = t('assets.plotLabel', { name, count: points.length, latest: number(last.value, i18n.language), min: number(Math.min(...points.map((p) => p.value)), i18n.language), max: number(Math.max(...points.map((p) => p.value)), i18n.language) })
+  const label = t('assets.plotLabel', {
+    name,
+    count: points.length,
+    latest: number(last.value, i18n.language),
+    min: number(Math.min(...points.map((p) => p.value)), i18n.language),
+    max: number(Math.max(...points.map((p) => p.value)), i18n.language),
+  })
   return (
     <div ref={box} style={{ height }}>
       {width > 0 && (
@@ -62,7 +72,15 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
               {timeLabel(tick, x.domain() as [Date, Date], i18n.language)}
             </text>
           ))}
-          <path className="series" d={line<Point>((p) => x(p.at), (p) => y(p.value))(points) ?? ''} />
+          <path
+            className="series"
+            d={
+              line<Point>(
+                (p) => x(p.at),
+                (p) => y(p.value),
+              )(points) ?? ''
+            }
+          />
           {points.map((p) => (
             <circle key={p.at} className="point" cx={x(p.at)} cy={y(p.value)} r={points.length > 60 ? 2 : 3.2}>
               <title>{`${number(p.value, i18n.language)} · ${dateTime(new Date(p.at), i18n.language)}`}</title>
@@ -74,11 +92,12 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
   )
 }
 
-/** A tick of a time axis, as short as its span allows. */
+/** The label of a tick on a time axis, as short as the axis' span allows. */
 export function timeLabel(tick: Date, [from, to]: [Date, Date], language: string): string {
   const locale = regional(language)
   const span = +to - +from
   if (span > 3 * 86_400_000) return tick.toLocaleDateString(locale, { month: 'short', day: 'numeric' })
-  if (span > 10 * 60_000) return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  if (span > 10 * 60_000)
+    return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
   return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 }

@@ -2,10 +2,24 @@ import { useTranslation } from 'react-i18next'
 
 import { Field } from './basics'
 
-/** A filter by one of some values, or by none of them. */
-export function Choice<T extends string>({ id, label, value, options, all, onChange }: { id: string; label: string; value: T | undefined; options: readonly (readonly [T, string])[]; all?: string; onChange: (value: T | undefined) => void }) {
+/** A filter with a list of values. An empty value means no filter. */
+export function Choice<T extends string>({
+  id,
+  label,
+  value,
+  options,
+  all,
+  onChange,
+}: {
+  id: string
+  label: string
+  value: T | undefined
+  options: readonly (readonly [T, string])[]
+  all?: string
+  onChange: (value: T | undefined) => void
+}) {
   const { t } = useTranslation()
-  // A value that is no option any more, from a link, is still what is filtered by.
+  // A link can contain a value that is no longer an option. The filter still applies it.
   const known = value === undefined || options.some(([v]) => v === value)
   return (
     <Field label={label} id={id}>
@@ -22,7 +36,7 @@ export function Choice<T extends string>({ id, label, value, options, all, onCha
   )
 }
 
-/** Takes all filters away. */
+/** Clears all filters. */
 export function ResetFilters({ search, onReset }: { search: object; onReset: () => void }) {
   const { t } = useTranslation()
   if (Object.values(search).every((v) => v === undefined)) return null

@@ -1,8 +1,22 @@
 import { AlertDialog } from 'radix-ui'
 import type { ReactNode } from 'react'
 
-/** Asks before something is done that cannot be taken back. */
-export function Confirm({ trigger, title, text, yes, no, onYes }: { trigger: ReactNode; title: string; text: string; yes: string; no: string; onYes: () => void }) {
+/** Asks for confirmation before an action that cannot be undone. */
+export function Confirm({
+  trigger,
+  title,
+  text,
+  yes,
+  no,
+  onYes,
+}: {
+  trigger: ReactNode
+  title: string
+  text: string
+  yes: string
+  no: string
+  onYes: () => void
+}) {
   return (
     <AlertDialog.Root>
       <AlertDialog.Trigger asChild>{trigger}</AlertDialog.Trigger>

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
 
-/** A name such as fetch_latest_bills, which may break behind an underscore. */
+/** A name such as fetch_latest_bills. It may wrap after an underscore. */
 export function Name({ children }: { children: string }) {
   return children.split(/(?<=_)/).map((part, i) => (
     <Fragment key={i}>
@@ -43,7 +43,7 @@ export function AssetLinks({ names }: { names: string[] }) {
   )
 }
 
-/** What a run does: its job, or its assets. */
+/** The job of a run, or its assets. */
 export function RunSubject({ run }: { run: Pick<Run, 'job' | 'assets'> }) {
   if (run.job) {
     return (
@@ -55,7 +55,7 @@ export function RunSubject({ run }: { run: Pick<Run, 'job' | 'assets'> }) {
   return <AssetLinks names={run.assets} />
 }
 
-/** Who or what started a run. */
+/** The trigger of a run. */
 export function TriggerText({ run }: { run: Pick<Run, 'trigger' | 'parent_run_id'> }) {
   const { t } = useTranslation()
   const { kind, name } = run.trigger

@@ -3,17 +3,27 @@ import type { ReactNode } from 'react'
 import { Skeleton } from './basics'
 import { Problem } from './problem'
 
-interface Asked<T> {
+interface QueryResult<T> {
   data: T | undefined
   error: unknown
   refetch: () => unknown
 }
 
 /**
- * What was asked for: its place while it is on its way, why it cannot be had, or what `children` make of it. Data that is there stays, also
- * while the server is away.
+ * The result of a query: a placeholder while it loads, the error if it failed, otherwise what `children` returns.
+ * Loaded data stays on the page while the server is unavailable.
  */
-export function Loaded<T>({ query, lines, height, children }: { query: Asked<T>; lines?: number; height?: string; children: (data: T) => ReactNode }) {
+export function Loaded<T>({
+  query,
+  lines,
+  height,
+  children,
+}: {
+  query: QueryResult<T>
+  lines?: number
+  height?: string
+  children: (data: T) => ReactNode
+}) {
   if (query.data !== undefined) return children(query.data)
   if (query.error) {
     return (
@@ -25,7 +35,7 @@ export function Loaded<T>({ query, lines, height, children }: { query: Asked<T>;
   return <Skeleton lines={lines} height={height} />
 }
 
-/** The items of all pages of a list that were asked for so far. */
-export function itemsOf<T>(query: Asked<{ pages: { items: T[] }[] }>): Asked<T[]> {
+/** The items of all pages of a list that have been loaded. */
+export function itemsOf<T>(query: QueryResult<{ pages: { items: T[] }[] }>): QueryResult<T[]> {
   return { data: query.data?.pages.flatMap((page) => page.items), error: query.error, refetch: query.refetch }
 }

@@ -5,7 +5,7 @@ import { Time } from './basics'
 
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
 
-/** What a materialization recorded about itself. */
+/** The metadata of a materialization. */
 export function MetadataList({ metadata, compact }: { metadata: Record<string, unknown>; compact?: boolean }) {
   const entries = Object.entries(metadata).sort(([a], [b]) => a.localeCompare(b))
   if (compact) {

@@ -1,8 +1,8 @@
 import type { ProblemError } from '@parliament-explorer/sdk'
 import { useTranslation } from 'react-i18next'
 
-/** What an error says to a person: the server's own words where it has spoken. */
-export function describe(error: unknown): string {
+/** The message of an error. For an error from the server, it is the server's text. */
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
@@ -10,14 +10,14 @@ export function fieldErrors(error: unknown): ProblemError['errors'] {
   return error instanceof Error && error.name === 'ProblemError' ? (error as ProblemError).errors : []
 }
 
-/** An error where the data would be. */
+/** An error message in place of the data. */
 export function Problem({ error, retry, title }: { error: unknown; retry?: () => void; title?: string }) {
   const { t } = useTranslation()
   const fields = fieldErrors(error)
   return (
     <div className="notice bad" role="alert">
       {title && <strong>{title}</strong>}
-      <p className="break">{describe(error)}</p>
+      <p className="break">{errorMessage(error)}</p>
       {fields.length > 0 && (
         <ul>
           {fields.map((f) => (

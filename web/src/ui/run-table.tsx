@@ -4,7 +4,7 @@ import { DropdownMenu } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
-import { active, ended, useCancel, useRetry } from './actions'
+import { hasEnded, isActive, useCancel, useRetry } from './actions'
 import { Duration, StatusBadge, Time } from './basics'
 import { RunLink, RunSubject, TriggerText } from './links'
 
@@ -13,7 +13,7 @@ export interface Selection {
   change: (ids: ReadonlySet<string>) => void
 }
 
-/** Runs, newest first; with a selection, to do something with several. */
+/** Runs, newest first. With a selection, several runs can be selected for an action. */
 export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selection }) {
   const { t } = useTranslation()
   const all = selection !== undefined && runs.length > 0 && runs.every((r) => selection.ids.has(r.id))
@@ -29,7 +29,12 @@ export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selecti
           <tr>
             {selection && (
               <th className="tick">
-                <input type="checkbox" aria-label={t('runs.selectAll')} checked={all} onChange={() => selection.change(all ? new Set() : new Set(runs.map((r) => r.id)))} />
+                <input
+                  type="checkbox"
+                  aria-label={t('runs.selectAll')}
+                  checked={all}
+                  onChange={() => selection.change(all ? new Set() : new Set(runs.map((r) => r.id)))}
+                />
               </th>
             )}
             <th>{t('runs.run')}</th>
@@ -48,7 +53,12 @@ export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selecti
             <tr key={run.id}>
               {selection && (
                 <td className="tick">
-                  <input type="checkbox" aria-label={t('runs.select', { id: shortId(run.id) })} checked={selection.ids.has(run.id)} onChange={() => toggle(run.id)} />
+                  <input
+                    type="checkbox"
+                    aria-label={t('runs.select', { id: shortId(run.id) })}
+                    checked={selection.ids.has(run.id)}
+                    onChange={() => toggle(run.id)}
+                  />
                 </td>
               )}
               <td>
@@ -76,7 +86,11 @@ export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selecti
                 <Time at={run.created_at} />
               </td>
               <td className="right small" data-label={t('runs.duration')}>
-                {run.status === 'queued' ? <span className="muted">–</span> : <Duration from={run.started_at} to={run.ended_at} />}
+                {run.status === 'queued' ? (
+                  <span className="muted">–</span>
+                ) : (
+                  <Duration from={run.started_at} to={run.ended_at} />
+                )}
               </td>
               <td className="right menu-cell">
                 <RunMenu run={run} />
@@ -100,13 +114,21 @@ function RunMenu({ run }: { run: Run }) {
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="end">
-          <DropdownMenu.Item className="menu-item" disabled={!active(run)} onSelect={() => cancel.mutate(run.id)}>
+          <DropdownMenu.Item className="menu-item" disabled={!isActive(run)} onSelect={() => cancel.mutate(run.id)}>
             {t('runs.cancel')}
           </DropdownMenu.Item>
-          <DropdownMenu.Item className="menu-item" disabled={!ended(run)} onSelect={() => retry.mutate({ id: run.id, fromFailure: false })}>
+          <DropdownMenu.Item
+            className="menu-item"
+            disabled={!hasEnded(run)}
+            onSelect={() => retry.mutate({ id: run.id, fromFailure: false })}
+          >
             {t('runs.retry')}
           </DropdownMenu.Item>
-          <DropdownMenu.Item className="menu-item" disabled={!ended(run) || run.status === 'success'} onSelect={() => retry.mutate({ id: run.id, fromFailure: true })}>
+          <DropdownMenu.Item
+            className="menu-item"
+            disabled={!hasEnded(run) || run.status === 'success'}
+            onSelect={() => retry.mutate({ id: run.id, fromFailure: true })}
+          >
             {t('runs.retryFromFailure')}
           </DropdownMenu.Item>
         </DropdownMenu.Content>

@@ -9,7 +9,7 @@ import { useWidth } from '../lib/size'
 import { toneOf } from './basics'
 import { timeLabel } from './charts'
 
-/** Runs as bars over time, one line for each job. Decorative: the lists beside it say the same. */
+/** Runs as bars over time, one row for each job. The chart is decorative: the lists beside it have the same data. */
 export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; label: string }) {
   const { t, i18n } = useTranslation()
   const now = useNow()
@@ -41,21 +41,40 @@ export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; l
             return (
               <g key={name}>
                 <line className="axis" x1={left} x2={width} y1={y + rowHeight} y2={y + rowHeight} />
-                <text x={narrow ? left : left - 12} y={y + (narrow ? 13 : rowHeight / 2 + 4)} textAnchor={narrow ? 'start' : 'end'}>
+                <text
+                  x={narrow ? left : left - 12}
+                  y={y + (narrow ? 13 : rowHeight / 2 + 4)}
+                  textAnchor={narrow ? 'start' : 'end'}
+                >
                   {name}
                 </text>
-                {[...list].sort((a, b) => Number(a.status === 'failure') - Number(b.status === 'failure')).map((run) => {
-                  const from = Date.parse(run.started_at ?? run.created_at)
-                  const to = run.ended_at ? Date.parse(run.ended_at) : now
-                  const begin = Math.max(left, x(from))
-                  return (
-                    <Link key={run.id} to="/runs/$runId" params={{ runId: run.id }} tabIndex={-1} preload={false}>
-                      <rect className={`bar f-${toneOf(run.status)}`} x={begin} y={y + (narrow ? 18 : 7)} width={Math.max(4, x(to) - begin)} height={16}>
-                        <title>{`${shortId(run.id)} · ${t(`status.${run.status}`)} · ${dateTime(new Date(from), i18n.language)} · ${duration(to - from, i18n.language)}`}</title>
-                      </rect>
-                    </Link>
-                  )
-                })}
+                {[...list]
+                  .sort((a, b) => Number(a.status === 'failure') - Number(b.status === 'failure'))
+                  .map((run) => {
+                    const from = Date.parse(run.started_at ?? run.created_at)
+                    const to = run.ended_at ? Date.parse(run.ended_at) : now
+                    const begin = Math.max(left, x(from))
+                    return (
+                      <Link key={run.id} to="/runs/$runId" params={{ runId: run.id }} tabIndex={-1} preload={false}>
+                        <rect
+                          className={`bar f-${toneOf(run.status)}`}
+                          x={begin}
+                          y={y + (narrow ? 18 : 7)}
+                          width={Math.max(4, x(to) - begin)}
+                          height={16}
+                        >
+                          <title>
+                            {[
+                              shortId(run.id),
+                              t(`status.${run.status}`),
+                              dateTime(new Date(from), i18n.language),
+                              duration(to - from, i18n.language),
+                            ].join(' · ')}
+                          </title>
+                        </rect>
+                      </Link>
+                    )
+                  })}
               </g>
             )
           })}

@@ -24,17 +24,18 @@ class Alert:
     """
     Attributes:
         id (UUID):
-        cause (str): Names what is wrong; alerts of one cause are one until it recovers.
+        cause (str): Identifies the problem. Further occurrences of the same cause belong to the same alert until it
+            recovers.
         severity (Severity):
         title (str):
         detail (str):
-        data (Metadata): What the materialization recorded about itself; the names depend on the asset.
-        occurrences (int): How often it was met.
+        data (Metadata): Metadata that was recorded with the result. The names depend on the asset.
+        occurrences (int): Number of occurrences.
         opened_at (datetime.datetime):
-        last_at (datetime.datetime): When it was met last.
+        last_at (datetime.datetime): Time of the latest occurrence.
         recovered_at (datetime.datetime | None):
-        told_at (datetime.datetime | None): When the channels were told; null if it is held back, because they were told
-            of the cause a short while before.
+        told_at (datetime.datetime | None): When the channels were notified. Null if the notification is deferred,
+            because the channels were notified of the same cause a short time before.
         deliveries (list[Delivery]):
     """
 

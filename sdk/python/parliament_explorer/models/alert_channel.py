@@ -18,7 +18,7 @@ class AlertChannel:
     Attributes:
         name (str):
         kind (AlertChannelKind):
-        target (str): Where it leads, without anything secret.
+        target (str): Destination of the channel, without secrets.
     """
 
     name: str

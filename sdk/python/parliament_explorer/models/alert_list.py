@@ -22,9 +22,10 @@ class AlertList:
     Attributes:
         items (list[Alert]):
         next_cursor (None | str):
-        total (int | Unset): How many items there are on all pages, 10,000 at most; only with `count=true`. Example:
+        total (int | Unset): Number of items on all pages, at most 10,000. Present only with `count=true`. Example:
             1683.
-        total_capped (bool | Unset): Whether there are more items than `total`; only with `count=true`. Example: False.
+        total_capped (bool | Unset): Whether there are more items than `total`. Present only with `count=true`. Example:
+            False.
     """
 
     items: list[Alert]

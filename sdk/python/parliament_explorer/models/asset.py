@@ -28,21 +28,22 @@ class Asset:
         name (str):
         group (str):
         description (str):
-        dependencies (list[str]): Assets that it is made from.
-        dependents (list[str]): Assets that are made from it.
+        dependencies (list[str]): Upstream assets.
+        dependents (list[str]): Downstream assets.
         config_schema (JSONSchema): A JSON Schema (draft 2020-12).
-        default_config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
-            {...}}}}`.
+        default_config (Config): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
         retry (RetryPolicy):
-        timeout_seconds (float): Of one attempt.
-        jobs (list[str]): The jobs that have it.
-        last_materialization (LastMaterialization | None): The newest materialization; null if there is none yet.
-        partitions (None | PartitionSetType0): What divides the asset; null if nothing does.
-        checks (list[AssetCheck]): What looks at it after each materialization.
-        freshness (AssetFreshnessType0 | None): How old the asset may get, and is; null if it may get as old as it
-            likes.
-        automation (AssetAutomationType0 | None): When the asset is materialized by itself; null if never.
-        pools (list[str]): What it uses that others use too; limits may be set on them.
+        timeout_seconds (float): Time limit of one attempt.
+        jobs (list[str]): Jobs that include the asset.
+        last_materialization (LastMaterialization | None): Latest materialization. Null if there is none.
+        partitions (None | PartitionSetType0): Partition set of the asset. Null if the asset is not partitioned.
+        checks (list[AssetCheck]): Checks that run after each materialization.
+        freshness (AssetFreshnessType0 | None): Freshness policy of the asset and its current state. Null if there is no
+            policy.
+        automation (AssetAutomationType0 | None): Condition that materializes the asset automatically. Null if there is
+            none.
+        pools (list[str]): Shared resources that the asset uses. Limits may apply to them.
     """
 
     name: str

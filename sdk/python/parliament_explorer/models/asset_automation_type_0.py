@@ -12,13 +12,13 @@ T = TypeVar("T", bound="AssetAutomationType0")
 
 @_attrs_define
 class AssetAutomationType0:
-    """When the asset is materialized by itself; null if never.
+    """Condition that materializes the asset automatically. Null if there is none.
 
     Attributes:
         condition (str):  Example: eager.
-        would_run (bool): Whether the condition holds now.
-        reason (str): Why, or why not.
-        sensor (str): The sensor that acts on it.
+        would_run (bool): Whether the condition is met now.
+        reason (str): Why the condition is or is not met.
+        sensor (str): Sensor that evaluates the condition.
         sensor_running (bool):
     """
 

@@ -23,8 +23,8 @@ class AssetCheck:
         name (str):
         description (str):
         severity (Severity):
-        blocking (bool): Whether it holds back what depends on the asset, in the same run, when it does not pass.
-        last_result (LastCheckResultType0 | None): The newest result; null if there is none yet.
+        blocking (bool): Whether a failed check blocks the downstream assets in the same run.
+        last_result (LastCheckResultType0 | None): Latest result. Null if there is none.
     """
 
     name: str

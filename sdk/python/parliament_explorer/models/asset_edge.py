@@ -14,8 +14,8 @@ T = TypeVar("T", bound="AssetEdge")
 class AssetEdge:
     """
     Attributes:
-        from_ (str): What is depended on.
-        to (str): What depends on it.
+        from_ (str): Upstream asset.
+        to (str): Downstream asset.
     """
 
     from_: str

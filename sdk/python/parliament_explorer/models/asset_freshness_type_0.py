@@ -15,15 +15,15 @@ T = TypeVar("T", bound="AssetFreshnessType0")
 
 @_attrs_define
 class AssetFreshnessType0:
-    """How old the asset may get, and is; null if it may get as old as it likes.
+    """Freshness policy of the asset and its current state. Null if there is no policy.
 
     Attributes:
-        policy (str): In words. Example: at most 26h0m0s old.
+        policy (str): The policy in words. Example: at most 26h0m0s old.
         max_age_seconds (float | None):
-        cron (None | str): Deadlines, as five fields.
-        time_zone (None | str): Of the deadlines.
-        state (FreshnessState): `unknown`: never materialized.
-        late_at (datetime.datetime | None): When it became late, or will if nothing happens.
+        cron (None | str): Deadlines as a cron expression with five fields.
+        time_zone (None | str): IANA time zone of the deadlines.
+        state (FreshnessState): Freshness of the asset. `unknown` means that it was never materialized.
+        late_at (datetime.datetime | None): When the asset became late, or will become late without a materialization.
     """
 
     policy: str

@@ -21,11 +21,11 @@ class AssetNode:
         name (str):
         group (str):
         last_materialized_at (datetime.datetime | None):
-        status (AssetStatus): Where an asset or a partition of it stands; of a failure, it may have been materialized
-            before.
-        last_run_id (None | UUID): The newest run that had it.
-        stale (bool): Whether something upstream is newer.
-        stale_causes (list[str]): What of the assets it depends on is newer, or stale itself.
+        status (AssetStatus): Status of an asset or a partition. A `failed` asset or partition may have been
+            materialized before.
+        last_run_id (None | UUID): Latest run that included the asset.
+        stale (bool): Whether an upstream asset is newer.
+        stale_causes (list[str]): Upstream assets that are newer, or that are stale themselves.
     """
 
     name: str

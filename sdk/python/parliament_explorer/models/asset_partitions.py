@@ -21,7 +21,7 @@ class AssetPartitions:
     """
     Attributes:
         asset (str):
-        set_ (None | PartitionSetType0): What divides the asset; null if nothing does.
+        set_ (None | PartitionSetType0): Partition set of the asset. Null if the asset is not partitioned.
         counts (PartitionCounts):
         items (list[PartitionState]):
     """

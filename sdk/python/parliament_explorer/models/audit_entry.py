@@ -16,34 +16,32 @@ T = TypeVar("T", bound="AuditEntry")
 
 @_attrs_define
 class AuditEntry:
-    """One request that would change something. The entry is written before anything is done, and completed when the answer
-    is known.
-    `actor`, `key_id`, `issuer`, `subject` and `remote_address` are proven; `client` and `claimed_name` are what the
-    request or the identity provider says.
+    """A request that would change something. The entry is written before the request is carried out, and completed
+    with the response. `actor`, `key_id`, `issuer`, `subject` and `remote_address` are verified. `client` and
+    `claimed_name` are claims of the request or of the identity provider.
 
         Attributes:
             id (int):
             at (datetime.datetime):
-            actor (str): Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and
-                the user who opened the database, or `api client at` an address. Example: key dashboard.
-            key_id (None | UUID): The key that was sent.
-            operation (str): An operation of this contract, `riverui`, or `rolesLost`: sessions that the server ended by
+            actor (str): The verified actor: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user
+                who opened the database, or `api client at` an address. Example: key dashboard.
+            key_id (None | UUID): Key that was sent.
+            operation (str): An operation of this contract, `riverui`, or `rolesLost` for sessions that the server ended by
                 itself.
             method (str):
-            path (str): The path, and the query of what was deleted; 500 characters at most. Control characters are written
-                as escapes.
-            status (int): What was answered. 0: it was begun, and how it ended was not recorded.
-            remote_address (str): An IP address, `unknown`, or `local` for what was not asked over the network.
+            path (str): The path, and the query of a deletion. At most 500 characters. Control characters are escaped.
+            status (int): Status of the response. 0 means that the request was started and its result was not recorded.
+            remote_address (str): An IP address, `unknown`, or `local` for actions that did not come over the network.
             request_id (str):
-            issuer (None | str | Unset): The identity provider that vouches for the subject. Example:
+            issuer (None | str | Unset): Identity provider that issued the subject. Example:
                 https://id.example.org/realms/staff.
-            subject (None | str | Unset): The person at the issuer. Example: 248289761001.
-            claimed_name (None | str | Unset): What the identity provider says that the person is called. It is a claim: two
-                people may have the same. Example: ada@example.org.
-            client (None | str | Unset): What the request says that it was sent by, from `User-Agent`, 200 characters at
-                most. It is a claim: anybody may say anything. Example: explorer-cli/1.0 (alice@laptop).
-            more (int | Unset): How many further requests of the same sender were refused in the same minute. They have no
-                entries of their own. Example: 1234.
+            subject (None | str | Unset): Id of the person at the issuer. Example: 248289761001.
+            claimed_name (None | str | Unset): Name of the person according to the identity provider. It is a claim: two
+                people may have the same name. Example: ada@example.org.
+            client (None | str | Unset): Client named by the request in `User-Agent`, at most 200 characters. It is a claim:
+                any client can send any name. Example: explorer-cli/1.0 (alice@laptop).
+            more (int | Unset): Number of further requests of the same sender that were refused in the same minute. They
+                have no entries of their own. Example: 1234.
     """
 
     id: int

@@ -27,16 +27,18 @@ class Backfill:
         id (UUID):
         assets (list[str]):
         status (BackfillStatus):
-        concurrency (int): How many runs there are at once.
+        concurrency (int): Maximum number of runs at one time.
         priority (int):
-        config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
-            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
-        created_by (str): Who asked for it.
+        config (Config): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces
+            between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example: {'reason':
+            'backlog'}.
+        created_by (str): Actor that canceled the run.
         created_at (datetime.datetime):
         ended_at (datetime.datetime | None):
-        total (int): How many partitions it has.
-        counts (BackfillCounts): The partitions of a backfill by status. Those of the first five are all of them.
+        total (int): Number of partitions.
+        counts (BackfillCounts): Number of partitions by status. The first five add up to all partitions.
     """
 
     id: UUID

@@ -12,15 +12,15 @@ T = TypeVar("T", bound="BackfillCounts")
 
 @_attrs_define
 class BackfillCounts:
-    """The partitions of a backfill by status. Those of the first five are all of them.
+    """Number of partitions by status. The first five add up to all partitions.
 
     Attributes:
         pending (int):
         running (int):
         success (int):
         failure (int):
-        canceled (int): Those whose run was canceled, and those that were canceled before they had one.
-        not_started (int): Of the canceled, those that never had a run. Example: 4.
+        canceled (int): Partitions whose run was canceled, and partitions that were canceled before they had a run.
+        not_started (int): Canceled partitions that never had a run. Example: 4.
     """
 
     pending: int

@@ -20,7 +20,7 @@ class BackfillPartition:
         key (str):
         status (BackfillPartitionStatus):
         run_id (None | UUID):
-        error (None | str): Why no run could be started.
+        error (None | str): Reason why no run could be started.
     """
 
     key: str

@@ -17,7 +17,7 @@ class BackfillPlan:
         assets (list[str]):
         partition_set (str):
         partitions (list[str]):
-        runs (int): How many runs it would start, one for each partition.
+        runs (int): Number of runs that the backfill would start, one for each partition.
         concurrency (int):
         priority (int):
     """

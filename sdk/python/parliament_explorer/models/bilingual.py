@@ -12,7 +12,7 @@ T = TypeVar("T", bound="Bilingual")
 
 @_attrs_define
 class Bilingual:
-    """A text in both official languages; null where there is none.
+    """A text in both official languages. Null in a language without a text.
 
     Attributes:
         en (None | str):

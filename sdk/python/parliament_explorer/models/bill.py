@@ -32,33 +32,33 @@ class Bill:
         parliament (int):  Example: 44.
         session (int):  Example: 1.
         number (str):  Example: C-11.
-        title (Bilingual): A text in both official languages; null where there is none.
-        short_title (Bilingual): A text in both official languages; null where there is none.
+        title (Bilingual): A text in both official languages. Null in a language without a text.
+        short_title (Bilingual): A text in both official languages. Null in a language without a text.
         home_chamber (BillHomeChamber):
-        bill_type (Bilingual): A text in both official languages; null where there is none.
+        bill_type (Bilingual): A text in both official languages. Null in a language without a text.
         government_bill (bool):
         private_member_bill (bool):
-        introduced_on (None | str): Day of the earlier first reading; null if neither is dated. Example: 2022-02-02.
+        introduced_on (None | str): Day of the earlier first reading. Null if neither is dated. Example: 2022-02-02.
         status (BillStatus):
-        latest_activity_at (None | str): RFC 3339, in Ottawa's time. Example: 2023-04-27T14:00:00-04:00.
+        latest_activity_at (None | str): RFC 3339, in Ottawa time. Example: 2023-04-27T14:00:00-04:00.
         law (bool):
         royal_assent_on (None | str):  Example: 2023-04-27.
         statute (None | Statute):
-        sponsor (None | Sponsor): Who brought the bill in, and what that person was then.
+        sponsor (None | Sponsor): Person who introduced the bill, with the office held at that time.
         committees (list[Committee]):
-        related_bills (list[str]): Ids of similar bills, also of sessions that are not held.
-        summary (Bilingual): A text in both official languages; null where there is none.
+        related_bills (list[str]): Ids of similar bills, including bills of sessions that are not stored.
+        summary (Bilingual): A text in both official languages. Null in a language without a text.
         legisinfo_id (int | None):
         legisinfo_url (None | str):
         openparliament_url (None | str):
-        text_url (None | str): Of the latest published text.
-        missing_since (datetime.datetime | None): Since when neither source lists the bill any more; null while one
-            does. It is kept.
-        sources (BillSources): When what is held of each source was fetched; null if nothing is.
-        version (int): 1, and one more for each change.
+        text_url (None | str): Address of the latest published text.
+        missing_since (datetime.datetime | None): Since when neither source lists the bill. Null while at least one
+            source lists it. The bill is kept.
+        sources (BillSources): When the stored data of each source was fetched. Null if none is stored.
+        version (int): Version number. It begins at 1 and increases by 1 with each change.
         first_seen_at (datetime.datetime):
-        updated_at (datetime.datetime): When this version was made.
-        last_run_id (None | UUID): The run that made this version.
+        updated_at (datetime.datetime): When this version was created.
+        last_run_id (None | UUID): Run that created this version.
     """
 
     id: str

@@ -14,9 +14,9 @@ T = TypeVar("T", bound="BillChange")
 class BillChange:
     """
     Attributes:
-        field (str): A field of the bill. Example: status.
-        from_ (Any): Its value before.
-        to (Any): Its value since.
+        field (str): Name of the changed field. Example: status.
+        from_ (Any): Previous value.
+        to (Any): New value.
     """
 
     field: str

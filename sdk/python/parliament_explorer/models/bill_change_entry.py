@@ -20,9 +20,9 @@ T = TypeVar("T", bound="BillChangeEntry")
 class BillChangeEntry:
     """
     Attributes:
-        bill (str): The bill's id. Example: 44-1/C-11.
+        bill (str): Id of the bill. Example: 44-1/C-11.
         version (int):
-        changes (list[BillChange]): Empty for version 1.
+        changes (list[BillChange]): Changes since the previous version. Empty for version 1.
         run_id (None | UUID):
         created_at (datetime.datetime):
     """

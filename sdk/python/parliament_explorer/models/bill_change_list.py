@@ -21,11 +21,12 @@ class BillChangeList:
     """
     Attributes:
         items (list[BillChangeEntry]):
-        next_cursor (str): Where to go on, now or later; it is always there.
-        more (bool): Whether there is more already.
-        total (int | Unset): How many items there are on all pages, 10,000 at most; only with `count=true`. Example:
+        next_cursor (str): Cursor of the next request. Always present, even if there are no more changes yet.
+        more (bool): Whether more changes are available now.
+        total (int | Unset): Number of items on all pages, at most 10,000. Present only with `count=true`. Example:
             1683.
-        total_capped (bool | Unset): Whether there are more items than `total`; only with `count=true`. Example: False.
+        total_capped (bool | Unset): Whether there are more items than `total`. Present only with `count=true`. Example:
+            False.
     """
 
     items: list[BillChangeEntry]

@@ -19,17 +19,16 @@ T = TypeVar("T", bound="BillDecision")
 
 @_attrs_define
 class BillDecision:
-    """What a chamber decided at a stage.
+    """A decision of a chamber at a stage of the bill.
 
     Attributes:
-        chamber (BillDecisionChamber): Which one.
-        stage (Bilingual): A text in both official languages; null where there is none.
-        motion (Bilingual): A text in both official languages; null where there is none.
-        result (BillDecisionResult): As of a vote; of a tie that the Speaker broke, what that decided.
-        method (Bilingual): A text in both official languages; null where there is none.
-        division (int | None): Number of the division, which is among the votes; null if there was no count. Example:
-            89.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
+        chamber (BillDecisionChamber): The reading: first, second or third.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        motion (Bilingual): A text in both official languages. Null in a language without a text.
+        result (BillDecisionResult): Result, as for a vote. For a tie that the Speaker broke, the Speaker's decision.
+        method (Bilingual): A text in both official languages. Null in a language without a text.
+        division (int | None): Number of the division in `votes`. Null if there was no recorded division. Example: 89.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
         sitting (None | str): Number of the sitting. Example: 70.
     """
 

@@ -51,65 +51,66 @@ class BillDetail:
         parliament (int):  Example: 44.
         session (int):  Example: 1.
         number (str):  Example: C-11.
-        title (Bilingual): A text in both official languages; null where there is none.
-        short_title (Bilingual): A text in both official languages; null where there is none.
+        title (Bilingual): A text in both official languages. Null in a language without a text.
+        short_title (Bilingual): A text in both official languages. Null in a language without a text.
         home_chamber (BillHomeChamber):
-        bill_type (Bilingual): A text in both official languages; null where there is none.
+        bill_type (Bilingual): A text in both official languages. Null in a language without a text.
         government_bill (bool):
         private_member_bill (bool):
-        introduced_on (None | str): Day of the earlier first reading; null if neither is dated. Example: 2022-02-02.
+        introduced_on (None | str): Day of the earlier first reading. Null if neither is dated. Example: 2022-02-02.
         status (BillStatus):
-        latest_activity_at (None | str): RFC 3339, in Ottawa's time. Example: 2023-04-27T14:00:00-04:00.
+        latest_activity_at (None | str): RFC 3339, in Ottawa time. Example: 2023-04-27T14:00:00-04:00.
         law (bool):
         royal_assent_on (None | str):  Example: 2023-04-27.
         statute (None | Statute):
-        sponsor (None | Sponsor): Who brought the bill in, and what that person was then.
+        sponsor (None | Sponsor): Person who introduced the bill, with the office held at that time.
         committees (list[Committee]):
-        related_bills (list[str]): Ids of similar bills, also of sessions that are not held.
-        summary (Bilingual): A text in both official languages; null where there is none.
+        related_bills (list[str]): Ids of similar bills, including bills of sessions that are not stored.
+        summary (Bilingual): A text in both official languages. Null in a language without a text.
         legisinfo_id (int | None):
         legisinfo_url (None | str):
         openparliament_url (None | str):
-        text_url (None | str): Of the latest published text.
-        missing_since (datetime.datetime | None): Since when neither source lists the bill any more; null while one
-            does. It is kept.
-        sources (BillSources): When what is held of each source was fetched; null if nothing is.
-        version (int): 1, and one more for each change.
+        text_url (None | str): Address of the latest published text.
+        missing_since (datetime.datetime | None): Since when neither source lists the bill. Null while at least one
+            source lists it. The bill is kept.
+        sources (BillSources): When the stored data of each source was fetched. Null if none is stored.
+        version (int): Version number. It begins at 1 and increases by 1 with each change.
         first_seen_at (datetime.datetime):
-        updated_at (datetime.datetime): When this version was made.
-        last_run_id (None | UUID): The run that made this version.
-        stages (list[Stage]): Its course, in the order in which it takes it.
-        votes (list[Vote]): Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of
-            Commons', from the 37th Parliament on.
-        publications (list[Publication]): Versions of its text, oldest first.
-        record (BillRecord): How much is known of LEGISinfo's own record of the bill.
-        outcome (BillOutcomeType0 | None): What became of the bill; null where that cannot be told, which may be until
-            its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what
-            the end of the session did to it.
-        reinstated_from (None | ReinstatementType0): The same bill in another session of the same Parliament; null if
+        updated_at (datetime.datetime): When this version was created.
+        last_run_id (None | UUID): Run that created this version.
+        stages (list[Stage]): Stages of the bill, in their order.
+        votes (list[Vote]): All recorded divisions in the LEGISinfo record, oldest first. They are divisions of the
+            House of Commons, from the 37th Parliament on.
+        publications (list[Publication]): Versions of the text, oldest first.
+        record (BillRecord): State of the stored LEGISinfo record.
+        outcome (BillOutcomeType0 | None): Outcome of the bill. Null if it cannot be determined, which may be so until
+            the record is complete. LEGISinfo
+            does not change the status of a bill when its session ends. The outcome states what the end of the session meant
+            for the bill.
+        reinstated_from (None | ReinstatementType0): The same bill in another session of the same Parliament. Null if
             there is none.
-        reinstated_as (None | ReinstatementType0): The same bill in another session of the same Parliament; null if
+        reinstated_as (None | ReinstatementType0): The same bill in another session of the same Parliament. Null if
             there is none.
-        form (Bilingual): A text in both official languages; null where there is none.
-        notes (Bilingual): A text in both official languages; null where there is none.
-        readings (list[BillReading]): The readings that it passed, oldest first. They are there for bills without stages
-            too, which are those before the 37th Parliament.
-        decisions (list[BillDecision]): What the chambers decided at its stages, by a division or without one, oldest
-            first.
-        sittings (list[BillSitting]): Sittings at which it came up, oldest first.
-        events (list[BillEvent]): What happened to it, oldest first.
-        latest_event (LatestBillEventType0 | None): What LEGISinfo calls the latest event; null if it names none.
-        speeches (list[BillSpeech]): The sponsor's speech at a stage and the first replies to it, oldest first.
-        committee_meetings (list[BillMeeting]): Meetings of committees about it, oldest first.
-        messages (list[BillMessage]): The chambers' exchange about amendments, oldest first.
-        rulings (list[BillRuling]): Major rulings and statements of the Speakers about it, oldest first.
-        references (list[BillReference]): Pages about it, such as press releases and cost estimates, in LEGISinfo's
-            order.
-        bibliography (list[BillNotice]): Articles and books about it, in LEGISinfo's order.
-        senate_pre_study (None | SenatePreStudyType0): The Senate's study of a bill that is still in the House of
-            Commons; null if there was none.
-        legislative_summary_url (None | SummaryLinksType0): The Library of Parliament's legislative summary; null if it
-            wrote none.
+        form (Bilingual): A text in both official languages. Null in a language without a text.
+        notes (Bilingual): A text in both official languages. Null in a language without a text.
+        readings (list[BillReading]): Readings that the bill passed, oldest first. Bills without stages, which are those
+            before the 37th Parliament, have readings too.
+        decisions (list[BillDecision]): Decisions of the chambers at the bill's stages, with or without a division,
+            oldest first.
+        sittings (list[BillSitting]): Sittings at which the bill came up, oldest first.
+        events (list[BillEvent]): Events of the bill, oldest first.
+        latest_event (LatestBillEventType0 | None): Latest event according to LEGISinfo. Null if it names none.
+        speeches (list[BillSpeech]): Sponsor's speech at each stage and the first replies to it, oldest first.
+        committee_meetings (list[BillMeeting]): Committee meetings about the bill, oldest first.
+        messages (list[BillMessage]): Messages between the chambers about amendments, oldest first.
+        rulings (list[BillRuling]): Major rulings and statements of the Speakers about the bill, oldest first.
+        references (list[BillReference]): Pages about the bill, such as press releases and cost estimates, in
+            LEGISinfo's order.
+        bibliography (list[BillNotice]): Articles and books about the bill, in LEGISinfo's order.
+        senate_pre_study (None | SenatePreStudyType0): The Senate's study of a bill that is still before the House of
+            Commons. Null if there was none.
+        legislative_summary_url (None | SummaryLinksType0): Legislative summary by the Library of Parliament. Null if
+            there is none.
     """
 
     id: str

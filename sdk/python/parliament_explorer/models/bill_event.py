@@ -16,23 +16,23 @@ T = TypeVar("T", bound="BillEvent")
 
 @_attrs_define
 class BillEvent:
-    """What happened to the bill.
+    """An event in the course of the bill.
 
     Attributes:
-        chamber (None | str): Where it happened: house, senate, or null where the record does not say. Example: house.
-        stage (Bilingual): A text in both official languages; null where there is none.
-        name (Bilingual): A text in both official languages; null where there is none.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        at (None | str): RFC 3339, in Ottawa's time; null where the record gives the day alone. Example:
+        chamber (None | str): Chamber of the event: house, senate, or null if the record does not say. Example: house.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        at (None | str): RFC 3339, in Ottawa time. Null if the record has only the day. Example:
             2022-05-12T15:04:05-04:00.
-        completes_stage (bool): Whether the stage was completed by it. Example: False.
-        defeats_bill (bool): Whether the bill was defeated by it. Example: False.
+        completes_stage (bool): Whether the event completed the stage. Example: False.
+        defeats_bill (bool): Whether the event defeated the bill. Example: False.
         committee (None | str): Acronym of the committee. Example: CHPC.
         report (int | None): Number of the committee's report. Example: 3.
-        report_url (Bilingual): A text in both official languages; null where there is none.
+        report_url (Bilingual): A text in both official languages. Null in a language without a text.
         sitting (None | str): Number of the sitting. Example: 70.
-        amendments (int): How many amendments it made, as far as LEGISinfo counts them. Example: 0.
-        note (Bilingual): A text in both official languages; null where there is none.
+        amendments (int): Number of amendments that the event made, as counted by LEGISinfo. Example: 0.
+        note (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     chamber: None | str

@@ -18,16 +18,16 @@ T = TypeVar("T", bound="BillMeeting")
 
 @_attrs_define
 class BillMeeting:
-    """A meeting of a committee about the bill.
+    """A committee meeting about the bill.
 
     Attributes:
-        chamber (BillMeetingChamber): The committee's.
-        stage (Bilingual): A text in both official languages; null where there is none.
-        committee (Bilingual): A text in both official languages; null where there is none.
+        chamber (BillMeetingChamber): Chamber of the committee.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        committee (Bilingual): A text in both official languages. Null in a language without a text.
         acronym (None | str): Acronym of the committee. Example: CHPC.
         number (None | str): Number of the meeting. Example: 33.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        url (None | str): The meeting's page; null for the Senate's. Example:
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        url (None | str): Address of the meeting's page. Null for meetings of Senate committees. Example:
             https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/meeting-33/notice.
     """
 

@@ -16,16 +16,17 @@ T = TypeVar("T", bound="BillMessage")
 
 @_attrs_define
 class BillMessage:
-    """A step of the chambers' exchange about amendments.
+    """A step in the exchange of messages between the chambers about amendments.
 
     Attributes:
-        chamber (None | str): Who took it: house, senate, or null where the record does not say. Example: house.
-        name (Bilingual): A text in both official languages; null where there is none.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        at (None | str): RFC 3339, in Ottawa's time; null where the record gives the day alone. Example:
+        chamber (None | str): Chamber that took the step: house, senate, or null if the record does not say. Example:
+            house.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        at (None | str): RFC 3339, in Ottawa time. Null if the record has only the day. Example:
             2022-05-12T15:04:05-04:00.
         sitting (None | str): Number of the sitting. Example: 70.
-        url (Bilingual): A text in both official languages; null where there is none.
+        url (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     chamber: None | str

@@ -15,14 +15,15 @@ class BillNotice:
     """An article or a book about the bill.
 
     Attributes:
-        title (None | str): Its title. Example: A reformed Senate or the status quo in the 42nd Parliament?.
-        author (None | str): Who wrote it. Example: Schmitz, Cristin.
-        publication (None | str): Where it appeared. Example: The Lawyer's Daily.
+        title (None | str): Title of the article or book. Example: A reformed Senate or the status quo in the 42nd
+            Parliament?.
+        author (None | str): Author. Example: Schmitz, Cristin.
+        publication (None | str): Publication in which it appeared. Example: The Lawyer's Daily.
         volume (None | str): Volume and page. Example: 89:14.
-        date (None | str): When, in words. Example: February 3, 2022.
-        classification (None | str): The Library of Parliament's mark. Example: JL1 H55.
-        language (None | str): Of the text: en or fr; null where it is another, or not known. Example: en.
-        online (bool): Whether the Library of Parliament has it online. Example: False.
+        date (None | str): Date, in words. Example: February 3, 2022.
+        classification (None | str): Call number of the Library of Parliament. Example: JL1 H55.
+        language (None | str): Language of the text: en or fr. Null if it is another language or not known. Example: en.
+        online (bool): Whether the Library of Parliament offers it online. Example: False.
     """
 
     title: None | str

@@ -14,18 +14,19 @@ T = TypeVar("T", bound="BillOutcomeType0")
 
 @_attrs_define
 class BillOutcomeType0:
-    """What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves
-    the status of a bill as it was when its session ended: this says what the end of the session did to it.
+    """Outcome of the bill. Null if it cannot be determined, which may be so until the record is complete. LEGISinfo
+    does not change the status of a bill when its session ends. The outcome states what the end of the session meant
+    for the bill.
 
         Attributes:
             code (BillOutcomeType0Code): `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled
-                out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as
-                `reinstated_as`);
-                `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's
-                right to deliberate).
+                out);
+                `dropped_from_order_paper` (in the Senate); `reinstated` (its session ended, and it continued as
+                `reinstated_as`); `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only
+                asserts the chamber's right to deliberate).
                  Example: died_on_order_paper.
-            on (None | str): The day. Of a bill that died, the day on which its session ended, which is built into the
-                program (source: Library of Parliament); null where it is not known. Example: 2025-01-06.
+            on (None | str): Day of the outcome. For a bill that died, the last day of its session, from a table in the
+                program (source: Library of Parliament). Null if it is not known. Example: 2025-01-06.
     """
 
     code: BillOutcomeType0Code

@@ -18,9 +18,9 @@ class BillReading:
     """A reading that the bill passed.
 
     Attributes:
-        chamber (BillReadingChamber): Of the reading.
-        reading (BillReadingReading): Which one.
-        passed_on (str): The day in Ottawa. Example: 2022-05-12.
+        chamber (BillReadingChamber): Chamber of the reading.
+        reading (BillReadingReading): The reading: first, second or third.
+        passed_on (str): Day in Ottawa. Example: 2022-05-12.
     """
 
     chamber: BillReadingChamber

@@ -13,12 +13,12 @@ T = TypeVar("T", bound="BillRecord")
 
 @_attrs_define
 class BillRecord:
-    """How much is known of LEGISinfo's own record of the bill.
+    """State of the stored LEGISinfo record.
 
     Attributes:
-        complete (bool): Whether all of the record was read, and that since LEGISinfo's list last changed. While it is
-            false, divisions and the rest may be missing. Example: False.
-        fetched_at (datetime.datetime | None): When the record that is kept came; null if none is kept. Example:
+        complete (bool): Whether the whole record was read since LEGISinfo's list last changed. While it is `false`,
+            divisions and other data may be missing. Example: False.
+        fetched_at (datetime.datetime | None): When the stored record was fetched. Null if none is stored. Example:
             2026-06-18T12:00:01Z.
     """
 

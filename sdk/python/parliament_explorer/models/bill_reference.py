@@ -19,9 +19,9 @@ class BillReference:
     """A page about the bill.
 
     Attributes:
-        kind (Bilingual): A text in both official languages; null where there is none.
-        title (Bilingual): A text in both official languages; null where there is none.
-        url (Bilingual): A text in both official languages; null where there is none.
+        kind (Bilingual): A text in both official languages. Null in a language without a text.
+        title (Bilingual): A text in both official languages. Null in a language without a text.
+        url (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     kind: Bilingual

@@ -21,12 +21,12 @@ class BillRuling:
     """A major ruling or statement of a Speaker about the bill.
 
     Attributes:
-        chamber (BillRulingChamber): Which Speaker's.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        at (None | str): RFC 3339, in Ottawa's time; null where the record gives the day alone. Example:
+        chamber (BillRulingChamber): Chamber of the Speaker.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        at (None | str): RFC 3339, in Ottawa time. Null if the record has only the day. Example:
             2022-05-12T15:04:05-04:00.
         sitting (None | str): Number of the sitting. Example: 70.
-        url (Bilingual): A text in both official languages; null where there is none.
+        url (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     chamber: BillRulingChamber

@@ -21,13 +21,13 @@ class BillSitting:
     """A sitting at which the bill came up.
 
     Attributes:
-        chamber (BillSittingChamber): Which one's.
-        stage (Bilingual): A text in both official languages; null where there is none.
-        name (Bilingual): A text in both official languages; null where there is none.
+        chamber (BillSittingChamber): Chamber of the sitting.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
         number (None | str): Number of the sitting. Example: 70.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        note (Bilingual): A text in both official languages; null where there is none.
-        url (Bilingual): A text in both official languages; null where there is none.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        note (Bilingual): A text in both official languages. Null in a language without a text.
+        url (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     chamber: BillSittingChamber

@@ -13,7 +13,7 @@ T = TypeVar("T", bound="BillSources")
 
 @_attrs_define
 class BillSources:
-    """When what is held of each source was fetched; null if nothing is.
+    """When the stored data of each source was fetched. Null if none is stored.
 
     Attributes:
         openparliament (datetime.datetime | None):

@@ -21,19 +21,19 @@ class BillSpeech:
     """A major speech on the bill.
 
     Attributes:
-        chamber (BillSpeechChamber): Where it was made.
-        stage (Bilingual): A text in both official languages; null where there is none.
-        kind (Bilingual): A text in both official languages; null where there is none.
-        sponsor (bool): Whether it is the sponsor's speech; otherwise it is a reply. Example: False.
-        person_id (int | None): parl.ca's id of the speaker. Example: 25451.
-        name (None | str): The speaker. Example: Pablo Rodriguez.
-        politician (None | str): The speaker's slug, where known. Example: pablo-rodriguez.
-        caucus (Bilingual): A text in both official languages; null where there is none.
-        date (None | str): The day in Ottawa. Example: 2022-05-12.
-        at (None | str): RFC 3339, in Ottawa's time; null where the record gives the day alone. Example:
+        chamber (BillSpeechChamber): Chamber of the speech.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        kind (Bilingual): A text in both official languages. Null in a language without a text.
+        sponsor (bool): Whether the speech is the sponsor's. Otherwise it is a reply. Example: False.
+        person_id (int | None): Id of the speaker at parl.ca. Example: 25451.
+        name (None | str): Name of the speaker. Example: Pablo Rodriguez.
+        politician (None | str): Slug of the speaker, if known. Example: pablo-rodriguez.
+        caucus (Bilingual): A text in both official languages. Null in a language without a text.
+        date (None | str): Day in Ottawa. Example: 2022-05-12.
+        at (None | str): RFC 3339, in Ottawa time. Null if the record has only the day. Example:
             2022-05-12T15:04:05-04:00.
         sitting (None | str): Number of the sitting. Example: 70.
-        url (Bilingual): A text in both official languages; null where there is none.
+        url (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     chamber: BillSpeechChamber

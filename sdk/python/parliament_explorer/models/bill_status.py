@@ -14,8 +14,8 @@ T = TypeVar("T", bound="BillStatus")
 class BillStatus:
     """
     Attributes:
-        code (None | str): openparliament.ca's code; null for statuses it has none for. Example: RoyalAssentGiven.
-        en (None | str): LEGISinfo's words.
+        code (None | str): Code of openparliament.ca. Null for statuses without a code. Example: RoyalAssentGiven.
+        en (None | str): Status text of LEGISinfo.
         fr (None | str):
     """
 

@@ -21,7 +21,7 @@ class BillVersion:
     """
     Attributes:
         version (int):
-        changes (list[BillChange]): Empty for version 1.
+        changes (list[BillChange]): Changes since the previous version. Empty for version 1.
         run_id (None | UUID):
         created_at (datetime.datetime):
     """

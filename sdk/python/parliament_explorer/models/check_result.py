@@ -30,8 +30,8 @@ class CheckResult:
         passed (bool):
         severity (Severity):
         blocking (bool):
-        message (str): What was found, and what was wanted.
-        metadata (Metadata): What the materialization recorded about itself; the names depend on the asset.
+        message (str): The value found and the value expected.
+        metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
     """
 

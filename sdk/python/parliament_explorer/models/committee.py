@@ -22,7 +22,7 @@ class Committee:
     Attributes:
         acronym (str):
         chamber (CommitteeChamber):
-        name (Bilingual): A text in both official languages; null where there is none.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     acronym: str

@@ -12,7 +12,10 @@ T = TypeVar("T", bound="Config")
 
 @_attrs_define
 class Config:
-    """Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`."""
+    """Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config":
+    {...}}}}`.
+
+    """
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

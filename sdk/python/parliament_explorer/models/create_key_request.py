@@ -18,10 +18,10 @@ T = TypeVar("T", bound="CreateKeyRequest")
 class CreateKeyRequest:
     """
     Attributes:
-        name (str): Whose it is or what for.
-        scope (Scope): What one may do: `read` looks at everything but keys and the audit log, `operate` starts and
-            stops things too, `admin` does all.
-        expires_at (datetime.datetime | Unset): When it ends; never if it is not given.
+        name (str): Owner or purpose of the key.
+        scope (Scope): Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate`
+            also allows starting and stopping, `admin` allows everything.
+        expires_at (datetime.datetime | Unset): When the key expires. Without it, the key does not expire.
     """
 
     name: str

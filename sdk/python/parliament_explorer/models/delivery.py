@@ -19,13 +19,13 @@ T = TypeVar("T", bound="Delivery")
 class Delivery:
     """
     Attributes:
-        id (UUID): The webhook-id of a webhook.
-        alert_id (None | UUID): Null for a test.
+        id (UUID): Id of the delivery. For a webhook, its `webhook-id`.
+        alert_id (None | UUID): Alert that the message is about. Null for a test.
         channel (str):
         kind (DeliveryKind):
         status (DeliveryStatus):
         attempts (int):
-        message (None | str): What the receiver said, or what went wrong.
+        message (None | str): Response of the receiver, or the error.
         created_at (datetime.datetime):
         attempted_at (datetime.datetime | None):
         delivered_at (datetime.datetime | None):

@@ -14,7 +14,7 @@ T = TypeVar("T", bound="EndedSessions")
 class EndedSessions:
     """
     Attributes:
-        ended (int): How many sessions were ended. Example: 3.
+        ended (int): Number of sessions that were ended. Example: 3.
     """
 
     ended: int

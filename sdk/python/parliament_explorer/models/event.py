@@ -22,15 +22,16 @@ T = TypeVar("T", bound="Event")
 class Event:
     """
     Attributes:
-        id (int): Grows within a run.
+        id (int): Id of the event. It increases within a run.
         run_id (UUID):
         at (datetime.datetime):
-        type_ (str): E.g. run_enqueued, step_started, progress, log, materialization, run_success. Example: log.
+        type_ (str): Type of the event, such as run_enqueued, step_started, progress, log, materialization or
+            run_success. Example: log.
         level (EventLevel):
         asset (None | str):
         attempt (int | None):
         message (str):
-        data (EventData | None): Depends on the type; null if there is none.
+        data (EventData | None): Data of the event, which depends on its type. Null if there is none.
     """
 
     id: int

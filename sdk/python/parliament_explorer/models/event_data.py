@@ -12,7 +12,7 @@ T = TypeVar("T", bound="EventData")
 
 @_attrs_define
 class EventData:
-    """Depends on the type; null if there is none."""
+    """Data of the event, which depends on its type. Null if there is none."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

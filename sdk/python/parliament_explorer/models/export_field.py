@@ -14,18 +14,19 @@ T = TypeVar("T", bound="ExportField")
 
 @_attrs_define
 class ExportField:
-    """A column of CSV and Parquet, and where NDJSON has the same. What is not known or does not exist is NULL in Parquet,
-    an empty cell in CSV and null in NDJSON; neither 0 nor an empty text stands for it.
+    """A column of CSV and Parquet, and the corresponding field of NDJSON. A value that is unknown or does not exist is
+    NULL in Parquet, an empty cell in CSV and null in NDJSON. It is never 0 or an empty text.
 
         Attributes:
             name (str):  Example: introduced_on.
-            type_ (ExportFieldType): `date` is a day without a time, `timestamp` an instant. Example: date.
+            type_ (ExportFieldType): Type of the value. `date` is a day without a time, `timestamp` is an instant. Example:
+                date.
             description (str):  Example: Day of the earlier first reading; none if neither is dated..
-            nullable (bool): Whether a bill may have none. Example: True.
-            csv (str): How a cell of CSV has it. Example: YYYY-MM-DD. Empty if there is none..
-            ndjson (str): JSON pointer to it in a line of NDJSON. It has none if what is around it is null. Example:
-                /introduced_on.
-            parquet (str): Its type in Parquet, the physical one and then the logical one. Example: INT32 DATE.
+            nullable (bool): Whether the value may be missing. Example: True.
+            csv (str): Format of the CSV cell. Example: YYYY-MM-DD. Empty if there is none..
+            ndjson (str): JSON pointer to the value in a line of NDJSON. The value does not exist if its parent is null.
+                Example: /introduced_on.
+            parquet (str): Parquet type: the physical type, then the logical type. Example: INT32 DATE.
     """
 
     name: str

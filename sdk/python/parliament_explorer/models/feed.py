@@ -20,8 +20,8 @@ class Feed:
     """
     Attributes:
         name (str):  Example: bills.
-        title (Bilingual): A text in both official languages; null where there is none.
-        items (int): How many items it shows.
+        title (Bilingual): A text in both official languages. Null in a language without a text.
+        items (int): Number of items in the feed.
         updated_at (datetime.datetime | None):
     """
 

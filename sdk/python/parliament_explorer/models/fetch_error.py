@@ -14,7 +14,7 @@ T = TypeVar("T", bound="FetchError")
 class FetchError:
     """
     Attributes:
-        url (None | str): The record's address.
+        url (None | str): Address of the record.
         message (str):
     """
 

@@ -26,15 +26,15 @@ class FetchLog:
         id (UUID):
         run_id (None | UUID):
         asset (str):
-        source (str): One source or several joined by a plus sign. Example: openparliament+legisinfo.
-        status (FetchStatus): How a fetch ended. canceled: its run was canceled; what it stored until then stays, and
-            nobody is alerted. Example: success.
+        source (str): One source, or several joined by a plus sign. Example: openparliament+legisinfo.
+        status (FetchStatus): Result of a fetch. `canceled` means that its run was canceled: records stored before that
+            are kept, and no alert is raised. Example: success.
         records_attempted (int):
         records_succeeded (int):
         records_failed (int):
         duration_seconds (float):
         params (FetchLogParams):
-        errors (list[FetchError]): The first ten.
+        errors (list[FetchError]): The first ten errors.
         created_at (datetime.datetime):
     """
 

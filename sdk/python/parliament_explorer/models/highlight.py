@@ -19,7 +19,8 @@ class Highlight:
     Attributes:
         field (HighlightField):
         language (Language):
-        html (str): Text as HTML, with the words in <mark>. Example: <mark>Online</mark> <mark>Streaming</mark> Act.
+        html (str): Text as HTML, with the matching words in <mark>. Example: <mark>Online</mark> <mark>Streaming</mark>
+            Act.
     """
 
     field: HighlightField

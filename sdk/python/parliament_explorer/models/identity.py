@@ -18,11 +18,11 @@ T = TypeVar("T", bound="Identity")
 class Identity:
     """
     Attributes:
-        kind (IdentityKind): By what the request is known: an API key, an identity provider, or nothing.
-        name (str): Of the key, or of the person.
-        scope (Scope): What one may do: `read` looks at everything but keys and the audit log, `operate` starts and
-            stops things too, `admin` does all.
-        expires_at (datetime.datetime | None): When the key or the session ends.
+        kind (IdentityKind): How the request was authenticated: by an API key, by an identity provider, or not at all.
+        name (str): Name of the key or of the person.
+        scope (Scope): Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate`
+            also allows starting and stopping, `admin` allows everything.
+        expires_at (datetime.datetime | None): When the key or the session expires.
     """
 
     kind: IdentityKind

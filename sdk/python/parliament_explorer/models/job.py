@@ -22,11 +22,13 @@ class Job:
         name (str):
         description (str):
         assets (list[str]):
-        config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
-            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
-        timeout_seconds (float | None): Of a whole run; null if there is none.
-        schedules (list[str]): The schedules that start it.
+        config (Config): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces
+            between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example: {'reason':
+            'backlog'}.
+        timeout_seconds (float | None): Time limit of a run. Null if there is none.
+        schedules (list[str]): Schedules that start the job.
     """
 
     name: str

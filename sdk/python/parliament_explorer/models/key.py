@@ -16,18 +16,18 @@ T = TypeVar("T", bound="Key")
 
 @_attrs_define
 class Key:
-    """An API key, without the key itself.
+    """An API key, without its secret.
 
     Attributes:
         id (UUID):
-        name (str): Whose it is or what for.
-        prefix (str): How the key begins.
-        scope (Scope): What one may do: `read` looks at everything but keys and the audit log, `operate` starts and
-            stops things too, `admin` does all.
+        name (str): Owner or purpose of the key.
+        prefix (str): First characters of the key.
+        scope (Scope): Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate`
+            also allows starting and stopping, `admin` allows everything.
         created_by (str):
         created_at (datetime.datetime):
         expires_at (datetime.datetime | None):
-        last_used_at (datetime.datetime | None): To the minute.
+        last_used_at (datetime.datetime | None): Time of the last use, to the minute.
         revoked_at (datetime.datetime | None):
     """
 

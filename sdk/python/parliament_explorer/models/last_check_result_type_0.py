@@ -20,7 +20,7 @@ T = TypeVar("T", bound="LastCheckResultType0")
 
 @_attrs_define
 class LastCheckResultType0:
-    """The newest result; null if there is none yet.
+    """Latest result. Null if there is none.
 
     Attributes:
         id (UUID):
@@ -31,8 +31,8 @@ class LastCheckResultType0:
         passed (bool):
         severity (Severity):
         blocking (bool):
-        message (str): What was found, and what was wanted.
-        metadata (Metadata): What the materialization recorded about itself; the names depend on the asset.
+        message (str): The value found and the value expected.
+        metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
     """
 

@@ -18,14 +18,14 @@ T = TypeVar("T", bound="LastMaterialization")
 
 @_attrs_define
 class LastMaterialization:
-    """The newest materialization; null if there is none yet.
+    """Latest materialization. Null if there is none.
 
     Attributes:
         id (UUID):
         asset (str):
         partition (None | str):
         run_id (UUID):
-        metadata (Metadata): What the materialization recorded about itself; the names depend on the asset.
+        metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
     """
 

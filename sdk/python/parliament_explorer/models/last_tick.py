@@ -17,7 +17,7 @@ T = TypeVar("T", bound="LastTick")
 
 @_attrs_define
 class LastTick:
-    """The newest tick; null if there is none yet.
+    """Latest tick. Null if there is none.
 
     Attributes:
         id (int):
@@ -26,7 +26,7 @@ class LastTick:
         scheduled_for (datetime.datetime):
         status (TickStatus):
         run_id (None | UUID):
-        message (None | str): Why, if it started no run.
+        message (None | str): Reason why no run was started.
         created_at (datetime.datetime):
     """
 

@@ -12,13 +12,13 @@ T = TypeVar("T", bound="LimitState")
 
 @_attrs_define
 class LimitState:
-    """A limit on what runs at once, in all workers together.
+    """A concurrency limit across all workers.
 
     Attributes:
         key (str):  Example: pool:legisinfo.
         max_ (int):
         in_use (int):
-        waiting (int): Steps that wait for a place.
+        waiting (int): Number of steps that wait for the limit.
     """
 
     key: str

@@ -24,7 +24,7 @@ class Materialization:
         asset (str):
         partition (None | str):
         run_id (UUID):
-        metadata (Metadata): What the materialization recorded about itself; the names depend on the asset.
+        metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
     """
 

@@ -18,10 +18,10 @@ T = TypeVar("T", bound="Membership")
 class Membership:
     """
     Attributes:
-        party (Bilingual): A text in both official languages; null where there is none.
-        riding (Bilingual): A text in both official languages; null where there is none.
+        party (Bilingual): A text in both official languages. Null in a language without a text.
+        riding (Bilingual): A text in both official languages. Null in a language without a text.
         province (None | str):
-        label (Bilingual): A text in both official languages; null where there is none.
+        label (Bilingual): A text in both official languages. Null in a language without a text.
         started_on (None | str):  Example: 2011-05-02.
         ended_on (None | str):
     """

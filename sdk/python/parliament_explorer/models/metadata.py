@@ -12,7 +12,7 @@ T = TypeVar("T", bound="Metadata")
 
 @_attrs_define
 class Metadata:
-    """What the materialization recorded about itself; the names depend on the asset."""
+    """Metadata that was recorded with the result. The names depend on the asset."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

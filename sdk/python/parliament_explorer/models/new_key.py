@@ -21,14 +21,14 @@ class NewKey:
         id (UUID):
         name (str):
         prefix (str):
-        scope (Scope): What one may do: `read` looks at everything but keys and the audit log, `operate` starts and
-            stops things too, `admin` does all.
+        scope (Scope): Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate`
+            also allows starting and stopping, `admin` allows everything.
         created_by (str):
         created_at (datetime.datetime):
         expires_at (datetime.datetime | None):
         last_used_at (datetime.datetime | None):
         revoked_at (datetime.datetime | None):
-        key (str): The key; it is not shown again.
+        key (str): The key. It is shown only once.
     """
 
     id: UUID

@@ -14,12 +14,12 @@ T = TypeVar("T", bound="PartitionRange")
 
 @_attrs_define
 class PartitionRange:
-    """Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a
-    range, all partitions are meant.
+    """Partitions from one key to another, in the order of their set. At least one of `from` and `to` is required. To
+    select all partitions, leave out the range.
 
         Attributes:
-            from_ (str | Unset): Default: the first.
-            to (str | Unset): Default: the last.
+            from_ (str | Unset): First partition. Default: the first of the set.
+            to (str | Unset): Last partition, inclusive. Default: the last of the set.
     """
 
     from_: str | Unset = UNSET

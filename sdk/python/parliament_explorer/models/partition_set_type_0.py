@@ -14,12 +14,12 @@ T = TypeVar("T", bound="PartitionSetType0")
 
 @_attrs_define
 class PartitionSetType0:
-    """What divides the asset; null if nothing does.
+    """Partition set of the asset. Null if the asset is not partitioned.
 
     Attributes:
         name (str):
         kind (PartitionKind):
-        required (bool): Whether a run without a partition is refused.
+        required (bool): Whether a run without a partition is rejected.
     """
 
     name: str

@@ -19,9 +19,9 @@ class PartitionState:
     """
     Attributes:
         key (str):
-        status (AssetStatus): Where an asset or a partition of it stands; of a failure, it may have been materialized
-            before.
-        run_id (None | UUID): The run that the status is of.
+        status (AssetStatus): Status of an asset or a partition. A `failed` asset or partition may have been
+            materialized before.
+        run_id (None | UUID): Run that the status comes from.
         materialized_at (datetime.datetime | None):
     """
 

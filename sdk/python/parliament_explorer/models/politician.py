@@ -23,10 +23,10 @@ class Politician:
         name (str):  Example: Pablo Rodriguez.
         given_name (None | str):
         family_name (None | str):
-        person_id (int | None): parl.ca's, by which bills name their sponsor. Example: 25451.
-        current (bool): Whether a member now.
-        party (Bilingual): A text in both official languages; null where there is none.
-        riding (Bilingual): A text in both official languages; null where there is none.
+        person_id (int | None): Id of the person at parl.ca, by which bills refer to their sponsor. Example: 25451.
+        current (bool): Whether the person is a member now.
+        party (Bilingual): A text in both official languages. Null in a language without a text.
+        riding (Bilingual): A text in both official languages. Null in a language without a text.
         province (None | str):  Example: QC.
         image_url (None | str):
         openparliament_url (str):

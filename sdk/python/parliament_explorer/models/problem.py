@@ -19,11 +19,11 @@ class Problem:
     """Problem details (RFC 9457).
 
     Attributes:
-        type_ (str): Names the kind of problem. Example: urn:parliament-explorer:invalid.
-        title (str): The HTTP status in words.
-        status (int): The HTTP status.
-        detail (str): What is wrong with this request.
-        errors (list[FieldError]): Which fields are at fault, if any.
+        type_ (str): URN of the error type. Example: urn:parliament-explorer:invalid.
+        title (str): Name of the HTTP status.
+        status (int): HTTP status code.
+        detail (str): Explanation of the error in this request.
+        errors (list[FieldError]): The fields at fault, if any.
     """
 
     type_: str

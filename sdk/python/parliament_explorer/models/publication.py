@@ -19,7 +19,7 @@ class Publication:
     """
     Attributes:
         id (int):  Example: 11532003.
-        name (Bilingual): A text in both official languages; null where there is none.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
         url (str):  Example: https://www.parl.ca/DocumentViewer/en/11532003.
     """
 

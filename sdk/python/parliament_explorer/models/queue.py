@@ -17,11 +17,11 @@ class Queue:
 
     Attributes:
         name (str):
-        available (int): Waiting for a worker.
+        available (int): Jobs that wait for a worker.
         running (int):
-        retryable (int): Waiting for their next attempt.
-        scheduled (int): Waiting for their time.
-        oldest_available_at (datetime.datetime | None): Since when the oldest one waits for a worker.
+        retryable (int): Jobs that wait for their next attempt.
+        scheduled (int): Jobs that wait for their scheduled time.
+        oldest_available_at (datetime.datetime | None): Since when the oldest available job has waited for a worker.
     """
 
     name: str

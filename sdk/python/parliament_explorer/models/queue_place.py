@@ -15,8 +15,8 @@ class QueuePlace:
     """
     Attributes:
         asset (str):
-        position (int): 1 is next.
-        waits_for (list[str]): The limits that it waits for; none if it waits for a worker.
+        position (int): Position in the queue. 1 is next.
+        waits_for (list[str]): Limits that the step waits for. Empty if it waits for a worker.
     """
 
     asset: str

@@ -15,18 +15,18 @@ T = TypeVar("T", bound="ReadReplica")
 
 @_attrs_define
 class ReadReplica:
-    """The read replica of the server that answers; missing where none is configured.
+    """Read replica of the responding server. Missing if none is configured.
 
     Attributes:
-        state (ReadReplicaState): `used`; or why it is not and the primary answers: it is `lagging` further than it may,
-            `unreachable`, or `refused`
-            because it is no replica of the primary.
+        state (ReadReplicaState): `used` if the server reads from the replica. Otherwise the primary answers, because
+            the replica is `lagging`
+            by more than the limit, `unreachable`, or `refused` as it does not replicate this primary.
              Example: used.
-        reason (None | str): Why it is not used.
-        since (datetime.datetime): When that state began. Example: 2026-06-18T12:00:00Z.
-        lag_seconds (int | None): How old what it gives is at the most, in whole seconds; null if that is not known.
+        reason (None | str): Reason why the replica is not used.
+        since (datetime.datetime): When the state began. Example: 2026-06-18T12:00:00Z.
+        lag_seconds (int | None): Maximum age of data from the replica, in whole seconds. Null if it is not known.
             Example: 0.
-        max_lag_seconds (float): How old it may be. Example: 5.
+        max_lag_seconds (float): Maximum lag at which the replica is used. Example: 5.
     """
 
     state: ReadReplicaState

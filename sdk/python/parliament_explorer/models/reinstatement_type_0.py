@@ -16,16 +16,17 @@ T = TypeVar("T", bound="ReinstatementType0")
 
 @_attrs_define
 class ReinstatementType0:
-    """The same bill in another session of the same Parliament; null if there is none.
+    """The same bill in another session of the same Parliament. Null if there is none.
 
     Attributes:
-        bill (None | str): Its id; null where its session is not known. Example: 43-1/C-201.
-        session (None | str): Its session. Example: 43-1.
-        number (None | str): Its number. Example: C-201.
-        legisinfo_id (int | None): LEGISinfo's id of it. Example: 10618763.
-        legisinfo_url (None | str): Its page at LEGISinfo. Example: https://www.parl.ca/legisinfo/en/bill/43-1/c-201.
-        held (bool): Whether it is stored. Example: False.
-        status (Bilingual): A text in both official languages; null where there is none.
+        bill (None | str): Id of the other bill. Null if its session is not known. Example: 43-1/C-201.
+        session (None | str): Session of the other bill. Example: 43-1.
+        number (None | str): Number of the other bill. Example: C-201.
+        legisinfo_id (int | None): LEGISinfo's id of the other bill. Example: 10618763.
+        legisinfo_url (None | str): LEGISinfo's page of the other bill. Example:
+            https://www.parl.ca/legisinfo/en/bill/43-1/c-201.
+        held (bool): Whether the other bill is stored. Example: False.
+        status (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     bill: None | str

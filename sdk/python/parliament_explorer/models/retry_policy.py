@@ -14,8 +14,8 @@ T = TypeVar("T", bound="RetryPolicy")
 class RetryPolicy:
     """
     Attributes:
-        max_attempts (int): Counts the first one too.
-        delay_seconds (float): Before the second attempt; doubled before each further one.
+        max_attempts (int): Maximum number of attempts, including the first.
+        delay_seconds (float): Delay before the second attempt. It doubles before each further attempt.
     """
 
     max_attempts: int

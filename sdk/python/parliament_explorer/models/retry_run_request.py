@@ -16,8 +16,8 @@ T = TypeVar("T", bound="RetryRunRequest")
 class RetryRunRequest:
     """
     Attributes:
-        from_failure (bool | Unset): Only the assets that did not succeed, and those whose blocking check did not pass.
-            Default: False.
+        from_failure (bool | Unset): Retry only the assets that did not succeed and those whose blocking check did not
+            pass. Default: False.
     """
 
     from_failure: bool | Unset = False

@@ -27,7 +27,7 @@ T = TypeVar("T", bound="RunDetail")
 
 @_attrs_define
 class RunDetail:
-    """A run with what it materialized.
+    """A run with its materializations.
 
     Example:
         {'id': '0197841c-2a00-7aaa-8000-000000000001', 'job': 'fetch_bills_job', 'assets': ['fetch_latest_bills'],
@@ -40,26 +40,28 @@ class RunDetail:
 
     Attributes:
         id (UUID): A UUIDv7.
-        job (None | str): Null for a run of chosen assets.
+        job (None | str): Name of the job. Null for a run of selected assets.
         assets (list[str]):
         partition (None | str):
         status (RunStatus):
         trigger (Trigger):
-        config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
-            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
+        config (Config): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces
+            between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example: {'reason':
+            'backlog'}.
         created_at (datetime.datetime):
         started_at (datetime.datetime | None):
         ended_at (datetime.datetime | None):
-        canceled_by (None | str): Who asked for it.
+        canceled_by (None | str): Actor that canceled the run.
         error (None | RunError):
-        parent_run_id (None | UUID): The run that this one retries.
-        priority (int): 1 goes first, 4 last.
-        backfill_id (None | UUID): The backfill that it is part of.
+        parent_run_id (None | UUID): Run that this run retries.
+        priority (int): Priority: 1 is first, 4 is last.
+        backfill_id (None | UUID): Backfill that the run belongs to.
         steps (list[Step]):
         materializations (list[Materialization]):
         check_results (list[CheckResult]):
-        queue (list[QueuePlace]): Where its queued steps stand in line.
+        queue (list[QueuePlace]): Positions of the queued steps in the queue.
     """
 
     id: UUID

@@ -16,9 +16,10 @@ T = TypeVar("T", bound="RunError")
 class RunError:
     """
     Attributes:
-        class_ (str): transient, permanent, timeout, canceled, bug, lost_worker or check. Example: permanent.
+        class_ (str): Class of the error: transient, permanent, timeout, canceled, bug, lost_worker or check. Example:
+            permanent.
         message (str):
-        stack (str | Unset): Where, for a bug.
+        stack (str | Unset): Stack trace of a bug.
     """
 
     class_: str

@@ -14,11 +14,12 @@ T = TypeVar("T", bound="RunKey")
 
 @_attrs_define
 class RunKey:
-    """A key by which a sensor started a run, once.
+    """A key by which a sensor started a run. Each key starts one run only.
 
     Attributes:
-        key (str): The key, in words of the sensor's own. Example: bills 731 44-1/C-11.
-        run_id (UUID): The run that it started, which may be gone by now. Example: 0197841c-2a00-7aaa-8000-000000000001.
+        key (str): The key, in a format of the sensor's own. Example: bills 731 44-1/C-11.
+        run_id (UUID): Run that the sensor started by this key. It may have been deleted since. Example:
+            0197841c-2a00-7aaa-8000-000000000001.
         created_at (datetime.datetime): When the run was started. Example: 2026-06-18T12:00:00Z.
     """
 

@@ -23,12 +23,12 @@ class Schedule:
         description (str):
         job (str):
         cron (str): Five fields: minute, hour, day of month, month, day of week.
-        time_zone (str): An IANA name.
-        catch_up (bool): Whether the last tick missed is made up for.
+        time_zone (str): IANA name of the time zone.
+        catch_up (bool): Whether the last missed tick is made up.
         running (bool):
         changed_at (datetime.datetime | None): When it was last started or stopped.
-        next_ticks (list[datetime.datetime]): The next five times it is due.
-        last_tick (LastTick | None): The newest tick; null if there is none yet.
+        next_ticks (list[datetime.datetime]): The next five times that the schedule is due.
+        last_tick (LastTick | None): Latest tick. Null if there is none.
     """
 
     name: str

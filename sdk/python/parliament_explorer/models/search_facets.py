@@ -16,7 +16,7 @@ T = TypeVar("T", bound="SearchFacets")
 
 @_attrs_define
 class SearchFacets:
-    """How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+    """Number of matching bills by value, most frequent first. Sessions and years are ordered latest first.
 
     Attributes:
         session (list[FacetValue]):

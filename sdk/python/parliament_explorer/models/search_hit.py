@@ -22,8 +22,9 @@ class SearchHit:
     """
     Attributes:
         bill (Bill):
-        score (float): Greater is better; comparable within one answer only. Example: 0.03.
-        highlights (list[Highlight]): Where the words stand.
+        score (float): Relevance. A higher score is better. Scores are comparable only within one response. Example:
+            0.03.
+        highlights (list[Highlight]): Matches in the text.
         found_by (list[SearchHitFoundByItem]):
     """
 

@@ -21,12 +21,13 @@ class SearchResult:
     """
     Attributes:
         items (list[SearchHit]):
-        total (int): How many bills were found, 1,000 at most.
-        facets (SearchFacets): How many of the bills found have each value, the most frequent first; sessions and years
-            the latest first.
-        exact (bool): Whether a number or a whole title was asked for, so that the bills that have it are all that is
-            found. Example: False.
-        fuzzy (bool): Whether too little was found with all the words, and some of them or similar ones were looked for.
+        total (int): Number of matching bills, at most 1,000.
+        facets (SearchFacets): Number of matching bills by value, most frequent first. Sessions and years are ordered
+            latest first.
+        exact (bool): Whether the query was a number or a whole title. If so, the result has only the bills with that
+            number or title. Example: False.
+        fuzzy (bool): Whether too few bills contained all the words, so that bills with some of them or with similar
+            words are included.
         semantic (SearchSemantic):
     """
 

@@ -14,8 +14,8 @@ T = TypeVar("T", bound="SearchSemantic")
 class SearchSemantic:
     """
     Attributes:
-        used (bool): Whether bills were found by meaning too.
-        reason (None | str): Why not.
+        used (bool): Whether the search also matched by meaning.
+        reason (None | str): Reason why it did not match by meaning.
     """
 
     used: bool

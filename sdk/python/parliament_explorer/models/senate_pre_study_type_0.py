@@ -16,12 +16,12 @@ T = TypeVar("T", bound="SenatePreStudyType0")
 
 @_attrs_define
 class SenatePreStudyType0:
-    """The Senate's study of a bill that is still in the House of Commons; null if there was none.
+    """The Senate's study of a bill that is still before the House of Commons. Null if there was none.
 
     Attributes:
-        in_progress (bool): Whether it is at work on it. Example: False.
+        in_progress (bool): Whether the study is in progress. Example: False.
         committee (None | str): Acronym of the committee. Example: NFFN.
-        name (Bilingual): A text in both official languages; null where there is none.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
     """
 
     in_progress: bool

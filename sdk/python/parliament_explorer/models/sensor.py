@@ -23,16 +23,16 @@ class Sensor:
     Attributes:
         name (str):
         description (str):
-        kind (SensorKind): What it waits for: the clock, materializations, ends of runs, webhooks, or automation
-            conditions.
-        interval_seconds (float): The least time between two evaluations by the clock.
-        timeout_seconds (float): Of one evaluation.
-        jobs (list[str]): What it may start.
+        kind (SensorKind): What the sensor reacts to: a time interval, materializations, ends of runs, webhooks or
+            automation conditions.
+        interval_seconds (float): Minimum time between two evaluations by interval.
+        timeout_seconds (float): Time limit of one evaluation.
+        jobs (list[str]): Jobs that the sensor can start.
         running (bool):
         changed_at (datetime.datetime | None): When it was last started or stopped.
-        cursor (None | str): How far it has come, in words of its own.
-        next_at (datetime.datetime | None): When it is evaluated next by the clock, if it is running.
-        last_tick (LastSensorTickType0 | None): The newest tick; null if there is none yet.
+        cursor (None | str): Position of the sensor, in a format of its own.
+        next_at (datetime.datetime | None): Time of the next evaluation by interval, if the sensor is running.
+        last_tick (LastSensorTickType0 | None): Latest tick. Null if there is none.
     """
 
     name: str

@@ -21,16 +21,18 @@ class SensorTick:
     Attributes:
         id (int):
         sensor (str):
-        kind (SensorTickKind): By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+        kind (SensorTickKind): What caused the evaluation: the interval, an event that the sensor waits for, a webhook,
+            or a manual request.
         status (TickStatus):
-        run_ids (list[UUID]): The runs it started.
-        repeated_keys (list[str]): Run keys that had started a run before.
-        message (None | str): Why it was skipped, or what went wrong.
-        cursor (None | str): After it.
+        run_ids (list[UUID]): Runs that the evaluation started.
+        repeated_keys (list[str]): Run keys that had already started a run.
+        message (None | str): Reason why the evaluation was skipped, or the error.
+        cursor (None | str): Cursor after the evaluation.
         duration_seconds (float):
-        evaluations (int): More than 1: so many, one after the other, that were skipped for the same reason.
+        evaluations (int): Number of evaluations in this tick. More than 1 for consecutive evaluations that were skipped
+            for the same reason.
         created_at (datetime.datetime):
-        last_at (datetime.datetime): The last of its evaluations.
+        last_at (datetime.datetime): Time of the latest evaluation.
     """
 
     id: int

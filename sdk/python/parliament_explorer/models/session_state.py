@@ -21,7 +21,8 @@ T = TypeVar("T", bound="SessionState")
 class SessionState:
     """
     Attributes:
-        authentication (AuthenticationMode): `off`: everybody who reaches the server may do everything.
+        authentication (AuthenticationMode): Whether the server requires authentication. With `off`, everyone who can
+            reach the server can do everything.
         methods (list[SignInMethod]):
         identity (Identity):
     """

@@ -15,20 +15,21 @@ T = TypeVar("T", bound="Source")
 
 @_attrs_define
 class Source:
-    """A public service that bills are fetched from. Its limits are of all workers together.
+    """A public service that bills are fetched from. Its limits apply to all workers together.
 
     Attributes:
         name (str):
         url (str):
-        requests_per_second (float): The most there may be; 0: no limit.
-        max_in_flight (int): The most requests at once.
-        in_flight (int): Requests out now.
-        held_until (datetime.datetime | None): The source asked to be left alone until then.
-        breaker (BreakerState): `open` while the source fails and is left alone.
+        requests_per_second (float): Maximum rate of requests. 0 means no limit.
+        max_in_flight (int): Maximum number of concurrent requests.
+        in_flight (int): Number of requests in flight.
+        held_until (datetime.datetime | None): Time until which the source asked to receive no requests.
+        breaker (BreakerState): State of the circuit breaker. It is `open` while the source fails and receives no
+            requests.
         breaker_changed_at (datetime.datetime | None):
         last_success_at (datetime.datetime | None):
         last_failure_at (datetime.datetime | None):
-        last_error (None | str): What went wrong at the last failure.
+        last_error (None | str): Error of the last failure.
     """
 
     name: str

@@ -16,15 +16,15 @@ T = TypeVar("T", bound="Sponsor")
 
 @_attrs_define
 class Sponsor:
-    """Who brought the bill in, and what that person was then.
+    """Person who introduced the bill, with the office held at that time.
 
     Attributes:
-        person_id (int | None): parl.ca's id of the person.
+        person_id (int | None): Id of the person at parl.ca.
         name (None | str):
-        honorific (Bilingual): A text in both official languages; null where there is none.
-        office (Bilingual): A text in both official languages; null where there is none.
-        riding (Bilingual): A text in both official languages; null where there is none.
-        politician (None | str): The politician's slug, where known.
+        honorific (Bilingual): A text in both official languages. Null in a language without a text.
+        office (Bilingual): A text in both official languages. Null in a language without a text.
+        riding (Bilingual): A text in both official languages. Null in a language without a text.
+        politician (None | str): Slug of the politician, if known.
     """
 
     person_id: int | None

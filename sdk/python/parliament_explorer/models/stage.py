@@ -22,13 +22,13 @@ class Stage:
     """
     Attributes:
         chamber (StageChamber):
-        name (Bilingual): A text in both official languages; null where there is none.
+        name (Bilingual): A text in both official languages. Null in a language without a text.
         state (StageState):
-        state_since (None | str): The day in Ottawa since which the state is so; null if there is none. Example:
+        state_since (None | str): Day in Ottawa since which the stage has this state. Null if there is none. Example:
             2022-05-12.
-        started_on (None | str): The day of its first sitting or event. Example: 2022-02-16.
-        completed_on (None | str): The day on which it was completed. Example: 2022-05-12.
-        committee (None | str): Acronym of the committee, at a committee's stage. Example: CHPC.
+        started_on (None | str): Day of the first sitting or event of the stage. Example: 2022-02-16.
+        completed_on (None | str): Day on which the stage was completed. Example: 2022-05-12.
+        committee (None | str): Acronym of the committee, for a committee stage. Example: CHPC.
     """
 
     chamber: StageChamber

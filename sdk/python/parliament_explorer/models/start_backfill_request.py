@@ -24,21 +24,22 @@ class StartBackfillRequest:
     """Either `assets` or `selection` is required.
 
     Attributes:
-        assets (list[str] | Unset): What to materialize.
-        selection (str | Unset): What to materialize, in the syntax of the `selection` parameter of listAssets.
-        partitions (list[str] | Unset): Which partitions.
-        range_ (PartitionRange | Unset): Partitions from one to another, in the order of their set. At least one of
-            `from` and `to` is required: without a range, all partitions are meant.
-        only (StartBackfillRequestOnly | Unset): Of the partitions chosen, those that stand so for any of the assets.
-        concurrency (int | Unset): How many runs there are at once. Default: 2.
-        priority (int | Unset): Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's,
-            else 2; of a backfill 3.
-        config (Config | Unset): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
-            {...}}}}`.
-        tags (Tags | Unset): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces
-            between words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason':
-            'backlog'}.
-        dry_run (bool | Unset): Say what would be done and do nothing. Default: False.
+        assets (list[str] | Unset): Names of the assets to materialize.
+        selection (str | Unset): Assets to materialize, in the syntax of the `selection` parameter of listAssets.
+        partitions (list[str] | Unset): Keys of the partitions to materialize.
+        range_ (PartitionRange | Unset): Partitions from one key to another, in the order of their set. At least one of
+            `from` and `to` is required. To select all partitions, leave out the range.
+        only (StartBackfillRequestOnly | Unset): Keep only the chosen partitions with this status for at least one of
+            the assets.
+        concurrency (int | Unset): Maximum number of runs at one time. Default: 2.
+        priority (int | Unset): Priority of the run, from 1 to 4. Waiting runs with the lowest number start first.
+            Default: the job's priority, otherwise 2; for a backfill 3.
+        config (Config | Unset): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
+        tags (Tags | Unset): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is
+            spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example:
+            {'reason': 'backlog'}.
+        dry_run (bool | Unset): Return the plan and start nothing. Default: False.
     """
 
     assets: list[str] | Unset = UNSET

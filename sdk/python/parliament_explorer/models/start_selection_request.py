@@ -22,17 +22,17 @@ class StartSelectionRequest:
     """Either `assets` or `selection` is required.
 
     Attributes:
-        assets (list[str] | Unset): What to materialize.
-        selection (str | Unset): What to materialize, in the syntax of the `selection` parameter of listAssets. Example:
-            +fetch_latest_bills.
-        priority (int | Unset): Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's,
-            else 2; of a backfill 3.
-        config (Config | Unset): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
-            {...}}}}`.
-        partition (None | str | Unset): The partition to materialize. An asset says which it has.
-        tags (Tags | Unset): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces
-            between words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason':
-            'backlog'}.
+        assets (list[str] | Unset): Names of the assets to materialize.
+        selection (str | Unset): Assets to materialize, in the syntax of the `selection` parameter of listAssets.
+            Example: +fetch_latest_bills.
+        priority (int | Unset): Priority of the run, from 1 to 4. Waiting runs with the lowest number start first.
+            Default: the job's priority, otherwise 2; for a backfill 3.
+        config (Config | Unset): Run config: either the config of the run's only asset, or config by asset as `{"ops":
+            {"<asset>": {"config": {...}}}}`.
+        partition (None | str | Unset): Partition to materialize. Each asset lists its partitions.
+        tags (Tags | Unset): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is
+            spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example:
+            {'reason': 'backlog'}.
     """
 
     assets: list[str] | Unset = UNSET

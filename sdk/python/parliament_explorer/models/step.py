@@ -22,14 +22,14 @@ class Step:
     """
     Attributes:
         asset (str):
-        upstream (list[str]): The steps of this run it waits for.
+        upstream (list[str]): Steps of this run that the step waits for.
         status (StepStatus):
-        attempt (int): How often it was started.
+        attempt (int): Number of times that the step was started.
         started_at (datetime.datetime | None):
         ended_at (datetime.datetime | None):
-        next_attempt_at (datetime.datetime | None): When it is tried again.
+        next_attempt_at (datetime.datetime | None): Time of the next attempt.
         error (None | RunError):
-        blocked_by (None | str): The asset check that holds back what depends on the step.
+        blocked_by (None | str): Asset check that blocks the downstream steps of this step.
     """
 
     asset: str

@@ -12,12 +12,12 @@ T = TypeVar("T", bound="SummaryLinksType0")
 
 @_attrs_define
 class SummaryLinksType0:
-    """The Library of Parliament's legislative summary; null if it wrote none.
+    """Legislative summary by the Library of Parliament. Null if there is none.
 
     Attributes:
-        en (None | str): In English. Example:
+        en (None | str): Address of the English summary. Example:
             https://lop.parl.ca/sites/PublicWebsite/default/en_CA/ResearchPublications/LegislativeSummaries/441C11E.
-        fr (None | str): In French. Example:
+        fr (None | str): Address of the French summary. Example:
             https://lop.parl.ca/sites/PublicWebsite/default/fr_CA/ResearchPublications/LegislativeSummaries/441C11E.
     """
 

@@ -28,15 +28,14 @@ class SystemStatus:
     """
     Attributes:
         queues (list[Queue]):
-        workers (list[Worker]): Those that were alive within the last day.
+        workers (list[Worker]): Workers that were alive within the last day.
         sources (list[Source]):
         schedules (list[ScheduleSwitch]):
         sensors (list[SensorSwitch]):
         limits (list[LimitState]):
-        backfills (list[Backfill]): Those that have not ended.
-        open_alerts (int): How many alerts have not recovered.
-        read_replica (ReadReplica | Unset): The read replica of the server that answers; missing where none is
-            configured.
+        backfills (list[Backfill]): Backfills that have not ended.
+        open_alerts (int): Number of alerts that have not recovered.
+        read_replica (ReadReplica | Unset): Read replica of the responding server. Missing if none is configured.
     """
 
     queues: list[Queue]

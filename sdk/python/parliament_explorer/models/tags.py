@@ -12,8 +12,8 @@ T = TypeVar("T", bound="Tags")
 
 @_attrs_define
 class Tags:
-    """Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-
-    pattern` says the same. The rule holds wherever tags are given.
+    """Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words.
+    `x-key-pattern` states the same rule. It applies wherever tags are given.
 
         Example:
             {'reason': 'backlog'}

@@ -25,7 +25,7 @@ class Tick:
         scheduled_for (datetime.datetime):
         status (TickStatus):
         run_id (None | UUID):
-        message (None | str): Why, if it started no run.
+        message (None | str): Reason why no run was started.
         created_at (datetime.datetime):
     """
 

@@ -15,9 +15,9 @@ class Trigger:
     """
     Attributes:
         kind (str): What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says
-            so; that is no proof. Example: schedule.
-        name (None | str): Of the schedule or sensor, or the id of the backfill or of the run retried. Of a request: who
-            sent it, as `actor` in the audit log. Example: fetch_bills_hourly.
+            so; this is not verified. Example: schedule.
+        name (None | str): Name of the schedule or sensor, or id of the backfill or of the retried run. For a request,
+            the sender, as `actor` in the audit log. Example: fetch_bills_hourly.
     """
 
     kind: str

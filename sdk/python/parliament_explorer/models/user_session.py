@@ -17,26 +17,24 @@ T = TypeVar("T", bound="UserSession")
 
 @_attrs_define
 class UserSession:
-    """Somebody who is signed in.
+    """A signed-in user.
 
     Attributes:
-        id (UUID): What it is ended by; nobody can use the session with it. Example:
+        id (UUID): Id of the session, used to end it. It does not give access to the session. Example:
             0197841c-2a00-7ccc-8000-000000000001.
         kind (SignInMethod):
-        name (str): The key's name, or what the identity provider says that the person is called. Example:
-            ada@example.org.
-        subject (None | str): What the identity provider calls the person for good; null of a key. Example:
-            248289761001.
-        issuer (None | str): The identity provider; null of a key. Example: https://login.example.org.
-        key_id (None | UUID): The key; null of a person. Example: 0197841c-2a00-7eee-8000-000000000001.
-        scope (Scope): What one may do: `read` looks at everything but keys and the audit log, `operate` starts and
-            stops things too, `admin` does all.
-        began_at (datetime.datetime): When they signed in. Example: 2026-06-18T12:00:00Z.
-        seen_at (datetime.datetime): When they were last here, to the minute. Example: 2026-06-18T12:34:00Z.
-        expires_at (datetime.datetime): When it ends by itself. Example: 2026-06-19T00:00:00Z.
-        address (str): Where they were last. Example: 192.0.2.7.
-        client (str): What their browser says that it is. Example: Mozilla/5.0.
-        current (bool): Whether the request was sent with this one. Example: False.
+        name (str): Name of the key, or the person's name according to the identity provider. Example: ada@example.org.
+        subject (None | str): The identity provider's permanent id of the person. Null for a key. Example: 248289761001.
+        issuer (None | str): Identity provider. Null for a key. Example: https://login.example.org.
+        key_id (None | UUID): Id of the key. Null for a person. Example: 0197841c-2a00-7eee-8000-000000000001.
+        scope (Scope): Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate`
+            also allows starting and stopping, `admin` allows everything.
+        began_at (datetime.datetime): When the user signed in. Example: 2026-06-18T12:00:00Z.
+        seen_at (datetime.datetime): Time of the last request, to the minute. Example: 2026-06-18T12:34:00Z.
+        expires_at (datetime.datetime): When the session expires. Example: 2026-06-19T00:00:00Z.
+        address (str): Address of the last request. Example: 192.0.2.7.
+        client (str): What the browser says that it is (`User-Agent`). Example: Mozilla/5.0.
+        current (bool): Whether this request was sent with the session. Example: False.
     """
 
     id: UUID

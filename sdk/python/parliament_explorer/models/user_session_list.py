@@ -19,7 +19,7 @@ class UserSessionList:
     """
     Attributes:
         items (list[UserSession]): The sessions.
-        next_cursor (None | str): Where the next page begins; null on the last.
+        next_cursor (None | str): Cursor of the next page. Null on the last page.
     """
 
     items: list[UserSession]

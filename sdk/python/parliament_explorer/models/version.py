@@ -15,7 +15,7 @@ class Version:
     """
     Attributes:
         version (str):
-        revision (str): Of the source, if it was built from a checkout.
+        revision (str): Revision of the source, if the binary was built from a checkout.
         go (str):
         contract (str):
     """

@@ -22,23 +22,23 @@ class Vote:
     """A recorded division.
 
     Attributes:
-        number (int): Of the division in its session. Example: 89.
+        number (int): Number of the division in its session. Example: 89.
         chamber (VoteChamber):
-        stage (Bilingual): A text in both official languages; null where there is none.
-        motion (Bilingual): A text in both official languages; null where there is none.
-        subject (Bilingual): A text in both official languages; null where there is none.
+        stage (Bilingual): A text in both official languages. Null in a language without a text.
+        motion (Bilingual): A text in both official languages. Null in a language without a text.
+        subject (Bilingual): A text in both official languages. Null in a language without a text.
         date (None | str): Day of the sitting. Example: 2022-05-12.
-        at (None | str): RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
-            Example: 2022-05-12T10:00:00-04:00.
+        at (None | str): RFC 3339, in Ottawa time. LEGISinfo's time of the division is the time at which the sitting
+            opened. Example: 2022-05-12T10:00:00-04:00.
         sitting (None | str):  Example: 70.
         yeas (int):  Example: 208.
         nays (int):  Example: 111.
-        paired (int): Members who agreed not to vote, one for each side. Example: 2.
-        abstentions (int): Senators who abstained; the House of Commons has none. Example: 0.
-        total (int): All of them, the paired too. Example: 321.
+        paired (int): Members who agreed not to vote, one on each side. Example: 2.
+        abstentions (int): Senators who abstained. The House of Commons has no abstentions. Example: 0.
+        total (int): Total of all members, including paired members. Example: 321.
         result (VoteResult):
-        url (str): The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
-            Example: https://www.ourcommons.ca/members/en/votes/44/1/89.
+        url (str): Page of the division at the House of Commons. For a division of the Senate, the Senate's list of
+            votes. Example: https://www.ourcommons.ca/members/en/votes/44/1/89.
     """
 
     number: int

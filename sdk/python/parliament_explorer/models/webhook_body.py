@@ -12,7 +12,7 @@ T = TypeVar("T", bound="WebhookBody")
 
 @_attrs_define
 class WebhookBody:
-    """Whatever the sensor understands."""
+    """A JSON object in the format that the sensor expects."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

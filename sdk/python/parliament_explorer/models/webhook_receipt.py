@@ -15,7 +15,7 @@ class WebhookReceipt:
     """
     Attributes:
         webhook_id (str):
-        repeated (bool): Whether this id came before.
+        repeated (bool): Whether an event with this id was received before.
     """
 
     webhook_id: str

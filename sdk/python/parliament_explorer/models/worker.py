@@ -19,8 +19,8 @@ class Worker:
         host (str):
         pid (int):
         started_at (datetime.datetime):
-        beat_at (datetime.datetime): Its last heartbeat.
-        alive (bool): Whether that was recent.
+        beat_at (datetime.datetime): Time of the last heartbeat.
+        alive (bool): Whether the last heartbeat is recent.
     """
 
     id: str

@@ -20,9 +20,9 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
- * List the assets
+ * List assets
  *
- * All assets in dependency order, or those that a selection names, each with its latest materialization.
+ * Returns all assets in dependency order, each with its latest materialization. With `selection`, returns the selected assets only.
  */
 export const listAssets = <ThrowOnError extends boolean = true>(options?: Options<ListAssetsData, ThrowOnError>) => (options?.client ?? client).get<ListAssetsResponses, ListAssetsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -35,9 +35,9 @@ export const listAssets = <ThrowOnError extends boolean = true>(options?: Option
 });
 
 /**
- * Show how assets depend on each other
+ * Retrieve the asset graph
  *
- * Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
+ * Returns every asset, or the selected ones, as a node with its status. Each dependency between them is an edge from the upstream asset to the downstream asset.
  */
 export const getAssetGraph = <ThrowOnError extends boolean = true>(options?: Options<GetAssetGraphData, ThrowOnError>) => (options?.client ?? client).get<GetAssetGraphResponses, GetAssetGraphErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -50,9 +50,9 @@ export const getAssetGraph = <ThrowOnError extends boolean = true>(options?: Opt
 });
 
 /**
- * Show an asset
+ * Retrieve an asset
  *
- * One asset with the JSON Schema of its config and its latest materialization.
+ * Returns an asset with the JSON Schema of its config and its latest materialization.
  */
 export const getAsset = <ThrowOnError extends boolean = true>(options: Options<GetAssetData, ThrowOnError>) => (options.client ?? client).get<GetAssetResponses, GetAssetErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -67,7 +67,7 @@ export const getAsset = <ThrowOnError extends boolean = true>(options: Options<G
 /**
  * List an asset's materializations
  *
- * What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns what each materialization of the asset recorded, newest first. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAssetMaterializations = <ThrowOnError extends boolean = true>(options: Options<ListAssetMaterializationsData, ThrowOnError>) => (options.client ?? client).get<ListAssetMaterializationsResponses, ListAssetMaterializationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -80,9 +80,9 @@ export const listAssetMaterializations = <ThrowOnError extends boolean = true>(o
 });
 
 /**
- * Show where an asset's partitions stand
+ * List an asset's partitions
  *
- * All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+ * Returns all partitions of the asset in one response, in the order of their set. Each has its status, and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
  */
 export const listAssetPartitions = <ThrowOnError extends boolean = true>(options: Options<ListAssetPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListAssetPartitionsResponses, ListAssetPartitionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -95,9 +95,9 @@ export const listAssetPartitions = <ThrowOnError extends boolean = true>(options
 });
 
 /**
- * List the results of an asset's checks
+ * List an asset's check results
  *
- * What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns the results of the asset's checks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAssetCheckResults = <ThrowOnError extends boolean = true>(options: Options<ListAssetCheckResultsData, ThrowOnError>) => (options.client ?? client).get<ListAssetCheckResultsResponses, ListAssetCheckResultsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -112,7 +112,7 @@ export const listAssetCheckResults = <ThrowOnError extends boolean = true>(optio
 /**
  * Materialize an asset
  *
- * Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
+ * Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by its events.
  */
 export const materializeAsset = <ThrowOnError extends boolean = true>(options: Options<MaterializeAssetData, ThrowOnError>) => (options.client ?? client).post<MaterializeAssetResponses, MaterializeAssetErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -129,9 +129,9 @@ export const materializeAsset = <ThrowOnError extends boolean = true>(options: O
 });
 
 /**
- * List the jobs
+ * List jobs
  *
- * All jobs in the order of declaration.
+ * Returns all jobs in the order in which they are declared.
  */
 export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<ListJobsData, ThrowOnError>) => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -144,9 +144,9 @@ export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<
 });
 
 /**
- * Show a job
+ * Retrieve a job
  *
- * One job with its assets and config.
+ * Returns a job with its assets and config.
  */
 export const getJob = <ThrowOnError extends boolean = true>(options: Options<GetJobData, ThrowOnError>) => (options.client ?? client).get<GetJobResponses, GetJobErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -161,7 +161,7 @@ export const getJob = <ThrowOnError extends boolean = true>(options: Options<Get
 /**
  * Run a job
  *
- * Starts a run of the job. Config given here overrides the job's, key by key.
+ * Starts a run of the job. Config in the request overrides the job's config, key by key.
  */
 export const startJobRun = <ThrowOnError extends boolean = true>(options: Options<StartJobRunData, ThrowOnError>) => (options.client ?? client).post<StartJobRunResponses, StartJobRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -180,7 +180,7 @@ export const startJobRun = <ThrowOnError extends boolean = true>(options: Option
 /**
  * List runs
  *
- * Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -195,8 +195,8 @@ export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<
 /**
  * Materialize several assets
  *
- * Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
- * not added, unless the selection says so: `+fetch_latest_bills`.
+ * Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order. Dependencies
+ * of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
  *
  */
 export const startRun = <ThrowOnError extends boolean = true>(options: Options<StartRunData, ThrowOnError>) => (options.client ?? client).post<StartRunResponses, StartRunErrors, ThrowOnError>({
@@ -214,9 +214,9 @@ export const startRun = <ThrowOnError extends boolean = true>(options: Options<S
 });
 
 /**
- * Show a run
+ * Retrieve a run
  *
- * One run with its steps and what they materialized.
+ * Returns a run with its steps and materializations.
  */
 export const getRun = <ThrowOnError extends boolean = true>(options: Options<GetRunData, ThrowOnError>) => (options.client ?? client).get<GetRunResponses, GetRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -231,7 +231,7 @@ export const getRun = <ThrowOnError extends boolean = true>(options: Options<Get
 /**
  * Cancel a run
  *
- * Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
+ * Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they have stopped. Canceling a run that is already `canceling` has no effect.
  */
 export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<CancelRunData, ThrowOnError>) => (options.client ?? client).post<CancelRunResponses, CancelRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -246,7 +246,7 @@ export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Retry a run
  *
- * Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
+ * Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
  */
 export const retryRun = <ThrowOnError extends boolean = true>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -265,11 +265,12 @@ export const retryRun = <ThrowOnError extends boolean = true>(options: Options<R
 /**
  * Read or follow a run's event log
  *
- * As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+ * As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
  *
- * With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent events whose `id`
- * is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on without loss or
- * repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+ * With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent events. Their
+ * `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the last id
+ * received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after the last event
+ * of an ended run returns 204.
  *
  */
 export const listRunEvents = <ThrowOnError extends boolean = true>(options: Options<ListRunEventsData, ThrowOnError>) => (options.client ?? client).get<ListRunEventsResponses, ListRunEventsErrors, ThrowOnError>({
@@ -285,7 +286,7 @@ export const listRunEvents = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * Follow the events of all runs
  *
- * Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
+ * Streams the events of all runs as server-sent events, in the order in which they became visible. The stream starts now, or after `Last-Event-ID`. Event ids are opaque.
  */
 export const streamEvents = <ThrowOnError extends boolean = true>(options?: Options<StreamEventsData, ThrowOnError>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -298,9 +299,9 @@ export const streamEvents = <ThrowOnError extends boolean = true>(options?: Opti
 });
 
 /**
- * List the schedules
+ * List schedules
  *
- * All schedules with their state, next ticks and last tick.
+ * Returns all schedules with their state, next ticks and last tick.
  */
 export const listSchedules = <ThrowOnError extends boolean = true>(options?: Options<ListSchedulesData, ThrowOnError>) => (options?.client ?? client).get<ListSchedulesResponses, ListSchedulesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -313,9 +314,9 @@ export const listSchedules = <ThrowOnError extends boolean = true>(options?: Opt
 });
 
 /**
- * Show a schedule
+ * Retrieve a schedule
  *
- * One schedule with its state, the next five times it is due, and its last tick.
+ * Returns a schedule with its state, the next five times it is due, and its last tick.
  */
 export const getSchedule = <ThrowOnError extends boolean = true>(options: Options<GetScheduleData, ThrowOnError>) => (options.client ?? client).get<GetScheduleResponses, GetScheduleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -330,7 +331,7 @@ export const getSchedule = <ThrowOnError extends boolean = true>(options: Option
 /**
  * Start a schedule
  *
- * From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+ * Starts the schedule on all replicas. Starting a running schedule has no effect.
  */
 export const startSchedule = <ThrowOnError extends boolean = true>(options: Options<StartScheduleData, ThrowOnError>) => (options.client ?? client).post<StartScheduleResponses, StartScheduleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -345,7 +346,7 @@ export const startSchedule = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * Stop a schedule
  *
- * Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+ * Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that it started continue.
  */
 export const stopSchedule = <ThrowOnError extends boolean = true>(options: Options<StopScheduleData, ThrowOnError>) => (options.client ?? client).post<StopScheduleResponses, StopScheduleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -360,7 +361,7 @@ export const stopSchedule = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Run a schedule's job now
  *
- * Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+ * Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
  */
 export const runSchedule = <ThrowOnError extends boolean = true>(options: Options<RunScheduleData, ThrowOnError>) => (options.client ?? client).post<RunScheduleResponses, RunScheduleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -375,7 +376,7 @@ export const runSchedule = <ThrowOnError extends boolean = true>(options: Option
 /**
  * List a schedule's ticks
  *
- * What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: Options<ListScheduleTicksData, ThrowOnError>) => (options.client ?? client).get<ListScheduleTicksResponses, ListScheduleTicksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -388,9 +389,9 @@ export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: 
 });
 
 /**
- * List the sensors
+ * List sensors
  *
- * All sensors with their state, cursor and last tick.
+ * Returns all sensors with their state, cursor and last tick.
  */
 export const listSensors = <ThrowOnError extends boolean = true>(options?: Options<ListSensorsData, ThrowOnError>) => (options?.client ?? client).get<ListSensorsResponses, ListSensorsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -403,9 +404,9 @@ export const listSensors = <ThrowOnError extends boolean = true>(options?: Optio
 });
 
 /**
- * Show a sensor
+ * Retrieve a sensor
  *
- * One sensor with its state, cursor and last tick.
+ * Returns a sensor with its state, cursor and last tick.
  */
 export const getSensor = <ThrowOnError extends boolean = true>(options: Options<GetSensorData, ThrowOnError>) => (options.client ?? client).get<GetSensorResponses, GetSensorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -420,7 +421,7 @@ export const getSensor = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Start a sensor
  *
- * From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+ * Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time sees only what happens from then on. A sensor that is started again resumes from its cursor.
  */
 export const startSensor = <ThrowOnError extends boolean = true>(options: Options<StartSensorData, ThrowOnError>) => (options.client ?? client).post<StartSensorResponses, StartSensorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -435,7 +436,7 @@ export const startSensor = <ThrowOnError extends boolean = true>(options: Option
 /**
  * Stop a sensor
  *
- * Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+ * Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it started continue.
  */
 export const stopSensor = <ThrowOnError extends boolean = true>(options: Options<StopSensorData, ThrowOnError>) => (options.client ?? client).post<StopSensorResponses, StopSensorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -450,7 +451,7 @@ export const stopSensor = <ThrowOnError extends boolean = true>(options: Options
 /**
  * Evaluate a sensor now
  *
- * Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+ * Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
  */
 export const evaluateSensor = <ThrowOnError extends boolean = true>(options: Options<EvaluateSensorData, ThrowOnError>) => (options.client ?? client).post<EvaluateSensorResponses, EvaluateSensorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -463,9 +464,9 @@ export const evaluateSensor = <ThrowOnError extends boolean = true>(options: Opt
 });
 
 /**
- * Read a sensor's cursor
+ * Retrieve a sensor's cursor
  *
- * How far the sensor has come, in words of its own.
+ * Returns the position of the sensor, in a format of its own.
  */
 export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Options<GetSensorCursorData, ThrowOnError>) => (options.client ?? client).get<GetSensorCursorResponses, GetSensorCursorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -480,7 +481,7 @@ export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Op
 /**
  * Set or reset a sensor's cursor
  *
- * Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+ * Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were already started by a run key are not started again. An evaluation in progress is discarded.
  */
 export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Options<SetSensorCursorData, ThrowOnError>) => (options.client ?? client).put<SetSensorCursorResponses, SetSensorCursorErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -499,7 +500,7 @@ export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Op
 /**
  * List a sensor's ticks
  *
- * What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same reason are one tick. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Options<ListSensorTicksData, ThrowOnError>) => (options.client ?? client).get<ListSensorTicksResponses, ListSensorTicksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -512,9 +513,9 @@ export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Op
 });
 
 /**
- * Forget a run key of a sensor
+ * Delete a run key of a sensor
  *
- * The sensor may start a run by this key again. The run that it started stays as it is.
+ * Deletes the key, so that the sensor can start a run by it again. The run that it started is not changed.
  */
 export const forgetSensorRunKey = <ThrowOnError extends boolean = true>(options: Options<ForgetSensorRunKeyData, ThrowOnError>) => (options.client ?? client).delete<ForgetSensorRunKeyResponses, ForgetSensorRunKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -529,7 +530,7 @@ export const forgetSensorRunKey = <ThrowOnError extends boolean = true>(options:
 /**
  * List a sensor's run keys
  *
- * The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+ * Returns the keys by which the sensor started runs, newest first. A listed key does not start another run.
  */
 export const listSensorRunKeys = <ThrowOnError extends boolean = true>(options: Options<ListSensorRunKeysData, ThrowOnError>) => (options.client ?? client).get<ListSensorRunKeysResponses, ListSensorRunKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -542,11 +543,12 @@ export const listSensorRunKeys = <ThrowOnError extends boolean = true>(options: 
 });
 
 /**
- * Post an event to a webhook sensor
+ * Send an event to a webhook sensor
  *
- * Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
- * configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
- * `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+ * Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as the event is
+ * stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set in the
+ * configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at most 64
+ * KiB.
  *
  */
 export const receiveWebhook = <ThrowOnError extends boolean = true>(options: Options<ReceiveWebhookData, ThrowOnError>) => (options.client ?? client).post<ReceiveWebhookResponses, ReceiveWebhookErrors, ThrowOnError>({
@@ -561,7 +563,7 @@ export const receiveWebhook = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * List backfills
  *
- * Backfills with their progress, newest first.
+ * Returns backfills with their progress, newest first.
  */
 export const listBackfills = <ThrowOnError extends boolean = true>(options?: Options<ListBackfillsData, ThrowOnError>) => (options?.client ?? client).get<ListBackfillsResponses, ListBackfillsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -574,12 +576,13 @@ export const listBackfills = <ThrowOnError extends boolean = true>(options?: Opt
 });
 
 /**
- * Start a backfill, or see what it would do
+ * Start or preview a backfill
  *
- * Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
- * partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+ * Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs at one time.
+ * Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions that are
+ * missing or that failed. A failed partition does not stop the others.
  *
- * With `dry_run` nothing happens, and the answer is what would.
+ * With `dry_run`, nothing is started and the response is the plan.
  *
  */
 export const startBackfill = <ThrowOnError extends boolean = true>(options: Options<StartBackfillData, ThrowOnError>) => (options.client ?? client).post<StartBackfillResponses, StartBackfillErrors, ThrowOnError>({
@@ -597,9 +600,9 @@ export const startBackfill = <ThrowOnError extends boolean = true>(options: Opti
 });
 
 /**
- * Show a backfill
+ * Retrieve a backfill
  *
- * One backfill with its progress.
+ * Returns a backfill with its progress.
  */
 export const getBackfill = <ThrowOnError extends boolean = true>(options: Options<GetBackfillData, ThrowOnError>) => (options.client ?? client).get<GetBackfillResponses, GetBackfillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -612,9 +615,9 @@ export const getBackfill = <ThrowOnError extends boolean = true>(options: Option
 });
 
 /**
- * List the partitions of a backfill
+ * List a backfill's partitions
  *
- * The partitions in their order, each with its status and run.
+ * Returns the partitions in the order of their set, each with its status and run.
  */
 export const listBackfillPartitions = <ThrowOnError extends boolean = true>(options: Options<ListBackfillPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListBackfillPartitionsResponses, ListBackfillPartitionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -629,7 +632,7 @@ export const listBackfillPartitions = <ThrowOnError extends boolean = true>(opti
 /**
  * Pause a backfill
  *
- * Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+ * Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect. Returns 409 if the backfill has ended.
  */
 export const pauseBackfill = <ThrowOnError extends boolean = true>(options: Options<PauseBackfillData, ThrowOnError>) => (options.client ?? client).post<PauseBackfillResponses, PauseBackfillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -644,7 +647,7 @@ export const pauseBackfill = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * Resume a backfill
  *
- * Goes on with a paused backfill. 409 if it has ended.
+ * Resumes a paused backfill. Returns 409 if the backfill has ended.
  */
 export const resumeBackfill = <ThrowOnError extends boolean = true>(options: Options<ResumeBackfillData, ThrowOnError>) => (options.client ?? client).post<ResumeBackfillResponses, ResumeBackfillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -659,7 +662,7 @@ export const resumeBackfill = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * Cancel a backfill
  *
- * Cancels what is pending, and the runs that run. 409 if it has ended.
+ * Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
  */
 export const cancelBackfill = <ThrowOnError extends boolean = true>(options: Options<CancelBackfillData, ThrowOnError>) => (options.client ?? client).post<CancelBackfillResponses, CancelBackfillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -672,9 +675,9 @@ export const cancelBackfill = <ThrowOnError extends boolean = true>(options: Opt
 });
 
 /**
- * Retry what failed in a backfill
+ * Retry a backfill
  *
- * Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+ * Retries the failed and canceled partitions of a backfill that has ended, as part of the same backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
  */
 export const retryBackfill = <ThrowOnError extends boolean = true>(options: Options<RetryBackfillData, ThrowOnError>) => (options.client ?? client).post<RetryBackfillResponses, RetryBackfillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -689,7 +692,7 @@ export const retryBackfill = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * List alerts
  *
- * What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+ * Returns alerts with the messages sent about them, newest first. An alert lasts from the first occurrence of its cause until the cause has recovered.
  */
 export const listAlerts = <ThrowOnError extends boolean = true>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -702,9 +705,9 @@ export const listAlerts = <ThrowOnError extends boolean = true>(options?: Option
 });
 
 /**
- * List the channels that alerts go to
+ * List alert channels
  *
- * The channels of the configuration, without anything secret.
+ * Returns the configured channels, without secrets.
  */
 export const listAlertChannels = <ThrowOnError extends boolean = true>(options?: Options<ListAlertChannelsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertChannelsResponses, ListAlertChannelsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -717,9 +720,9 @@ export const listAlertChannels = <ThrowOnError extends boolean = true>(options?:
 });
 
 /**
- * Send a test message to a channel
+ * Send a test message
  *
- * Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+ * Sends a message that is marked as a test. The response is sent before the message is delivered. The result is in the list of deliveries.
  */
 export const testAlertChannel = <ThrowOnError extends boolean = true>(options: Options<TestAlertChannelData, ThrowOnError>) => (options.client ?? client).post<TestAlertChannelResponses, TestAlertChannelErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -732,9 +735,9 @@ export const testAlertChannel = <ThrowOnError extends boolean = true>(options: O
 });
 
 /**
- * List what was sent
+ * List alert deliveries
  *
- * Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns every message to every channel with its delivery status, newest first. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options?: Options<ListAlertDeliveriesData, ThrowOnError>) => (options?.client ?? client).get<ListAlertDeliveriesResponses, ListAlertDeliveriesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -749,13 +752,14 @@ export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options
 /**
  * List bills
  *
- * Bills, latest introduced first, then by number. Filters narrow the list together.
+ * Returns bills, latest introduced first, then by number. Filters are combined with AND.
  *
- * `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
- * by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
- * sort and order that it came from.
+ * `sort` and `order` select another order: by day of introduction, by time of the last version, or by latest
+ * activity. Bills introduced on the same day follow by number and then by id, and bills with the same time follow
+ * by id, in both directions. Bills without a day or an activity come last in both directions. A cursor is valid
+ * only for the sort and order that it came from.
  *
- * Where a read replica is configured, the answer may be a few seconds old.
+ * If a read replica is configured, the response may be a few seconds old.
  *
  */
 export const listBills = <ThrowOnError extends boolean = true>(options?: Options<ListBillsData, ThrowOnError>) => (options?.client ?? client).get<ListBillsResponses, ListBillsErrors, ThrowOnError>({
@@ -771,11 +775,13 @@ export const listBills = <ThrowOnError extends boolean = true>(options?: Options
 /**
  * List changes of all bills
  *
- * Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
- * `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
- * also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
+ * Returns every version of every bill in the order in which it was stored: new bills (version 1) and changes. Use
+ * it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the `next_cursor`
+ * of each response in the next request; it is always present. No version is left out or repeated, even while
+ * several fetches run at the same time. Filters apply to bills as they are now. A cursor works with any filters;
+ * repeat the filters in each request.
  *
- * Where a read replica is configured, the answer may be a few seconds old.
+ * If a read replica is configured, the response may be a few seconds old.
  *
  */
 export const listBillChanges = <ThrowOnError extends boolean = true>(options?: Options<ListBillChangesData, ThrowOnError>) => (options?.client ?? client).get<ListBillChangesResponses, ListBillChangesErrors, ThrowOnError>({
@@ -789,9 +795,9 @@ export const listBillChanges = <ThrowOnError extends boolean = true>(options?: O
 });
 
 /**
- * Show a bill
+ * Retrieve a bill
  *
- * One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions, debates, meetings, the outcome and publications about it. If a read replica is configured, the response may be a few seconds old.
  */
 export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -806,7 +812,7 @@ export const getBill = <ThrowOnError extends boolean = true>(options: Options<Ge
 /**
  * List a bill's versions
  *
- * What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns each version with its changes (old value and new value), its time and its run, newest first. If a read replica is configured, the response may be a few seconds old.
  */
 export const listBillVersions = <ThrowOnError extends boolean = true>(options: Options<ListBillVersionsData, ThrowOnError>) => (options.client ?? client).get<ListBillVersionsResponses, ListBillVersionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -821,7 +827,7 @@ export const listBillVersions = <ThrowOnError extends boolean = true>(options: O
 /**
  * List a bill's stages
  *
- * The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
  */
 export const listBillStages = <ThrowOnError extends boolean = true>(options: Options<ListBillStagesData, ThrowOnError>) => (options.client ?? client).get<ListBillStagesResponses, ListBillStagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -836,7 +842,7 @@ export const listBillStages = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * List a bill's votes
  *
- * All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read replica is configured, the response may be a few seconds old.
  */
 export const listBillVotes = <ThrowOnError extends boolean = true>(options: Options<ListBillVotesData, ThrowOnError>) => (options.client ?? client).get<ListBillVotesResponses, ListBillVotesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -851,7 +857,7 @@ export const listBillVotes = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * List politicians
  *
- * Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is configured, the response may be a few seconds old.
  */
 export const listPoliticians = <ThrowOnError extends boolean = true>(options?: Options<ListPoliticiansData, ThrowOnError>) => (options?.client ?? client).get<ListPoliticiansResponses, ListPoliticiansErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -864,9 +870,9 @@ export const listPoliticians = <ThrowOnError extends boolean = true>(options?: O
 });
 
 /**
- * Show a politician
+ * Retrieve a politician
  *
- * One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a read replica is configured, the response may be a few seconds old.
  */
 export const getPolitician = <ThrowOnError extends boolean = true>(options: Options<GetPoliticianData, ThrowOnError>) => (options.client ?? client).get<GetPoliticianResponses, GetPoliticianErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -881,19 +887,22 @@ export const getPolitician = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * Search bills
  *
- * Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
- * embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+ * Searches bills in both languages by number, words, phrases in quotation marks and excluded words (`-word`).
+ * Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches by meaning:
+ * both results are fused, and `semantic` reports whether it was used. The best matches come first.
  *
- * - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
- * - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
+ * - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`,
+ * or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+ * - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with that number
+ * or title (`exact`), latest session first.
  * - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
- * - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+ * - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
  * - Alternatives: `firearms or guns`.
- * - A session such as `44-1` beside words narrows the search to it.
+ * - Sessions: a session such as `44-1` beside words limits the search to it.
  *
- * Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+ * Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are ignored.
  *
- * Where a read replica is configured, the answer may be a few seconds old.
+ * If a read replica is configured, the response may be a few seconds old.
  *
  */
 export const searchBills = <ThrowOnError extends boolean = true>(options: Options<SearchBillsData, ThrowOnError>) => (options.client ?? client).get<SearchBillsResponses, SearchBillsErrors, ThrowOnError>({
@@ -907,9 +916,9 @@ export const searchBills = <ThrowOnError extends boolean = true>(options: Option
 });
 
 /**
- * List the feeds
+ * List feeds
  *
- * The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed describes their names. If a read replica is configured, the response may be a few seconds old.
  */
 export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options<ListFeedsData, ThrowOnError>) => (options?.client ?? client).get<ListFeedsResponses, ListFeedsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -922,14 +931,19 @@ export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options
 });
 
 /**
- * Read a feed
+ * Retrieve a feed
  *
- * Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
- * `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
- * `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
- * that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+ * Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English
+ * or French. Each change is one item, and its id never changes.
  *
- * Where a read replica is configured, the answer may be a few seconds old.
+ * Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a status, by
+ * code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and `search` with `q`
+ * (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use the spelling
+ * above. Committees of both chambers with the same acronym share a feed.
+ *
+ * Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+ *
+ * If a read replica is configured, the response may be a few seconds old.
  *
  */
 export const getFeed = <ThrowOnError extends boolean = true>(options: Options<GetFeedData, ThrowOnError>) => (options.client ?? client).get<GetFeedResponses, GetFeedErrors, ThrowOnError>({
@@ -943,9 +957,9 @@ export const getFeed = <ThrowOnError extends boolean = true>(options: Options<Ge
 });
 
 /**
- * List the exports
+ * List exports
  *
- * What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
+ * Returns the available downloads with their fields and the sources' terms of use. If a read replica is configured, the response may be a few seconds old.
  */
 export const listExports = <ThrowOnError extends boolean = true>(options?: Options<ListExportsData, ThrowOnError>) => (options?.client ?? client).get<ListExportsResponses, ListExportsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -960,10 +974,17 @@ export const listExports = <ThrowOnError extends boolean = true>(options?: Optio
 /**
  * Download an export
  *
- * All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
- * lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+ * Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one bill of the
+ * API per line) or `bills.parquet`. The file is streamed, whatever its size.
  *
- * Where a read replica is configured, the answer may be a few seconds old.
+ * `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE, instants are
+ * TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is UTF-8; Excel
+ * recognizes it only with `bom=true`. An export without bills still has the columns.
+ *
+ * Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's data with
+ * attribution. See `GET /exports`.
+ *
+ * If a read replica is configured, the response may be a few seconds old.
  *
  */
 export const getExport = <ThrowOnError extends boolean = true>(options: Options<GetExportData, ThrowOnError>) => (options.client ?? client).get<GetExportResponses, GetExportErrors, ThrowOnError>({
@@ -979,7 +1000,7 @@ export const getExport = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * List fetch logs
  *
- * The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
+ * Returns the record of every fetch from the sources, newest first. If a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listFetchLogs = <ThrowOnError extends boolean = true>(options?: Options<ListFetchLogsData, ThrowOnError>) => (options?.client ?? client).get<ListFetchLogsResponses, ListFetchLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -994,21 +1015,21 @@ export const listFetchLogs = <ThrowOnError extends boolean = true>(options?: Opt
 /**
  * Sign out
  *
- * Ends the session, if there is one.
+ * Ends the current session, if any.
  */
 export const signOut = <ThrowOnError extends boolean = true>(options?: Options<SignOutData, ThrowOnError>) => (options?.client ?? client).delete<SignOutResponses, SignOutErrors, ThrowOnError>({ url: '/session', ...options });
 
 /**
- * Say who asks
+ * Retrieve the current session
  *
- * Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+ * Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
  */
 export const getSession = <ThrowOnError extends boolean = true>(options?: Options<GetSessionData, ThrowOnError>) => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({ url: '/session', ...options });
 
 /**
  * Sign in with an API key
  *
- * Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+ * Starts a session for a person in a browser. The session is a cookie that scripts cannot read. Programs send the key with each request instead.
  */
 export const signIn = <ThrowOnError extends boolean = true>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
     url: '/session',
@@ -1022,22 +1043,23 @@ export const signIn = <ThrowOnError extends boolean = true>(options: Options<Sig
 /**
  * Sign in with the identity provider
  *
- * Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+ * Redirects the browser to the configured OpenID Connect provider. The provider redirects it to `/session/oidc/callback`.
  */
 export const beginSignIn = <ThrowOnError extends boolean = true>(options?: Options<BeginSignInData, ThrowOnError>) => (options?.client ?? client).get<BeginSignInResponses, BeginSignInErrors, ThrowOnError>({ url: '/session/oidc', ...options });
 
 /**
- * Come back from the identity provider
+ * Complete the sign-in with the identity provider
  *
- * Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+ * The provider redirects the browser here with a code, and the server exchanges the code for an identity token. Starts a session. Unknown parameters are ignored.
  */
 export const completeSignIn = <ThrowOnError extends boolean = true>(options?: Options<CompleteSignInData, ThrowOnError>) => (options?.client ?? client).get<CompleteSignInResponses, CompleteSignInErrors, ThrowOnError>({ url: '/session/oidc/callback', ...options });
 
 /**
- * End all sessions of somebody
+ * End all sessions of a person or key
  *
- * Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
- * server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+ * Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required. Without `issuer`,
+ * `subject` matches at every identity provider. The sessions and their event streams end on every server within
+ * two seconds. A person who still has a role, or the key, can sign in again.
  *
  */
 export const endSessions = <ThrowOnError extends boolean = true>(options?: Options<EndSessionsData, ThrowOnError>) => (options?.client ?? client).delete<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
@@ -1051,9 +1073,9 @@ export const endSessions = <ThrowOnError extends boolean = true>(options?: Optio
 });
 
 /**
- * List the sessions
+ * List sessions
  *
- * Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+ * Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are not included.
  */
 export const listSessions = <ThrowOnError extends boolean = true>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1068,7 +1090,7 @@ export const listSessions = <ThrowOnError extends boolean = true>(options?: Opti
 /**
  * End a session
  *
- * Ends a session, on every server within two seconds, event streams too.
+ * Ends a session and its event streams on every server within two seconds.
  */
 export const endSession = <ThrowOnError extends boolean = true>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1081,9 +1103,9 @@ export const endSession = <ThrowOnError extends boolean = true>(options: Options
 });
 
 /**
- * List the API keys
+ * List API keys
  *
- * All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+ * Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored and cannot be shown.
  */
 export const listKeys = <ThrowOnError extends boolean = true>(options?: Options<ListKeysData, ThrowOnError>) => (options?.client ?? client).get<ListKeysResponses, ListKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1098,7 +1120,7 @@ export const listKeys = <ThrowOnError extends boolean = true>(options?: Options<
 /**
  * Create an API key
  *
- * Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+ * Creates a key. The response is the only one that shows it: the server stores only a hash.
  */
 export const createKey = <ThrowOnError extends boolean = true>(options: Options<CreateKeyData, ThrowOnError>) => (options.client ?? client).post<CreateKeyResponses, CreateKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1117,7 +1139,7 @@ export const createKey = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Revoke an API key
  *
- * Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+ * Revokes a key and ends the sessions that were started with it, on every server within two seconds. Revoking a revoked key has no effect.
  */
 export const revokeKey = <ThrowOnError extends boolean = true>(options: Options<RevokeKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeKeyResponses, RevokeKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1130,10 +1152,11 @@ export const revokeKey = <ThrowOnError extends boolean = true>(options: Options<
 });
 
 /**
- * Read who did what
+ * List audit log entries
  *
- * Every request that would change something, also those that were refused, and every sign-in, newest first.
- * An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+ * Returns every request that would change something, including refused ones, and every sign-in, newest first. An
+ * entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
+ * carried out.
  *
  */
 export const listAuditLog = <ThrowOnError extends boolean = true>(options?: Options<ListAuditLogData, ThrowOnError>) => (options?.client ?? client).get<ListAuditLogResponses, ListAuditLogErrors, ThrowOnError>({
@@ -1147,26 +1170,31 @@ export const listAuditLog = <ThrowOnError extends boolean = true>(options?: Opti
 });
 
 /**
- * Say that the process lives
+ * Check liveness
  *
- * Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+ * Responds if the process is running. It checks nothing else. For liveness probes.
  */
 export const getHealth = <ThrowOnError extends boolean = true>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/healthz', ...options });
 
 /**
- * Say whether the server can do its work
+ * Check readiness
  *
- * Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
+ * Checks that the database responds and accepts writes, that its migrations are applied, whether a worker is
+ * alive, and whether the read replica is used if one is configured. For readiness probes.
+ *
+ * A server is ready without a worker and without its replica: it accepts commands, which workers carry out later,
+ * and the primary answers reads.
+ *
  */
 export const getReadiness = <ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>) => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });
 
 /**
- * Show how the deployment is
+ * Retrieve the status of the deployment
  *
- * The queues, the workers, the sources and the switches of the schedules, as they are now.
+ * Returns the current state of the queues, the workers, the sources and the switches of the schedules.
  *
- * With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
- * `status` whose data is the same JSON. They have no ids: each replaces the one before.
+ * With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events named
+ * `status` with the same JSON. These events have no ids: each replaces the one before.
  *
  */
 export const getStatus = <ThrowOnError extends boolean = true>(options?: Options<GetStatusData, ThrowOnError>) => (options?.client ?? client).get<GetStatusResponses, GetStatusErrors, ThrowOnError>({
@@ -1180,23 +1208,23 @@ export const getStatus = <ThrowOnError extends boolean = true>(options?: Options
 });
 
 /**
- * Say which version runs
+ * Retrieve the version
  *
- * The version of the binary, of Go and of the contract.
+ * Returns the versions of the binary, of Go and of the contract.
  */
 export const getVersion = <ThrowOnError extends boolean = true>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({ url: '/version', ...options });
 
 /**
- * Give this contract
+ * Retrieve the contract
  *
- * The OpenAPI description of this server, as JSON.
+ * Returns the OpenAPI description of this server, as JSON.
  */
 export const getContract = <ThrowOnError extends boolean = true>(options?: Options<GetContractData, ThrowOnError>) => (options?.client ?? client).get<GetContractResponses, GetContractErrors, ThrowOnError>({ url: '/openapi.json', ...options });
 
 /**
- * Give metrics
+ * Retrieve metrics
  *
- * Metrics in Prometheus' text format.
+ * Returns metrics in the Prometheus text format.
  */
 export const getMetrics = <ThrowOnError extends boolean = true>(options?: Options<GetMetricsData, ThrowOnError>) => (options?.client ?? client).get<GetMetricsResponses, GetMetricsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

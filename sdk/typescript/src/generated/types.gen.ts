@@ -10,23 +10,23 @@ export type ClientOptions = {
  */
 export type Problem = {
     /**
-     * Names the kind of problem.
+     * URN of the error type.
      */
     type: string;
     /**
-     * The HTTP status in words.
+     * Name of the HTTP status.
      */
     title: string;
     /**
-     * The HTTP status.
+     * HTTP status code.
      */
     status: number;
     /**
-     * What is wrong with this request.
+     * Explanation of the error in this request.
      */
     detail: string;
     /**
-     * Which fields are at fault, if any.
+     * The fields at fault, if any.
      */
     errors: Array<FieldError>;
 };
@@ -37,30 +37,30 @@ export type FieldError = {
      */
     pointer: string;
     /**
-     * What was found, and what was wanted.
+     * The value found and the value expected.
      */
     detail: string;
 };
 
 /**
- * How many items there are on all pages, 10,000 at most; only with `count=true`.
+ * Number of items on all pages, at most 10,000. Present only with `count=true`.
  */
 export type Total = number;
 
 /**
- * Whether there are more items than `total`; only with `count=true`.
+ * Whether there are more items than `total`. Present only with `count=true`.
  */
 export type TotalCapped = boolean;
 
 /**
- * Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+ * Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
  */
 export type Config = {
     [key: string]: unknown;
 };
 
 /**
- * What the materialization recorded about itself; the names depend on the asset.
+ * Metadata that was recorded with the result. The names depend on the asset.
  */
 export type Metadata = {
     [key: string]: unknown;
@@ -74,7 +74,7 @@ export type JsonSchema = {
 };
 
 /**
- * Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
+ * Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
  */
 export type Tags = {
     [key: string]: string;
@@ -83,7 +83,7 @@ export type Tags = {
 export type StartRunRequest = {
     config?: Config;
     /**
-     * The partition to materialize. An asset says which it has.
+     * Partition to materialize. Each asset lists its partitions.
      */
     partition?: string | null;
     tags?: Tags;
@@ -95,24 +95,24 @@ export type StartRunRequest = {
  */
 export type StartSelectionRequest = {
     /**
-     * What to materialize.
+     * Names of the assets to materialize.
      */
     assets?: Array<string>;
     /**
-     * What to materialize, in the syntax of the `selection` parameter of listAssets.
+     * Assets to materialize, in the syntax of the `selection` parameter of listAssets.
      */
     selection?: string;
     priority?: Priority;
     config?: Config;
     /**
-     * The partition to materialize. An asset says which it has.
+     * Partition to materialize. Each asset lists its partitions.
      */
     partition?: string | null;
     tags?: Tags;
 };
 
 /**
- * Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+ * Priority of the run, from 1 to 4. Waiting runs with the lowest number start first. Default: the job's priority, otherwise 2; for a backfill 3.
  */
 export type Priority = number;
 
@@ -121,52 +121,52 @@ export type Priority = number;
  */
 export type StartBackfillRequest = {
     /**
-     * What to materialize.
+     * Names of the assets to materialize.
      */
     assets?: Array<string>;
     /**
-     * What to materialize, in the syntax of the `selection` parameter of listAssets.
+     * Assets to materialize, in the syntax of the `selection` parameter of listAssets.
      */
     selection?: string;
     /**
-     * Which partitions.
+     * Keys of the partitions to materialize.
      */
     partitions?: Array<string>;
     range?: PartitionRange;
     /**
-     * Of the partitions chosen, those that stand so for any of the assets.
+     * Keep only the chosen partitions with this status for at least one of the assets.
      */
     only?: 'missing' | 'failed';
     /**
-     * How many runs there are at once.
+     * Maximum number of runs at one time.
      */
     concurrency?: number;
     priority?: Priority;
     config?: Config;
     tags?: Tags;
     /**
-     * Say what would be done and do nothing.
+     * Return the plan and start nothing.
      */
     dry_run?: boolean;
 };
 
 /**
- * Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a range, all partitions are meant.
+ * Partitions from one key to another, in the order of their set. At least one of `from` and `to` is required. To select all partitions, leave out the range.
  */
 export type PartitionRange = {
     /**
-     * Default: the first.
+     * First partition. Default: the first of the set.
      */
     from?: string;
     /**
-     * Default: the last.
+     * Last partition, inclusive. Default: the last of the set.
      */
     to?: string;
 };
 
 export type RetryRunRequest = {
     /**
-     * Only the assets that did not succeed, and those whose blocking check did not pass.
+     * Retry only the assets that did not succeed and those whose blocking check did not pass.
      */
     from_failure?: boolean;
 };
@@ -176,29 +176,29 @@ export type RunStatus = 'queued' | 'started' | 'success' | 'failure' | 'cancelin
 export type StepStatus = 'waiting' | 'queued' | 'started' | 'up_for_retry' | 'success' | 'failure' | 'skipped' | 'canceled';
 
 /**
- * How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
+ * Result of a fetch. `canceled` means that its run was canceled: records stored before that are kept, and no alert is raised.
  */
 export type FetchStatus = 'success' | 'partial_success' | 'failure' | 'source_unavailable' | 'canceled';
 
 export type Trigger = {
     /**
-     * What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says so; that is no proof.
+     * What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says so; this is not verified.
      */
     kind: string;
     /**
-     * Of the schedule or sensor, or the id of the backfill or of the run retried. Of a request: who sent it, as `actor` in the audit log.
+     * Name of the schedule or sensor, or id of the backfill or of the retried run. For a request, the sender, as `actor` in the audit log.
      */
     name: string | null;
 };
 
 export type RunError = {
     /**
-     * transient, permanent, timeout, canceled, bug, lost_worker or check.
+     * Class of the error: transient, permanent, timeout, canceled, bug, lost_worker or check.
      */
     class: string;
     message: string;
     /**
-     * Where, for a bug.
+     * Stack trace of a bug.
      */
     stack?: string;
 } | null;
@@ -206,23 +206,23 @@ export type RunError = {
 export type Step = {
     asset: string;
     /**
-     * The steps of this run it waits for.
+     * Steps of this run that the step waits for.
      */
     upstream: Array<string>;
     status: StepStatus;
     /**
-     * How often it was started.
+     * Number of times that the step was started.
      */
     attempt: number;
     started_at: string | null;
     ended_at: string | null;
     /**
-     * When it is tried again.
+     * Time of the next attempt.
      */
     next_attempt_at: string | null;
     error: RunError;
     /**
-     * The asset check that holds back what depends on the step.
+     * Asset check that blocks the downstream steps of this step.
      */
     blocked_by: string | null;
 };
@@ -233,7 +233,7 @@ export type Run = {
      */
     id: string;
     /**
-     * Null for a run of chosen assets.
+     * Name of the job. Null for a run of selected assets.
      */
     job: string | null;
     assets: Array<string>;
@@ -246,27 +246,27 @@ export type Run = {
     started_at: string | null;
     ended_at: string | null;
     /**
-     * Who asked for it.
+     * Actor that canceled the run.
      */
     canceled_by: string | null;
     error: RunError;
     /**
-     * The run that this one retries.
+     * Run that this run retries.
      */
     parent_run_id: string | null;
     /**
-     * 1 goes first, 4 last.
+     * Priority: 1 is first, 4 is last.
      */
     priority: number;
     /**
-     * The backfill that it is part of.
+     * Backfill that the run belongs to.
      */
     backfill_id: string | null;
     steps: Array<Step>;
 };
 
 /**
- * A run with what it materialized.
+ * A run with its materializations.
  */
 export type RunDetail = {
     /**
@@ -274,7 +274,7 @@ export type RunDetail = {
      */
     id: string;
     /**
-     * Null for a run of chosen assets.
+     * Name of the job. Null for a run of selected assets.
      */
     job: string | null;
     assets: Array<string>;
@@ -287,27 +287,27 @@ export type RunDetail = {
     started_at: string | null;
     ended_at: string | null;
     /**
-     * Who asked for it.
+     * Actor that canceled the run.
      */
     canceled_by: string | null;
     error: RunError;
     /**
-     * The run that this one retries.
+     * Run that this run retries.
      */
     parent_run_id: string | null;
     /**
-     * 1 goes first, 4 last.
+     * Priority: 1 is first, 4 is last.
      */
     priority: number;
     /**
-     * The backfill that it is part of.
+     * Backfill that the run belongs to.
      */
     backfill_id: string | null;
     steps: Array<Step>;
     materializations: Array<Materialization>;
     check_results: Array<CheckResult>;
     /**
-     * Where its queued steps stand in line.
+     * Positions of the queued steps in the queue.
      */
     queue: Array<QueuePlace>;
 };
@@ -329,7 +329,7 @@ export type Materialization = {
 };
 
 /**
- * The newest materialization; null if there is none yet.
+ * Latest materialization. Null if there is none.
  */
 export type LastMaterialization = {
     id: string;
@@ -349,13 +349,13 @@ export type MaterializationList = {
 
 export type Event = {
     /**
-     * Grows within a run.
+     * Id of the event. It increases within a run.
      */
     id: number;
     run_id: string;
     at: string;
     /**
-     * E.g. run_enqueued, step_started, progress, log, materialization, run_success.
+     * Type of the event, such as run_enqueued, step_started, progress, log, materialization or run_success.
      */
     type: string;
     level: 'debug' | 'info' | 'warn' | 'error';
@@ -363,7 +363,7 @@ export type Event = {
     attempt: number | null;
     message: string;
     /**
-     * Depends on the type; null if there is none.
+     * Data of the event, which depends on its type. Null if there is none.
      */
     data: {
         [key: string]: unknown;
@@ -379,11 +379,11 @@ export type EventList = {
 
 export type RetryPolicy = {
     /**
-     * Counts the first one too.
+     * Maximum number of attempts, including the first.
      */
     max_attempts: number;
     /**
-     * Before the second attempt; doubled before each further one.
+     * Delay before the second attempt. It doubles before each further attempt.
      */
     delay_seconds: number;
 };
@@ -393,34 +393,34 @@ export type Asset = {
     group: string;
     description: string;
     /**
-     * Assets that it is made from.
+     * Upstream assets.
      */
     dependencies: Array<string>;
     /**
-     * Assets that are made from it.
+     * Downstream assets.
      */
     dependents: Array<string>;
     config_schema: JsonSchema;
     default_config: Config;
     retry: RetryPolicy;
     /**
-     * Of one attempt.
+     * Time limit of one attempt.
      */
     timeout_seconds: number;
     /**
-     * The jobs that have it.
+     * Jobs that include the asset.
      */
     jobs: Array<string>;
     last_materialization: LastMaterialization;
     partitions: PartitionSet;
     /**
-     * What looks at it after each materialization.
+     * Checks that run after each materialization.
      */
     checks: Array<AssetCheck>;
     freshness: AssetFreshness;
     automation: AssetAutomation;
     /**
-     * What it uses that others use too; limits may be set on them.
+     * Shared resources that the asset uses. Limits may apply to them.
      */
     pools: Array<string>;
 };
@@ -441,34 +441,34 @@ export type AssetNode = {
     last_materialized_at: string | null;
     status: AssetStatus;
     /**
-     * The newest run that had it.
+     * Latest run that included the asset.
      */
     last_run_id: string | null;
     /**
-     * Whether something upstream is newer.
+     * Whether an upstream asset is newer.
      */
     stale: boolean;
     /**
-     * What of the assets it depends on is newer, or stale itself.
+     * Upstream assets that are newer, or that are stale themselves.
      */
     stale_causes: Array<string>;
 };
 
 /**
- * Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+ * Status of an asset or a partition. A `failed` asset or partition may have been materialized before.
  */
 export type AssetStatus = 'missing' | 'materialized' | 'failed' | 'running';
 
 export type PartitionKind = 'static' | 'time_window' | 'dynamic' | 'multi';
 
 /**
- * What divides the asset; null if nothing does.
+ * Partition set of the asset. Null if the asset is not partitioned.
  */
 export type PartitionSet = {
     name: string;
     kind: PartitionKind;
     /**
-     * Whether a run without a partition is refused.
+     * Whether a run without a partition is rejected.
      */
     required: boolean;
 } | null;
@@ -477,7 +477,7 @@ export type PartitionState = {
     key: string;
     status: AssetStatus;
     /**
-     * The run that the status is of.
+     * Run that the status comes from.
      */
     run_id: string | null;
     materialized_at: string | null;
@@ -504,7 +504,7 @@ export type AssetCheck = {
     description: string;
     severity: Severity;
     /**
-     * Whether it holds back what depends on the asset, in the same run, when it does not pass.
+     * Whether a failed check blocks the downstream assets in the same run.
      */
     blocking: boolean;
     last_result: LastCheckResult;
@@ -520,7 +520,7 @@ export type CheckResult = {
     severity: Severity;
     blocking: boolean;
     /**
-     * What was found, and what was wanted.
+     * The value found and the value expected.
      */
     message: string;
     metadata: Metadata;
@@ -528,7 +528,7 @@ export type CheckResult = {
 };
 
 /**
- * The newest result; null if there is none yet.
+ * Latest result. Null if there is none.
  */
 export type LastCheckResult = {
     id: string;
@@ -540,7 +540,7 @@ export type LastCheckResult = {
     severity: Severity;
     blocking: boolean;
     /**
-     * What was found, and what was wanted.
+     * The value found and the value expected.
      */
     message: string;
     metadata: Metadata;
@@ -555,49 +555,49 @@ export type CheckResultList = {
 };
 
 /**
- * `unknown`: never materialized.
+ * Freshness of the asset. `unknown` means that it was never materialized.
  */
 export type FreshnessState = 'fresh' | 'late' | 'unknown';
 
 /**
- * How old the asset may get, and is; null if it may get as old as it likes.
+ * Freshness policy of the asset and its current state. Null if there is no policy.
  */
 export type AssetFreshness = {
     /**
-     * In words.
+     * The policy in words.
      */
     policy: string;
     max_age_seconds: number | null;
     /**
-     * Deadlines, as five fields.
+     * Deadlines as a cron expression with five fields.
      */
     cron: string | null;
     /**
-     * Of the deadlines.
+     * IANA time zone of the deadlines.
      */
     time_zone: string | null;
     state: FreshnessState;
     /**
-     * When it became late, or will if nothing happens.
+     * When the asset became late, or will become late without a materialization.
      */
     late_at: string | null;
 } | null;
 
 /**
- * When the asset is materialized by itself; null if never.
+ * Condition that materializes the asset automatically. Null if there is none.
  */
 export type AssetAutomation = {
     condition: string;
     /**
-     * Whether the condition holds now.
+     * Whether the condition is met now.
      */
     would_run: boolean;
     /**
-     * Why, or why not.
+     * Why the condition is or is not met.
      */
     reason: string;
     /**
-     * The sensor that acts on it.
+     * Sensor that evaluates the condition.
      */
     sensor: string;
     sensor_running: boolean;
@@ -606,22 +606,22 @@ export type AssetAutomation = {
 export type QueuePlace = {
     asset: string;
     /**
-     * 1 is next.
+     * Position in the queue. 1 is next.
      */
     position: number;
     /**
-     * The limits that it waits for; none if it waits for a worker.
+     * Limits that the step waits for. Empty if it waits for a worker.
      */
     waits_for: Array<string>;
 };
 
 export type AssetEdge = {
     /**
-     * What is depended on.
+     * Upstream asset.
      */
     from: string;
     /**
-     * What depends on it.
+     * Downstream asset.
      */
     to: string;
 };
@@ -633,11 +633,11 @@ export type Job = {
     config: Config;
     tags: Tags;
     /**
-     * Of a whole run; null if there is none.
+     * Time limit of a run. Null if there is none.
      */
     timeout_seconds: number | null;
     /**
-     * The schedules that start it.
+     * Schedules that start the job.
      */
     schedules: Array<string>;
 };
@@ -656,11 +656,11 @@ export type Schedule = {
      */
     cron: string;
     /**
-     * An IANA name.
+     * IANA name of the time zone.
      */
     time_zone: string;
     /**
-     * Whether the last tick missed is made up for.
+     * Whether the last missed tick is made up.
      */
     catch_up: boolean;
     running: boolean;
@@ -669,7 +669,7 @@ export type Schedule = {
      */
     changed_at: string | null;
     /**
-     * The next five times it is due.
+     * The next five times that the schedule is due.
      */
     next_ticks: Array<string>;
     last_tick: LastTick;
@@ -692,14 +692,14 @@ export type Tick = {
     status: TickStatus;
     run_id: string | null;
     /**
-     * Why, if it started no run.
+     * Reason why no run was started.
      */
     message: string | null;
     created_at: string;
 };
 
 /**
- * The newest tick; null if there is none yet.
+ * Latest tick. Null if there is none.
  */
 export type LastTick = {
     id: number;
@@ -709,7 +709,7 @@ export type LastTick = {
     status: TickStatus;
     run_id: string | null;
     /**
-     * Why, if it started no run.
+     * Reason why no run was started.
      */
     message: string | null;
     created_at: string;
@@ -723,7 +723,7 @@ export type TickList = {
 };
 
 /**
- * What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+ * What the sensor reacts to: a time interval, materializations, ends of runs, webhooks or automation conditions.
  */
 export type SensorKind = 'polling' | 'asset' | 'run_status' | 'webhook' | 'automation';
 
@@ -732,15 +732,15 @@ export type Sensor = {
     description: string;
     kind: SensorKind;
     /**
-     * The least time between two evaluations by the clock.
+     * Minimum time between two evaluations by interval.
      */
     interval_seconds: number;
     /**
-     * Of one evaluation.
+     * Time limit of one evaluation.
      */
     timeout_seconds: number;
     /**
-     * What it may start.
+     * Jobs that the sensor can start.
      */
     jobs: Array<string>;
     running: boolean;
@@ -749,11 +749,11 @@ export type Sensor = {
      */
     changed_at: string | null;
     /**
-     * How far it has come, in words of its own.
+     * Position of the sensor, in a format of its own.
      */
     cursor: string | null;
     /**
-     * When it is evaluated next by the clock, if it is running.
+     * Time of the next evaluation by interval, if the sensor is running.
      */
     next_at: string | null;
     last_tick: LastSensorTick;
@@ -769,7 +769,7 @@ export type SensorCursor = {
 };
 
 /**
- * By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+ * What caused the evaluation: the interval, an event that the sensor waits for, a webhook, or a manual request.
  */
 export type SensorTickKind = 'scheduled' | 'event' | 'webhook' | 'manual';
 
@@ -779,35 +779,35 @@ export type SensorTick = {
     kind: SensorTickKind;
     status: TickStatus;
     /**
-     * The runs it started.
+     * Runs that the evaluation started.
      */
     run_ids: Array<string>;
     /**
-     * Run keys that had started a run before.
+     * Run keys that had already started a run.
      */
     repeated_keys: Array<string>;
     /**
-     * Why it was skipped, or what went wrong.
+     * Reason why the evaluation was skipped, or the error.
      */
     message: string | null;
     /**
-     * After it.
+     * Cursor after the evaluation.
      */
     cursor: string | null;
     duration_seconds: number;
     /**
-     * More than 1: so many, one after the other, that were skipped for the same reason.
+     * Number of evaluations in this tick. More than 1 for consecutive evaluations that were skipped for the same reason.
      */
     evaluations: number;
     created_at: string;
     /**
-     * The last of its evaluations.
+     * Time of the latest evaluation.
      */
     last_at: string;
 };
 
 /**
- * The newest tick; null if there is none yet.
+ * Latest tick. Null if there is none.
  */
 export type LastSensorTick = {
     id: number;
@@ -815,29 +815,29 @@ export type LastSensorTick = {
     kind: SensorTickKind;
     status: TickStatus;
     /**
-     * The runs it started.
+     * Runs that the evaluation started.
      */
     run_ids: Array<string>;
     /**
-     * Run keys that had started a run before.
+     * Run keys that had already started a run.
      */
     repeated_keys: Array<string>;
     /**
-     * Why it was skipped, or what went wrong.
+     * Reason why the evaluation was skipped, or the error.
      */
     message: string | null;
     /**
-     * After it.
+     * Cursor after the evaluation.
      */
     cursor: string | null;
     duration_seconds: number;
     /**
-     * More than 1: so many, one after the other, that were skipped for the same reason.
+     * Number of evaluations in this tick. More than 1 for consecutive evaluations that were skipped for the same reason.
      */
     evaluations: number;
     created_at: string;
     /**
-     * The last of its evaluations.
+     * Time of the latest evaluation.
      */
     last_at: string;
 } | null;
@@ -850,15 +850,15 @@ export type SensorTickList = {
 };
 
 /**
- * A key by which a sensor started a run, once.
+ * A key by which a sensor started a run. Each key starts one run only.
  */
 export type RunKey = {
     /**
-     * The key, in words of the sensor's own.
+     * The key, in a format of the sensor's own.
      */
     key: string;
     /**
-     * The run that it started, which may be gone by now.
+     * Run that the sensor started by this key. It may have been deleted since.
      */
     run_id: string;
     /**
@@ -875,7 +875,7 @@ export type RunKeyList = {
 };
 
 /**
- * Whatever the sensor understands.
+ * A JSON object in the format that the sensor expects.
  */
 export type WebhookBody = {
     [key: string]: unknown;
@@ -884,7 +884,7 @@ export type WebhookBody = {
 export type WebhookReceipt = {
     webhook_id: string;
     /**
-     * Whether this id came before.
+     * Whether an event with this id was received before.
      */
     repeated: boolean;
 };
@@ -894,7 +894,7 @@ export type BackfillStatus = 'running' | 'paused' | 'canceling' | 'canceled' | '
 export type BackfillPartitionStatus = 'pending' | 'running' | 'success' | 'failure' | 'canceled';
 
 /**
- * The partitions of a backfill by status. Those of the first five are all of them.
+ * Number of partitions by status. The first five add up to all partitions.
  */
 export type BackfillCounts = {
     pending: number;
@@ -902,11 +902,11 @@ export type BackfillCounts = {
     success: number;
     failure: number;
     /**
-     * Those whose run was canceled, and those that were canceled before they had one.
+     * Partitions whose run was canceled, and partitions that were canceled before they had a run.
      */
     canceled: number;
     /**
-     * Of the canceled, those that never had a run.
+     * Canceled partitions that never had a run.
      */
     not_started: number;
 };
@@ -916,20 +916,20 @@ export type Backfill = {
     assets: Array<string>;
     status: BackfillStatus;
     /**
-     * How many runs there are at once.
+     * Maximum number of runs at one time.
      */
     concurrency: number;
     priority: number;
     config: Config;
     tags: Tags;
     /**
-     * Who asked for it.
+     * Actor that canceled the run.
      */
     created_by: string;
     created_at: string;
     ended_at: string | null;
     /**
-     * How many partitions it has.
+     * Number of partitions.
      */
     total: number;
     counts: BackfillCounts;
@@ -947,7 +947,7 @@ export type BackfillPlan = {
     partition_set: string;
     partitions: Array<string>;
     /**
-     * How many runs it would start, one for each partition.
+     * Number of runs that the backfill would start, one for each partition.
      */
     runs: number;
     concurrency: number;
@@ -959,7 +959,7 @@ export type BackfillPartition = {
     status: BackfillPartitionStatus;
     run_id: string | null;
     /**
-     * Why no run could be started.
+     * Reason why no run could be started.
      */
     error: string | null;
 };
@@ -975,7 +975,7 @@ export type AlertChannel = {
     name: string;
     kind: 'webhook' | 'slack' | 'email';
     /**
-     * Where it leads, without anything secret.
+     * Destination of the channel, without secrets.
      */
     target: string;
 };
@@ -988,7 +988,7 @@ export type AlertChannelList = {
 export type Alert = {
     id: string;
     /**
-     * Names what is wrong; alerts of one cause are one until it recovers.
+     * Identifies the problem. Further occurrences of the same cause belong to the same alert until it recovers.
      */
     cause: string;
     severity: Severity;
@@ -996,17 +996,17 @@ export type Alert = {
     detail: string;
     data: Metadata;
     /**
-     * How often it was met.
+     * Number of occurrences.
      */
     occurrences: number;
     opened_at: string;
     /**
-     * When it was met last.
+     * Time of the latest occurrence.
      */
     last_at: string;
     recovered_at: string | null;
     /**
-     * When the channels were told; null if it is held back, because they were told of the cause a short while before.
+     * When the channels were notified. Null if the notification is deferred, because the channels were notified of the same cause a short time before.
      */
     told_at: string | null;
     deliveries: Array<Delivery>;
@@ -1021,11 +1021,11 @@ export type AlertList = {
 
 export type Delivery = {
     /**
-     * The webhook-id of a webhook.
+     * Id of the delivery. For a webhook, its `webhook-id`.
      */
     id: string;
     /**
-     * Null for a test.
+     * Alert that the message is about. Null for a test.
      */
     alert_id: string | null;
     channel: string;
@@ -1033,7 +1033,7 @@ export type Delivery = {
     status: 'pending' | 'delivered' | 'failed';
     attempts: number;
     /**
-     * What the receiver said, or what went wrong.
+     * Response of the receiver, or the error.
      */
     message: string | null;
     created_at: string;
@@ -1059,20 +1059,20 @@ export type SensorSwitch = {
 };
 
 /**
- * A limit on what runs at once, in all workers together.
+ * A concurrency limit across all workers.
  */
 export type LimitState = {
     key: string;
     max: number;
     in_use: number;
     /**
-     * Steps that wait for a place.
+     * Number of steps that wait for the limit.
      */
     waiting: number;
 };
 
 /**
- * A text in both official languages; null where there is none.
+ * A text in both official languages. Null in a language without a text.
  */
 export type Bilingual = {
     en: string | null;
@@ -1081,11 +1081,11 @@ export type Bilingual = {
 
 export type BillStatus = {
     /**
-     * openparliament.ca's code; null for statuses it has none for.
+     * Code of openparliament.ca. Null for statuses without a code.
      */
     code: string | null;
     /**
-     * LEGISinfo's words.
+     * Status text of LEGISinfo.
      */
     en: string | null;
     fr: string | null;
@@ -1097,28 +1097,28 @@ export type Statute = {
 } | null;
 
 /**
- * Who brought the bill in, and what that person was then.
+ * Person who introduced the bill, with the office held at that time.
  */
 export type Sponsor = {
     /**
-     * parl.ca's id of the person.
+     * Id of the person at parl.ca.
      */
     person_id: number | null;
     name: string | null;
     /**
-     * E.g. Hon.
+     * Honorific, such as Hon.
      */
     honorific: Bilingual;
     /**
-     * What the sponsor was, e.g. a minister, a member of Parliament or a senator.
+     * Office of the sponsor, such as a minister, a member of Parliament or a senator.
      */
     office: Bilingual;
     /**
-     * The sponsor's riding; null for senators.
+     * Riding of the sponsor. Null for senators.
      */
     riding: Bilingual;
     /**
-     * The politician's slug, where known.
+     * Slug of the politician, if known.
      */
     politician: string | null;
 } | null;
@@ -1130,7 +1130,7 @@ export type Committee = {
 };
 
 /**
- * When what is held of each source was fetched; null if nothing is.
+ * When the stored data of each source was fetched. Null if none is stored.
  */
 export type BillSources = {
     openparliament: string | null;
@@ -1150,12 +1150,12 @@ export type Bill = {
     government_bill: boolean;
     private_member_bill: boolean;
     /**
-     * Day of the earlier first reading; null if neither is dated.
+     * Day of the earlier first reading. Null if neither is dated.
      */
     introduced_on: string | null;
     status: BillStatus;
     /**
-     * RFC 3339, in Ottawa's time.
+     * RFC 3339, in Ottawa time.
      */
     latest_activity_at: string | null;
     law: boolean;
@@ -1164,7 +1164,7 @@ export type Bill = {
     sponsor: Sponsor;
     committees: Array<Committee>;
     /**
-     * Ids of similar bills, also of sessions that are not held.
+     * Ids of similar bills, including bills of sessions that are not stored.
      */
     related_bills: Array<string>;
     summary: Bilingual;
@@ -1172,25 +1172,25 @@ export type Bill = {
     legisinfo_url: string | null;
     openparliament_url: string | null;
     /**
-     * Of the latest published text.
+     * Address of the latest published text.
      */
     text_url: string | null;
     /**
-     * Since when neither source lists the bill any more; null while one does. It is kept.
+     * Since when neither source lists the bill. Null while at least one source lists it. The bill is kept.
      */
     missing_since: string | null;
     sources: BillSources;
     /**
-     * 1, and one more for each change.
+     * Version number. It begins at 1 and increases by 1 with each change.
      */
     version: number;
     first_seen_at: string;
     /**
-     * When this version was made.
+     * When this version was created.
      */
     updated_at: string;
     /**
-     * The run that made this version.
+     * Run that created this version.
      */
     last_run_id: string | null;
 };
@@ -1204,15 +1204,15 @@ export type BillList = {
 
 export type BillChange = {
     /**
-     * A field of the bill.
+     * Name of the changed field.
      */
     field: string;
     /**
-     * Its value before.
+     * Previous value.
      */
     from: unknown;
     /**
-     * Its value since.
+     * New value.
      */
     to: unknown;
 };
@@ -1220,7 +1220,7 @@ export type BillChange = {
 export type BillVersion = {
     version: number;
     /**
-     * Empty for version 1.
+     * Changes since the previous version. Empty for version 1.
      */
     changes: Array<BillChange>;
     run_id: string | null;
@@ -1241,19 +1241,19 @@ export type Stage = {
     name: Bilingual;
     state: StageState;
     /**
-     * The day in Ottawa since which the state is so; null if there is none.
+     * Day in Ottawa since which the stage has this state. Null if there is none.
      */
     state_since: string | null;
     /**
-     * The day of its first sitting or event.
+     * Day of the first sitting or event of the stage.
      */
     started_on: string | null;
     /**
-     * The day on which it was completed.
+     * Day on which the stage was completed.
      */
     completed_on: string | null;
     /**
-     * Acronym of the committee, at a committee's stage.
+     * Acronym of the committee, for a committee stage.
      */
     committee: string | null;
 };
@@ -1267,15 +1267,15 @@ export type Language = 'en' | 'fr';
 
 export type BillDetail = Bill & {
     /**
-     * Its course, in the order in which it takes it.
+     * Stages of the bill, in their order.
      */
     stages: Array<Stage>;
     /**
-     * Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of Commons', from the 37th Parliament on.
+     * All recorded divisions in the LEGISinfo record, oldest first. They are divisions of the House of Commons, from the 37th Parliament on.
      */
     votes: Array<Vote>;
     /**
-     * Versions of its text, oldest first.
+     * Versions of the text, oldest first.
      */
     publications: Array<Publication>;
     record: BillRecord;
@@ -1283,7 +1283,7 @@ export type BillDetail = Bill & {
     reinstated_from: Reinstatement;
     reinstated_as: Reinstatement;
     /**
-     * Regular, appropriation or pro forma, in LEGISinfo's words.
+     * Form of the bill in LEGISinfo's words: regular, appropriation or pro forma.
      */
     form: Bilingual;
     /**
@@ -1291,44 +1291,44 @@ export type BillDetail = Bill & {
      */
     notes: Bilingual;
     /**
-     * The readings that it passed, oldest first. They are there for bills without stages too, which are those before the 37th Parliament.
+     * Readings that the bill passed, oldest first. Bills without stages, which are those before the 37th Parliament, have readings too.
      */
     readings: Array<BillReading>;
     /**
-     * What the chambers decided at its stages, by a division or without one, oldest first.
+     * Decisions of the chambers at the bill's stages, with or without a division, oldest first.
      */
     decisions: Array<BillDecision>;
     /**
-     * Sittings at which it came up, oldest first.
+     * Sittings at which the bill came up, oldest first.
      */
     sittings: Array<BillSitting>;
     /**
-     * What happened to it, oldest first.
+     * Events of the bill, oldest first.
      */
     events: Array<BillEvent>;
     latest_event: LatestBillEvent;
     /**
-     * The sponsor's speech at a stage and the first replies to it, oldest first.
+     * Sponsor's speech at each stage and the first replies to it, oldest first.
      */
     speeches: Array<BillSpeech>;
     /**
-     * Meetings of committees about it, oldest first.
+     * Committee meetings about the bill, oldest first.
      */
     committee_meetings: Array<BillMeeting>;
     /**
-     * The chambers' exchange about amendments, oldest first.
+     * Messages between the chambers about amendments, oldest first.
      */
     messages: Array<BillMessage>;
     /**
-     * Major rulings and statements of the Speakers about it, oldest first.
+     * Major rulings and statements of the Speakers about the bill, oldest first.
      */
     rulings: Array<BillRuling>;
     /**
-     * Pages about it, such as press releases and cost estimates, in LEGISinfo's order.
+     * Pages about the bill, such as press releases and cost estimates, in LEGISinfo's order.
      */
     references: Array<BillReference>;
     /**
-     * Articles and books about it, in LEGISinfo's order.
+     * Articles and books about the bill, in LEGISinfo's order.
      */
     bibliography: Array<BillNotice>;
     senate_pre_study: SenatePreStudy;
@@ -1336,80 +1336,84 @@ export type BillDetail = Bill & {
 };
 
 /**
- * The Library of Parliament's legislative summary; null if it wrote none.
+ * Legislative summary by the Library of Parliament. Null if there is none.
  */
 export type SummaryLinks = {
     /**
-     * In English.
+     * Address of the English summary.
      */
     en: string | null;
     /**
-     * In French.
+     * Address of the French summary.
      */
     fr: string | null;
 } | null;
 
 /**
- * How much is known of LEGISinfo's own record of the bill.
+ * State of the stored LEGISinfo record.
  */
 export type BillRecord = {
     /**
-     * Whether all of the record was read, and that since LEGISinfo's list last changed. While it is false, divisions and the rest may be missing.
+     * Whether the whole record was read since LEGISinfo's list last changed. While it is `false`, divisions and other data may be missing.
      */
     complete: boolean;
     /**
-     * When the record that is kept came; null if none is kept.
+     * When the stored record was fetched. Null if none is stored.
      */
     fetched_at: string | null;
 };
 
 /**
- * What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+ * Outcome of the bill. Null if it cannot be determined, which may be so until the record is complete. LEGISinfo
+ * does not change the status of a bill when its session ends. The outcome states what the end of the session meant
+ * for the bill.
  *
  */
 export type BillOutcome = {
     /**
-     * `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
-     * `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+     * `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out);
+     * `dropped_from_order_paper` (in the Senate); `reinstated` (its session ended, and it continued as
+     * `reinstated_as`); `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only
+     * asserts the chamber's right to deliberate).
      *
      */
     code: 'in_progress' | 'became_law' | 'defeated' | 'not_proceeded_with' | 'dropped_from_order_paper' | 'reinstated' | 'died_on_order_paper' | 'pro_forma';
     /**
-     * The day. Of a bill that died, the day on which its session ended, which is built into the program (source: Library of Parliament); null where it is not known.
+     * Day of the outcome. For a bill that died, the last day of its session, from a table in the program (source: Library of Parliament). Null if it is not known.
      */
     on: string | null;
 } | null;
 
 /**
- * The same bill in another session of the same Parliament; null if there is none.
+ * The same bill in another session of the same Parliament. Null if there is none.
  */
 export type Reinstatement = {
     /**
-     * Its id; null where its session is not known.
+     * Id of the other bill. Null if its session is not known.
      */
     bill: string | null;
     /**
-     * Its session.
+     * Session of the other bill.
      */
     session: string | null;
     /**
-     * Its number.
+     * Number of the other bill.
      */
     number: string | null;
     /**
-     * LEGISinfo's id of it.
+     * LEGISinfo's id of the other bill.
      */
     legisinfo_id: number | null;
     /**
-     * Its page at LEGISinfo.
+     * LEGISinfo's page of the other bill.
      */
     legisinfo_url: string | null;
     /**
-     * Whether it is stored.
+     * Whether the other bill is stored.
      */
     held: boolean;
     /**
-     * How far the bill of the earlier session had come: its status when that session ended.
+     * Status of the bill of the earlier session when that session ended.
      */
     status: Bilingual;
 } | null;
@@ -1419,49 +1423,49 @@ export type Reinstatement = {
  */
 export type BillReading = {
     /**
-     * Of the reading.
+     * Chamber of the reading.
      */
     chamber: 'house' | 'senate';
     /**
-     * Which one.
+     * The reading: first, second or third.
      */
     reading: 'first' | 'second' | 'third';
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     passed_on: string;
 };
 
 /**
- * What a chamber decided at a stage.
+ * A decision of a chamber at a stage of the bill.
  */
 export type BillDecision = {
     /**
-     * Which one.
+     * The reading: first, second or third.
      */
     chamber: 'house' | 'senate';
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
-     * What was moved.
+     * Motion that was decided.
      */
     motion: Bilingual;
     /**
-     * As of a vote; of a tie that the Speaker broke, what that decided.
+     * Result, as for a vote. For a tie that the Speaker broke, the Speaker's decision.
      */
     result: 'agreed_to' | 'negatived' | 'tie' | 'unknown';
     /**
-     * How, in LEGISinfo's words; null where it does not say.
+     * How the chamber decided, in LEGISinfo's words. Null if it does not say.
      */
     method: Bilingual;
     /**
-     * Number of the division, which is among the votes; null if there was no count.
+     * Number of the division in `votes`. Null if there was no recorded division.
      */
     division: number | null;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
@@ -1475,15 +1479,15 @@ export type BillDecision = {
  */
 export type BillSitting = {
     /**
-     * Which one's.
+     * Chamber of the sitting.
      */
     chamber: 'house' | 'senate';
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
-     * What was done.
+     * Name of the proceeding.
      */
     name: Bilingual;
     /**
@@ -1491,49 +1495,49 @@ export type BillSitting = {
      */
     number: string | null;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * LEGISinfo's note.
+     * Note of LEGISinfo.
      */
     note: Bilingual;
     /**
-     * The page, in each language; null where it cannot be told.
+     * Address of the page in each language. Null if it cannot be determined.
      */
     url: Bilingual;
 };
 
 /**
- * What happened to the bill.
+ * An event in the course of the bill.
  */
 export type BillEvent = {
     /**
-     * Where it happened: house, senate, or null where the record does not say.
+     * Chamber of the event: house, senate, or null if the record does not say.
      */
     chamber: string | null;
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
-     * What happened.
+     * Name of the event.
      */
     name: Bilingual;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     * RFC 3339, in Ottawa time. Null if the record has only the day.
      */
     at: string | null;
     /**
-     * Whether the stage was completed by it.
+     * Whether the event completed the stage.
      */
     completes_stage: boolean;
     /**
-     * Whether the bill was defeated by it.
+     * Whether the event defeated the bill.
      */
     defeats_bill: boolean;
     /**
@@ -1545,7 +1549,7 @@ export type BillEvent = {
      */
     report: number | null;
     /**
-     * The report, in each language; null where it cannot be told.
+     * Address of the report in each language. Null if it cannot be determined.
      */
     report_url: Bilingual;
     /**
@@ -1553,45 +1557,45 @@ export type BillEvent = {
      */
     sitting: string | null;
     /**
-     * How many amendments it made, as far as LEGISinfo counts them.
+     * Number of amendments that the event made, as counted by LEGISinfo.
      */
     amendments: number;
     /**
-     * LEGISinfo's note.
+     * Note of LEGISinfo.
      */
     note: Bilingual;
 };
 
 /**
- * What LEGISinfo calls the latest event; null if it names none.
+ * Latest event according to LEGISinfo. Null if it names none.
  */
 export type LatestBillEvent = {
     /**
-     * Where it happened: house, senate, or null where the record does not say.
+     * Chamber of the event: house, senate, or null if the record does not say.
      */
     chamber: string | null;
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
-     * What happened.
+     * Name of the event.
      */
     name: Bilingual;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     * RFC 3339, in Ottawa time. Null if the record has only the day.
      */
     at: string | null;
     /**
-     * Whether the stage was completed by it.
+     * Whether the event completed the stage.
      */
     completes_stage: boolean;
     /**
-     * Whether the bill was defeated by it.
+     * Whether the event defeated the bill.
      */
     defeats_bill: boolean;
     /**
@@ -1603,7 +1607,7 @@ export type LatestBillEvent = {
      */
     report: number | null;
     /**
-     * The report, in each language; null where it cannot be told.
+     * Address of the report in each language. Null if it cannot be determined.
      */
     report_url: Bilingual;
     /**
@@ -1611,11 +1615,11 @@ export type LatestBillEvent = {
      */
     sitting: string | null;
     /**
-     * How many amendments it made, as far as LEGISinfo counts them.
+     * Number of amendments that the event made, as counted by LEGISinfo.
      */
     amendments: number;
     /**
-     * LEGISinfo's note.
+     * Note of LEGISinfo.
      */
     note: Bilingual;
 } | null;
@@ -1625,43 +1629,43 @@ export type LatestBillEvent = {
  */
 export type BillSpeech = {
     /**
-     * Where it was made.
+     * Chamber of the speech.
      */
     chamber: 'house' | 'senate';
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
-     * In LEGISinfo's words.
+     * Kind, in LEGISinfo's words.
      */
     kind: Bilingual;
     /**
-     * Whether it is the sponsor's speech; otherwise it is a reply.
+     * Whether the speech is the sponsor's. Otherwise it is a reply.
      */
     sponsor: boolean;
     /**
-     * parl.ca's id of the speaker.
+     * Id of the speaker at parl.ca.
      */
     person_id: number | null;
     /**
-     * The speaker.
+     * Name of the speaker.
      */
     name: string | null;
     /**
-     * The speaker's slug, where known.
+     * Slug of the speaker, if known.
      */
     politician: string | null;
     /**
-     * The speaker's party or group.
+     * Party or group of the speaker.
      */
     caucus: Bilingual;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     * RFC 3339, in Ottawa time. Null if the record has only the day.
      */
     at: string | null;
     /**
@@ -1669,21 +1673,21 @@ export type BillSpeech = {
      */
     sitting: string | null;
     /**
-     * The page, in each language; null where it cannot be told.
+     * Address of the page in each language. Null if it cannot be determined.
      */
     url: Bilingual;
 };
 
 /**
- * A meeting of a committee about the bill.
+ * A committee meeting about the bill.
  */
 export type BillMeeting = {
     /**
-     * The committee's.
+     * Chamber of the committee.
      */
     chamber: 'house' | 'senate';
     /**
-     * The stage of the bill; null where it is not known.
+     * Stage of the bill. Null if it is not known.
      */
     stage: Bilingual;
     /**
@@ -1699,33 +1703,33 @@ export type BillMeeting = {
      */
     number: string | null;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * The meeting's page; null for the Senate's.
+     * Address of the meeting's page. Null for meetings of Senate committees.
      */
     url: string | null;
 };
 
 /**
- * A step of the chambers' exchange about amendments.
+ * A step in the exchange of messages between the chambers about amendments.
  */
 export type BillMessage = {
     /**
-     * Who took it: house, senate, or null where the record does not say.
+     * Chamber that took the step: house, senate, or null if the record does not say.
      */
     chamber: string | null;
     /**
-     * What was done.
+     * Name of the proceeding.
      */
     name: Bilingual;
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     * RFC 3339, in Ottawa time. Null if the record has only the day.
      */
     at: string | null;
     /**
@@ -1733,7 +1737,7 @@ export type BillMessage = {
      */
     sitting: string | null;
     /**
-     * The page, in each language; null where it cannot be told.
+     * Address of the page in each language. Null if it cannot be determined.
      */
     url: Bilingual;
 };
@@ -1743,15 +1747,15 @@ export type BillMessage = {
  */
 export type BillRuling = {
     /**
-     * Which Speaker's.
+     * Chamber of the Speaker.
      */
     chamber: 'house' | 'senate';
     /**
-     * The day in Ottawa.
+     * Day in Ottawa.
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     * RFC 3339, in Ottawa time. Null if the record has only the day.
      */
     at: string | null;
     /**
@@ -1759,7 +1763,7 @@ export type BillRuling = {
      */
     sitting: string | null;
     /**
-     * The page, in each language; null where it cannot be told.
+     * Address of the page in each language. Null if it cannot be determined.
      */
     url: Bilingual;
 };
@@ -1769,15 +1773,15 @@ export type BillRuling = {
  */
 export type BillReference = {
     /**
-     * In LEGISinfo's words.
+     * Kind, in LEGISinfo's words.
      */
     kind: Bilingual;
     /**
-     * Of the page.
+     * Title of the page.
      */
     title: Bilingual;
     /**
-     * Its address; http or https.
+     * Address of the page, http or https.
      */
     url: Bilingual;
 };
@@ -1787,15 +1791,15 @@ export type BillReference = {
  */
 export type BillNotice = {
     /**
-     * Its title.
+     * Title of the article or book.
      */
     title: string | null;
     /**
-     * Who wrote it.
+     * Author.
      */
     author: string | null;
     /**
-     * Where it appeared.
+     * Publication in which it appeared.
      */
     publication: string | null;
     /**
@@ -1803,29 +1807,29 @@ export type BillNotice = {
      */
     volume: string | null;
     /**
-     * When, in words.
+     * Date, in words.
      */
     date: string | null;
     /**
-     * The Library of Parliament's mark.
+     * Call number of the Library of Parliament.
      */
     classification: string | null;
     /**
-     * Of the text: en or fr; null where it is another, or not known.
+     * Language of the text: en or fr. Null if it is another language or not known.
      */
     language: string | null;
     /**
-     * Whether the Library of Parliament has it online.
+     * Whether the Library of Parliament offers it online.
      */
     online: boolean;
 };
 
 /**
- * The Senate's study of a bill that is still in the House of Commons; null if there was none.
+ * The Senate's study of a bill that is still before the House of Commons. Null if there was none.
  */
 export type SenatePreStudy = {
     /**
-     * Whether it is at work on it.
+     * Whether the study is in progress.
      */
     in_progress: boolean;
     /**
@@ -1843,20 +1847,20 @@ export type SenatePreStudy = {
  */
 export type Vote = {
     /**
-     * Of the division in its session.
+     * Number of the division in its session.
      */
     number: number;
     chamber: 'house' | 'senate';
     /**
-     * The stage, where the division was on a motion of one; else null.
+     * Stage, if the division was on a motion of a stage. Otherwise null.
      */
     stage: Bilingual;
     /**
-     * That motion in short; else null.
+     * Short text of that motion. Otherwise null.
      */
     motion: Bilingual;
     /**
-     * What was voted on.
+     * Subject of the vote.
      */
     subject: Bilingual;
     /**
@@ -1864,27 +1868,27 @@ export type Vote = {
      */
     date: string | null;
     /**
-     * RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+     * RFC 3339, in Ottawa time. LEGISinfo's time of the division is the time at which the sitting opened.
      */
     at: string | null;
     sitting: string | null;
     yeas: number;
     nays: number;
     /**
-     * Members who agreed not to vote, one for each side.
+     * Members who agreed not to vote, one on each side.
      */
     paired: number;
     /**
-     * Senators who abstained; the House of Commons has none.
+     * Senators who abstained. The House of Commons has no abstentions.
      */
     abstentions: number;
     /**
-     * All of them, the paired too.
+     * Total of all members, including paired members.
      */
     total: number;
     result: 'agreed_to' | 'negatived' | 'tie' | 'unknown';
     /**
-     * The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
+     * Page of the division at the House of Commons. For a division of the Senate, the Senate's list of votes.
      */
     url: string;
 };
@@ -1902,12 +1906,12 @@ export type Publication = {
 
 export type BillChangeEntry = {
     /**
-     * The bill's id.
+     * Id of the bill.
      */
     bill: string;
     version: number;
     /**
-     * Empty for version 1.
+     * Changes since the previous version. Empty for version 1.
      */
     changes: Array<BillChange>;
     run_id: string | null;
@@ -1917,13 +1921,13 @@ export type BillChangeEntry = {
 export type BillChangeList = {
     items: Array<BillChangeEntry>;
     /**
-     * Where to go on, now or later; it is always there.
+     * Cursor of the next request. Always present, even if there are no more changes yet.
      */
     next_cursor: string;
     total?: Total;
     total_capped?: TotalCapped;
     /**
-     * Whether there is more already.
+     * Whether more changes are available now.
      */
     more: boolean;
 };
@@ -1934,11 +1938,11 @@ export type Politician = {
     given_name: string | null;
     family_name: string | null;
     /**
-     * parl.ca's, by which bills name their sponsor.
+     * Id of the person at parl.ca, by which bills refer to their sponsor.
      */
     person_id: number | null;
     /**
-     * Whether a member now.
+     * Whether the person is a member now.
      */
     current: boolean;
     party: Bilingual;
@@ -1974,11 +1978,11 @@ export type PoliticianDetail = Politician & {
 export type SearchHit = {
     bill: Bill;
     /**
-     * Greater is better; comparable within one answer only.
+     * Relevance. A higher score is better. Scores are comparable only within one response.
      */
     score: number;
     /**
-     * Where the words stand.
+     * Matches in the text.
      */
     highlights: Array<Highlight>;
     found_by: Array<'number' | 'words' | 'spelling' | 'meaning'>;
@@ -1988,7 +1992,7 @@ export type Highlight = {
     field: 'short_title' | 'title' | 'summary';
     language: Language;
     /**
-     * Text as HTML, with the words in <mark>.
+     * Text as HTML, with the matching words in <mark>.
      */
     html: string;
 };
@@ -1999,7 +2003,7 @@ export type FacetValue = {
 };
 
 /**
- * How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+ * Number of matching bills by value, most frequent first. Sessions and years are ordered latest first.
  */
 export type SearchFacets = {
     session: Array<FacetValue>;
@@ -2011,11 +2015,11 @@ export type SearchFacets = {
 
 export type SearchSemantic = {
     /**
-     * Whether bills were found by meaning too.
+     * Whether the search also matched by meaning.
      */
     used: boolean;
     /**
-     * Why not.
+     * Reason why it did not match by meaning.
      */
     reason: string | null;
 };
@@ -2023,16 +2027,16 @@ export type SearchSemantic = {
 export type SearchResult = {
     items: Array<SearchHit>;
     /**
-     * How many bills were found, 1,000 at most.
+     * Number of matching bills, at most 1,000.
      */
     total: number;
     facets: SearchFacets;
     /**
-     * Whether a number or a whole title was asked for, so that the bills that have it are all that is found.
+     * Whether the query was a number or a whole title. If so, the result has only the bills with that number or title.
      */
     exact: boolean;
     /**
-     * Whether too little was found with all the words, and some of them or similar ones were looked for.
+     * Whether too few bills contained all the words, so that bills with some of them or with similar words are included.
      */
     fuzzy: boolean;
     semantic: SearchSemantic;
@@ -2042,7 +2046,7 @@ export type Feed = {
     name: string;
     title: Bilingual;
     /**
-     * How many items it shows.
+     * Number of items in the feed.
      */
     items: number;
     updated_at: string | null;
@@ -2054,30 +2058,31 @@ export type FeedList = {
 };
 
 /**
- * A column of CSV and Parquet, and where NDJSON has the same. What is not known or does not exist is NULL in Parquet, an empty cell in CSV and null in NDJSON; neither 0 nor an empty text stands for it.
+ * A column of CSV and Parquet, and the corresponding field of NDJSON. A value that is unknown or does not exist is
+ * NULL in Parquet, an empty cell in CSV and null in NDJSON. It is never 0 or an empty text.
  *
  */
 export type ExportField = {
     name: string;
     /**
-     * `date` is a day without a time, `timestamp` an instant.
+     * Type of the value. `date` is a day without a time, `timestamp` is an instant.
      */
     type: 'string' | 'integer' | 'boolean' | 'date' | 'timestamp';
     description: string;
     /**
-     * Whether a bill may have none.
+     * Whether the value may be missing.
      */
     nullable: boolean;
     /**
-     * How a cell of CSV has it.
+     * Format of the CSV cell.
      */
     csv: string;
     /**
-     * JSON pointer to it in a line of NDJSON. It has none if what is around it is null.
+     * JSON pointer to the value in a line of NDJSON. The value does not exist if its parent is null.
      */
     ndjson: string;
     /**
-     * Its type in Parquet, the physical one and then the logical one.
+     * Parquet type: the physical type, then the logical type.
      */
     parquet: string;
 };
@@ -2103,7 +2108,7 @@ export type ExportList = {
 
 export type FetchError = {
     /**
-     * The record's address.
+     * Address of the record.
      */
     url: string | null;
     message: string;
@@ -2114,7 +2119,7 @@ export type FetchLog = {
     run_id: string | null;
     asset: string;
     /**
-     * One source or several joined by a plus sign.
+     * One source, or several joined by a plus sign.
      */
     source: string;
     status: FetchStatus;
@@ -2126,7 +2131,7 @@ export type FetchLog = {
         [key: string]: unknown;
     };
     /**
-     * The first ten.
+     * The first ten errors.
      */
     errors: Array<FetchError>;
     created_at: string;
@@ -2157,7 +2162,7 @@ export type Check = {
 export type SystemStatus = {
     queues: Array<Queue>;
     /**
-     * Those that were alive within the last day.
+     * Workers that were alive within the last day.
      */
     workers: Array<Worker>;
     sources: Array<Source>;
@@ -2165,40 +2170,40 @@ export type SystemStatus = {
     sensors: Array<SensorSwitch>;
     limits: Array<LimitState>;
     /**
-     * Those that have not ended.
+     * Backfills that have not ended.
      */
     backfills: Array<Backfill>;
     /**
-     * How many alerts have not recovered.
+     * Number of alerts that have not recovered.
      */
     open_alerts: number;
     read_replica?: ReadReplica;
 };
 
 /**
- * The read replica of the server that answers; missing where none is configured.
+ * Read replica of the responding server. Missing if none is configured.
  */
 export type ReadReplica = {
     /**
-     * `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
-     * because it is no replica of the primary.
+     * `used` if the server reads from the replica. Otherwise the primary answers, because the replica is `lagging`
+     * by more than the limit, `unreachable`, or `refused` as it does not replicate this primary.
      *
      */
     state: 'used' | 'lagging' | 'unreachable' | 'refused';
     /**
-     * Why it is not used.
+     * Reason why the replica is not used.
      */
     reason: string | null;
     /**
-     * When that state began.
+     * When the state began.
      */
     since: string;
     /**
-     * How old what it gives is at the most, in whole seconds; null if that is not known.
+     * Maximum age of data from the replica, in whole seconds. Null if it is not known.
      */
     lag_seconds: number | null;
     /**
-     * How old it may be.
+     * Maximum lag at which the replica is used.
      */
     max_lag_seconds: number;
 };
@@ -2209,20 +2214,20 @@ export type ReadReplica = {
 export type Queue = {
     name: string;
     /**
-     * Waiting for a worker.
+     * Jobs that wait for a worker.
      */
     available: number;
     running: number;
     /**
-     * Waiting for their next attempt.
+     * Jobs that wait for their next attempt.
      */
     retryable: number;
     /**
-     * Waiting for their time.
+     * Jobs that wait for their scheduled time.
      */
     scheduled: number;
     /**
-     * Since when the oldest one waits for a worker.
+     * Since when the oldest available job has waited for a worker.
      */
     oldest_available_at: string | null;
 };
@@ -2233,40 +2238,40 @@ export type Worker = {
     pid: number;
     started_at: string;
     /**
-     * Its last heartbeat.
+     * Time of the last heartbeat.
      */
     beat_at: string;
     /**
-     * Whether that was recent.
+     * Whether the last heartbeat is recent.
      */
     alive: boolean;
 };
 
 /**
- * `open` while the source fails and is left alone.
+ * State of the circuit breaker. It is `open` while the source fails and receives no requests.
  */
 export type BreakerState = 'closed' | 'open';
 
 /**
- * A public service that bills are fetched from. Its limits are of all workers together.
+ * A public service that bills are fetched from. Its limits apply to all workers together.
  */
 export type Source = {
     name: string;
     url: string;
     /**
-     * The most there may be; 0: no limit.
+     * Maximum rate of requests. 0 means no limit.
      */
     requests_per_second: number;
     /**
-     * The most requests at once.
+     * Maximum number of concurrent requests.
      */
     max_in_flight: number;
     /**
-     * Requests out now.
+     * Number of requests in flight.
      */
     in_flight: number;
     /**
-     * The source asked to be left alone until then.
+     * Time until which the source asked to receive no requests.
      */
     held_until: string | null;
     breaker: BreakerState;
@@ -2274,7 +2279,7 @@ export type Source = {
     last_success_at: string | null;
     last_failure_at: string | null;
     /**
-     * What went wrong at the last failure.
+     * Error of the last failure.
      */
     last_error: string | null;
 };
@@ -2290,31 +2295,31 @@ export type ScheduleSwitch = {
 };
 
 /**
- * What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+ * Permissions: `read` allows reading everything except keys, sessions and the audit log, `operate` also allows starting and stopping, `admin` allows everything.
  */
 export type Scope = 'read' | 'operate' | 'admin';
 
 /**
- * `off`: everybody who reaches the server may do everything.
+ * Whether the server requires authentication. With `off`, everyone who can reach the server can do everything.
  */
 export type AuthenticationMode = 'off' | 'required';
 
 export type SignInMethod = 'key' | 'oidc';
 
 /**
- * By what the request is known: an API key, an identity provider, or nothing.
+ * How the request was authenticated: by an API key, by an identity provider, or not at all.
  */
 export type IdentityKind = 'key' | 'oidc' | 'anonymous';
 
 export type Identity = {
     kind: IdentityKind;
     /**
-     * Of the key, or of the person.
+     * Name of the key or of the person.
      */
     name: string;
     scope: Scope;
     /**
-     * When the key or the session ends.
+     * When the key or the session expires.
      */
     expires_at: string | null;
 };
@@ -2323,59 +2328,59 @@ export type SessionState = {
     authentication: AuthenticationMode;
     methods: Array<SignInMethod>;
     /**
-     * Null if the request is not known to be anybody's.
+     * Identity of the request. Null if the request is not authenticated.
      */
     identity: Identity | null;
 };
 
 /**
- * Somebody who is signed in.
+ * A signed-in user.
  */
 export type UserSession = {
     /**
-     * What it is ended by; nobody can use the session with it.
+     * Id of the session, used to end it. It does not give access to the session.
      */
     id: string;
     kind: SignInMethod;
     /**
-     * The key's name, or what the identity provider says that the person is called.
+     * Name of the key, or the person's name according to the identity provider.
      */
     name: string;
     /**
-     * What the identity provider calls the person for good; null of a key.
+     * The identity provider's permanent id of the person. Null for a key.
      */
     subject: string | null;
     /**
-     * The identity provider; null of a key.
+     * Identity provider. Null for a key.
      */
     issuer: string | null;
     /**
-     * The key; null of a person.
+     * Id of the key. Null for a person.
      */
     key_id: string | null;
     scope: Scope;
     /**
-     * When they signed in.
+     * When the user signed in.
      */
     began_at: string;
     /**
-     * When they were last here, to the minute.
+     * Time of the last request, to the minute.
      */
     seen_at: string;
     /**
-     * When it ends by itself.
+     * When the session expires.
      */
     expires_at: string;
     /**
-     * Where they were last.
+     * Address of the last request.
      */
     address: string;
     /**
-     * What their browser says that it is.
+     * What the browser says that it is (`User-Agent`).
      */
     client: string;
     /**
-     * Whether the request was sent with this one.
+     * Whether this request was sent with the session.
      */
     current: boolean;
 };
@@ -2386,14 +2391,14 @@ export type UserSessionList = {
      */
     items: Array<UserSession>;
     /**
-     * Where the next page begins; null on the last.
+     * Cursor of the next page. Null on the last page.
      */
     next_cursor: string | null;
 };
 
 export type EndedSessions = {
     /**
-     * How many sessions were ended.
+     * Number of sessions that were ended.
      */
     ended: number;
 };
@@ -2406,16 +2411,16 @@ export type SignInRequest = {
 };
 
 /**
- * An API key, without the key itself.
+ * An API key, without its secret.
  */
 export type Key = {
     id: string;
     /**
-     * Whose it is or what for.
+     * Owner or purpose of the key.
      */
     name: string;
     /**
-     * How the key begins.
+     * First characters of the key.
      */
     prefix: string;
     scope: Scope;
@@ -2423,7 +2428,7 @@ export type Key = {
     created_at: string;
     expires_at: string | null;
     /**
-     * To the minute.
+     * Time of the last use, to the minute.
      */
     last_used_at: string | null;
     revoked_at: string | null;
@@ -2440,7 +2445,7 @@ export type NewKey = {
     last_used_at: string | null;
     revoked_at: string | null;
     /**
-     * The key; it is not shown again.
+     * The key. It is shown only once.
      */
     key: string;
 };
@@ -2455,67 +2460,68 @@ export type KeyList = {
 
 export type CreateKeyRequest = {
     /**
-     * Whose it is or what for.
+     * Owner or purpose of the key.
      */
     name: string;
     scope: Scope;
     /**
-     * When it ends; never if it is not given.
+     * When the key expires. Without it, the key does not expire.
      */
     expires_at?: string;
 };
 
 /**
- * One request that would change something. The entry is written before anything is done, and completed when the answer is known.
- * `actor`, `key_id`, `issuer`, `subject` and `remote_address` are proven; `client` and `claimed_name` are what the request or the identity provider says.
+ * A request that would change something. The entry is written before the request is carried out, and completed
+ * with the response. `actor`, `key_id`, `issuer`, `subject` and `remote_address` are verified. `client` and
+ * `claimed_name` are claims of the request or of the identity provider.
  *
  */
 export type AuditEntry = {
     id: number;
     at: string;
     /**
-     * Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user who opened the database, or `api client at` an address.
+     * The verified actor: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user who opened the database, or `api client at` an address.
      */
     actor: string;
     /**
-     * The key that was sent.
+     * Key that was sent.
      */
     key_id: string | null;
     /**
-     * The identity provider that vouches for the subject.
+     * Identity provider that issued the subject.
      */
     issuer?: string | null;
     /**
-     * The person at the issuer.
+     * Id of the person at the issuer.
      */
     subject?: string | null;
     /**
-     * What the identity provider says that the person is called. It is a claim: two people may have the same.
+     * Name of the person according to the identity provider. It is a claim: two people may have the same name.
      */
     claimed_name?: string | null;
     /**
-     * What the request says that it was sent by, from `User-Agent`, 200 characters at most. It is a claim: anybody may say anything.
+     * Client named by the request in `User-Agent`, at most 200 characters. It is a claim: any client can send any name.
      */
     client?: string | null;
     /**
-     * An operation of this contract, `riverui`, or `rolesLost`: sessions that the server ended by itself.
+     * An operation of this contract, `riverui`, or `rolesLost` for sessions that the server ended by itself.
      */
     operation: string;
     method: string;
     /**
-     * The path, and the query of what was deleted; 500 characters at most. Control characters are written as escapes.
+     * The path, and the query of a deletion. At most 500 characters. Control characters are escaped.
      */
     path: string;
     /**
-     * What was answered. 0: it was begun, and how it ended was not recorded.
+     * Status of the response. 0 means that the request was started and its result was not recorded.
      */
     status: number;
     /**
-     * How many further requests of the same sender were refused in the same minute. They have no entries of their own.
+     * Number of further requests of the same sender that were refused in the same minute. They have no entries of their own.
      */
     more?: number;
     /**
-     * An IP address, `unknown`, or `local` for what was not asked over the network.
+     * An IP address, `unknown`, or `local` for actions that did not come over the network.
      */
     remote_address: string;
     request_id: string;
@@ -2531,7 +2537,7 @@ export type AuditLog = {
 export type Version = {
     version: string;
     /**
-     * Of the source, if it was built from a checkout.
+     * Revision of the source, if the binary was built from a checkout.
      */
     revision: string;
     go: string;
@@ -2539,77 +2545,77 @@ export type Version = {
 };
 
 /**
- * How many items at most.
+ * Maximum number of items to return.
  */
 export type Limit = number;
 
 /**
- * The `next_cursor` of the page before.
+ * The `next_cursor` of the previous page.
  */
 export type Cursor = string;
 
 /**
- * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+ * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
  */
 export type Count = boolean;
 
 /**
- * An asset's name.
+ * Name of the asset.
  */
 export type AssetName = string;
 
 /**
- * A job's name.
+ * Name of the job.
  */
 export type JobName = string;
 
 /**
- * A schedule's name.
+ * Name of the schedule.
  */
 export type ScheduleName = string;
 
 /**
- * A sensor's name.
+ * Name of the sensor.
  */
 export type SensorName = string;
 
 /**
- * A backfill's id.
+ * Id of the backfill.
  */
 export type BackfillId = string;
 
 /**
- * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+ * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
  */
 export type Selection = string;
 
 /**
- * A run's id.
+ * Id of the run.
  */
 export type RunId = string;
 
 /**
- * A session of Parliament.
+ * Session of Parliament.
  */
 export type Session = string;
 
 /**
- * A bill's number, in any case of letters.
+ * Number of the bill. Not case-sensitive.
  */
 export type Number = string;
 
 /**
- * The id of the last event seen; the stream goes on after it.
+ * Id of the last event received. The stream resumes after it.
  */
 export type LastEventId = string;
 
 /**
- * A text of your own that names this request; repeat it, and only one run is started.
+ * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
  */
 export type IdempotencyKey = string;
 
 /**
- * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+ * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
  */
 export type IfNoneMatch = string;
 
@@ -2620,7 +2626,7 @@ export type ListAssetsData = {
     path?: never;
     query?: {
         /**
-         * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+         * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
          */
         selection?: string;
     };
@@ -2629,31 +2635,31 @@ export type ListAssetsData = {
 
 export type ListAssetsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2674,7 +2680,7 @@ export type GetAssetGraphData = {
     path?: never;
     query?: {
         /**
-         * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+         * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
          */
         selection?: string;
     };
@@ -2683,31 +2689,31 @@ export type GetAssetGraphData = {
 
 export type GetAssetGraphErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2727,7 +2733,7 @@ export type GetAssetData = {
     body?: never;
     path: {
         /**
-         * An asset's name.
+         * Name of the asset.
          */
         asset: string;
     };
@@ -2737,35 +2743,35 @@ export type GetAssetData = {
 
 export type GetAssetErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2785,25 +2791,25 @@ export type ListAssetMaterializationsData = {
     body?: never;
     path: {
         /**
-         * An asset's name.
+         * Name of the asset.
          */
         asset: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only those of this partition.
+         * Return only materializations of this partition.
          */
         partition?: string;
     };
@@ -2812,35 +2818,35 @@ export type ListAssetMaterializationsData = {
 
 export type ListAssetMaterializationsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2860,7 +2866,7 @@ export type ListAssetPartitionsData = {
     body?: never;
     path: {
         /**
-         * An asset's name.
+         * Name of the asset.
          */
         asset: string;
     };
@@ -2870,39 +2876,39 @@ export type ListAssetPartitionsData = {
 
 export type ListAssetPartitionsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2922,25 +2928,25 @@ export type ListAssetCheckResultsData = {
     body?: never;
     path: {
         /**
-         * An asset's name.
+         * Name of the asset.
          */
         asset: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only those of this check.
+         * Return only results of this check.
          */
         check?: string;
     };
@@ -2949,35 +2955,35 @@ export type ListAssetCheckResultsData = {
 
 export type ListAssetCheckResultsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -2995,18 +3001,18 @@ export type ListAssetCheckResultsResponse = ListAssetCheckResultsResponses[keyof
 
 export type MaterializeAssetData = {
     /**
-     * Config and tags of the run; all optional.
+     * Config, tags and other options of the run. All fields are optional.
      */
     body?: StartRun;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
     path: {
         /**
-         * An asset's name.
+         * Name of the asset.
          */
         asset: string;
     };
@@ -3016,47 +3022,47 @@ export type MaterializeAssetData = {
 
 export type MaterializeAssetErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3081,31 +3087,31 @@ export type ListJobsData = {
 
 export type ListJobsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3125,7 +3131,7 @@ export type GetJobData = {
     body?: never;
     path: {
         /**
-         * A job's name.
+         * Name of the job.
          */
         job: string;
     };
@@ -3135,35 +3141,35 @@ export type GetJobData = {
 
 export type GetJobErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3181,18 +3187,18 @@ export type GetJobResponse = GetJobResponses[keyof GetJobResponses];
 
 export type StartJobRunData = {
     /**
-     * Config and tags of the run; all optional.
+     * Config, tags and other options of the run. All fields are optional.
      */
     body?: StartRun;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
     path: {
         /**
-         * A job's name.
+         * Name of the job.
          */
         job: string;
     };
@@ -3202,47 +3208,47 @@ export type StartJobRunData = {
 
 export type StartJobRunErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3263,47 +3269,47 @@ export type ListRunsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only runs of this status (queued, started, success, failure, canceling or canceled), or of one of several: `failure,canceled`. A hyphen leaves a status out: `-success`. The parameter may be repeated instead.
+         * Return only runs with this status (queued, started, success, failure, canceling or canceled), or with one of several: `failure,canceled`. A hyphen excludes a status: `-success`. The parameter may also be repeated.
          */
         status?: string;
         /**
-         * Only runs of this job.
+         * Return only runs of this job.
          */
         job?: string;
         /**
-         * Only runs that have this asset.
+         * Return only runs that include this asset.
          */
         asset?: string;
         /**
-         * Only runs with this tag, as `key:value`; may be repeated, once for each key. Keys are as `Tags` has them.
+         * Return only runs with this tag, as `key:value`. May be repeated, once for each key. Keys follow the rule in `Tags`.
          */
         tag?: Array<string>;
         /**
-         * Only runs of this partition.
+         * Return only runs of this partition.
          */
         partition?: string;
         /**
-         * Only runs of this backfill.
+         * Return only runs of this backfill.
          */
         backfill_id?: string;
         /**
-         * Only runs created later than this.
+         * Return only runs created after this time.
          */
         created_after?: string;
         /**
-         * Only runs created earlier than this.
+         * Return only runs created before this time.
          */
         created_before?: string;
     };
@@ -3312,31 +3318,31 @@ export type ListRunsData = {
 
 export type ListRunsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3356,7 +3362,7 @@ export type StartRunData = {
     body: StartSelectionRequest;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
@@ -3367,47 +3373,47 @@ export type StartRunData = {
 
 export type StartRunErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3427,13 +3433,13 @@ export type GetRunData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
          */
         'If-None-Match'?: string;
     };
     path: {
         /**
-         * A run's id.
+         * Id of the run.
          */
         run_id: string;
     };
@@ -3443,35 +3449,35 @@ export type GetRunData = {
 
 export type GetRunErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3491,7 +3497,7 @@ export type CancelRunData = {
     body?: never;
     path: {
         /**
-         * A run's id.
+         * Id of the run.
          */
         run_id: string;
     };
@@ -3501,39 +3507,39 @@ export type CancelRunData = {
 
 export type CancelRunErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3553,13 +3559,13 @@ export type RetryRunData = {
     body?: RetryRunRequest;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
     path: {
         /**
-         * A run's id.
+         * Id of the run.
          */
         run_id: string;
     };
@@ -3569,47 +3575,47 @@ export type RetryRunData = {
 
 export type RetryRunErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3629,31 +3635,31 @@ export type ListRunEventsData = {
     body?: never;
     headers?: {
         /**
-         * The id of the last event seen; the stream goes on after it.
+         * Id of the last event received. The stream resumes after it.
          */
         'Last-Event-ID'?: string;
     };
     path: {
         /**
-         * A run's id.
+         * Id of the run.
          */
         run_id: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only events with a greater id.
+         * Return only events with a greater id.
          */
         after?: number;
     };
@@ -3662,35 +3668,35 @@ export type ListRunEventsData = {
 
 export type ListRunEventsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3703,7 +3709,7 @@ export type ListRunEventsResponses = {
      */
     200: EventList;
     /**
-     * The run has ended and there is nothing after that event
+     * The run has ended and has no later events
      */
     204: void;
 };
@@ -3714,14 +3720,14 @@ export type StreamEventsData = {
     body?: never;
     headers?: {
         /**
-         * The id of the last event seen; the stream goes on after it.
+         * Id of the last event received. The stream resumes after it.
          */
         'Last-Event-ID'?: string;
     };
     path?: never;
     query?: {
         /**
-         * Only events of this type; may be repeated.
+         * Return only events of this type. May be repeated.
          */
         type?: Array<string>;
     };
@@ -3730,31 +3736,31 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3779,31 +3785,31 @@ export type ListSchedulesData = {
 
 export type ListSchedulesErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3823,7 +3829,7 @@ export type GetScheduleData = {
     body?: never;
     path: {
         /**
-         * A schedule's name.
+         * Name of the schedule.
          */
         schedule: string;
     };
@@ -3833,35 +3839,35 @@ export type GetScheduleData = {
 
 export type GetScheduleErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3881,7 +3887,7 @@ export type StartScheduleData = {
     body?: never;
     path: {
         /**
-         * A schedule's name.
+         * Name of the schedule.
          */
         schedule: string;
     };
@@ -3891,35 +3897,35 @@ export type StartScheduleData = {
 
 export type StartScheduleErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3939,7 +3945,7 @@ export type StopScheduleData = {
     body?: never;
     path: {
         /**
-         * A schedule's name.
+         * Name of the schedule.
          */
         schedule: string;
     };
@@ -3949,35 +3955,35 @@ export type StopScheduleData = {
 
 export type StopScheduleErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -3997,13 +4003,13 @@ export type RunScheduleData = {
     body?: never;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
     path: {
         /**
-         * A schedule's name.
+         * Name of the schedule.
          */
         schedule: string;
     };
@@ -4013,39 +4019,39 @@ export type RunScheduleData = {
 
 export type RunScheduleErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4065,21 +4071,21 @@ export type ListScheduleTicksData = {
     body?: never;
     path: {
         /**
-         * A schedule's name.
+         * Name of the schedule.
          */
         schedule: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
     };
@@ -4088,35 +4094,35 @@ export type ListScheduleTicksData = {
 
 export type ListScheduleTicksErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4141,31 +4147,31 @@ export type ListSensorsData = {
 
 export type ListSensorsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4185,7 +4191,7 @@ export type GetSensorData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4195,35 +4201,35 @@ export type GetSensorData = {
 
 export type GetSensorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4243,7 +4249,7 @@ export type StartSensorData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4253,35 +4259,35 @@ export type StartSensorData = {
 
 export type StartSensorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4301,7 +4307,7 @@ export type StopSensorData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4311,35 +4317,35 @@ export type StopSensorData = {
 
 export type StopSensorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4359,7 +4365,7 @@ export type EvaluateSensorData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4369,39 +4375,39 @@ export type EvaluateSensorData = {
 
 export type EvaluateSensorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4421,7 +4427,7 @@ export type GetSensorCursorData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4431,35 +4437,35 @@ export type GetSensorCursorData = {
 
 export type GetSensorCursorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4479,7 +4485,7 @@ export type SetSensorCursorData = {
     body: SensorCursor;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4489,43 +4495,43 @@ export type SetSensorCursorData = {
 
 export type SetSensorCursorErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4545,21 +4551,21 @@ export type ListSensorTicksData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
     };
@@ -4568,35 +4574,35 @@ export type ListSensorTicksData = {
 
 export type ListSensorTicksErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4616,7 +4622,7 @@ export type ForgetSensorRunKeyData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4631,35 +4637,35 @@ export type ForgetSensorRunKeyData = {
 
 export type ForgetSensorRunKeyErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4668,7 +4674,7 @@ export type ForgetSensorRunKeyError = ForgetSensorRunKeyErrors[keyof ForgetSenso
 
 export type ForgetSensorRunKeyResponses = {
     /**
-     * The run key that was forgotten
+     * The deleted run key
      */
     200: RunKey;
 };
@@ -4679,29 +4685,29 @@ export type ListSensorRunKeysData = {
     body?: never;
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only this key.
+         * Return only this key.
          */
         key?: string;
         /**
-         * Only keys that begin so.
+         * Return only keys with this prefix.
          */
         prefix?: string;
     };
@@ -4710,35 +4716,35 @@ export type ListSensorRunKeysData = {
 
 export type ListSensorRunKeysErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4758,21 +4764,21 @@ export type ReceiveWebhookData = {
     body: WebhookBody;
     headers?: {
         /**
-         * The sender's id of the event; the same when it is sent again.
+         * The sender's id of the event. A repeated delivery has the same id.
          */
         'webhook-id'?: string;
         /**
-         * When it was sent, in seconds since 1970; at most five minutes ago.
+         * When the event was sent, in seconds since 1970. At most five minutes ago.
          */
         'webhook-timestamp'?: string;
         /**
-         * Signatures of id, timestamp and body, separated by spaces.
+         * Signatures of the id, timestamp and body, separated by spaces.
          */
         'webhook-signature'?: string;
     };
     path: {
         /**
-         * A sensor's name.
+         * Name of the sensor.
          */
         sensor: string;
     };
@@ -4782,43 +4788,43 @@ export type ReceiveWebhookData = {
 
 export type ReceiveWebhookErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The signature is missing, wrong or too old
+     * The signature is missing, invalid or too old
      */
     401: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4827,7 +4833,7 @@ export type ReceiveWebhookError = ReceiveWebhookErrors[keyof ReceiveWebhookError
 
 export type ReceiveWebhookResponses = {
     /**
-     * The event is kept
+     * The event is stored
      */
     202: WebhookReceipt;
 };
@@ -4839,19 +4845,19 @@ export type ListBackfillsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only backfills of this status.
+         * Return only backfills with this status.
          */
         status?: BackfillStatus;
     };
@@ -4860,31 +4866,31 @@ export type ListBackfillsData = {
 
 export type ListBackfillsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4904,7 +4910,7 @@ export type StartBackfillData = {
     body: StartBackfillRequest;
     headers?: {
         /**
-         * A text of your own that names this request; repeat it, and only one run is started.
+         * A unique text of your choice for this request. The same request with the same key within a day starts only one run.
          */
         'Idempotency-Key'?: string;
     };
@@ -4915,47 +4921,47 @@ export type StartBackfillData = {
 
 export type StartBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -4964,7 +4970,7 @@ export type StartBackfillError = StartBackfillErrors[keyof StartBackfillErrors];
 
 export type StartBackfillResponses = {
     /**
-     * What it would do
+     * The plan, with `dry_run`
      */
     200: BackfillPlan;
     /**
@@ -4979,7 +4985,7 @@ export type GetBackfillData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
@@ -4989,35 +4995,35 @@ export type GetBackfillData = {
 
 export type GetBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5037,25 +5043,25 @@ export type ListBackfillPartitionsData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only partitions of this status.
+         * Return only partitions with this status.
          */
         status?: BackfillPartitionStatus;
     };
@@ -5064,35 +5070,35 @@ export type ListBackfillPartitionsData = {
 
 export type ListBackfillPartitionsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5112,7 +5118,7 @@ export type PauseBackfillData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
@@ -5122,39 +5128,39 @@ export type PauseBackfillData = {
 
 export type PauseBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5174,7 +5180,7 @@ export type ResumeBackfillData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
@@ -5184,39 +5190,39 @@ export type ResumeBackfillData = {
 
 export type ResumeBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5236,7 +5242,7 @@ export type CancelBackfillData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
@@ -5246,39 +5252,39 @@ export type CancelBackfillData = {
 
 export type CancelBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5298,7 +5304,7 @@ export type RetryBackfillData = {
     body?: never;
     path: {
         /**
-         * A backfill's id.
+         * Id of the backfill.
          */
         backfill_id: string;
     };
@@ -5308,39 +5314,39 @@ export type RetryBackfillData = {
 
 export type RetryBackfillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5361,19 +5367,19 @@ export type ListAlertsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only those that have not recovered.
+         * Return only alerts that have not recovered.
          */
         open?: boolean;
     };
@@ -5382,31 +5388,31 @@ export type ListAlertsData = {
 
 export type ListAlertsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5431,31 +5437,31 @@ export type ListAlertChannelsData = {
 
 export type ListAlertChannelsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5475,7 +5481,7 @@ export type TestAlertChannelData = {
     body?: never;
     path: {
         /**
-         * A channel's name.
+         * Name of the channel.
          */
         channel: string;
     };
@@ -5485,35 +5491,35 @@ export type TestAlertChannelData = {
 
 export type TestAlertChannelErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5534,19 +5540,19 @@ export type ListAlertDeliveriesData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only those to this channel.
+         * Return only deliveries to this channel.
          */
         channel?: string;
     };
@@ -5555,31 +5561,31 @@ export type ListAlertDeliveriesData = {
 
 export type ListAlertDeliveriesErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5600,63 +5606,63 @@ export type ListBillsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only bills of this session.
+         * Return only bills of this session.
          */
         session?: string;
         /**
-         * Only bills whose status has this code.
+         * Return only bills with this status code.
          */
         status?: string;
         /**
-         * Only bills that are law, or only those that are not.
+         * Return only bills that are law (`true`) or that are not law (`false`).
          */
         law?: boolean;
         /**
-         * Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+         * Return only bills with this number, or with this text in their number or in a title of either language. Case, accents, and kinds of hyphens, apostrophes and quotation marks are ignored. Numbers are parsed as in `GET /search`: `C-11`, `c11`, `C 11`, `11`, several, and with sessions, as in `C-11 44-1` or `C-2, C-3`. If any bill has exactly the number, only such bills are returned.
          */
         q?: string;
         /**
-         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         * Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
          */
         type?: string;
         /**
-         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         * Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
          */
         chamber?: string;
         /**
-         * Only bills introduced in this year.
+         * Return only bills introduced in this year.
          */
         year?: number;
         /**
-         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         * Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
          */
         committee?: string;
         /**
-         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+         * Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
          */
         sponsor?: string;
         /**
-         * Only bills of which a version was made at this time or later.
+         * Return only bills whose latest version was created at or after this time.
          */
         updated_since?: string;
         /**
-         * What to sort by; without it, by `introduced`.
+         * Sort key. Default: `introduced`.
          */
         sort?: 'introduced' | 'updated' | 'latest_activity';
         /**
-         * `desc`: the latest first, as without it; `asc`: the earliest first.
+         * Sort direction: `desc` returns the latest first, `asc` the earliest first. Default: `desc`.
          */
         order?: 'desc' | 'asc';
     };
@@ -5665,31 +5671,31 @@ export type ListBillsData = {
 
 export type ListBillsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5710,43 +5716,43 @@ export type ListBillChangesData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only what was stored at this time or later. Not together with a cursor.
+         * Return only versions stored at or after this time. Cannot be combined with `cursor`.
          */
         since?: string;
         /**
-         * Only bills of this session.
+         * Return only bills of this session.
          */
         session?: string;
         /**
-         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         * Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
          */
         type?: string;
         /**
-         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         * Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
          */
         chamber?: string;
         /**
-         * Only bills introduced in this year.
+         * Return only bills introduced in this year.
          */
         year?: number;
         /**
-         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         * Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
          */
         committee?: string;
         /**
-         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+         * Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
          */
         sponsor?: string;
     };
@@ -5755,31 +5761,31 @@ export type ListBillChangesData = {
 
 export type ListBillChangesErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5799,17 +5805,17 @@ export type GetBillData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
          */
         'If-None-Match'?: string;
     };
     path: {
         /**
-         * A session of Parliament.
+         * Session of Parliament.
          */
         session: string;
         /**
-         * A bill's number, in any case of letters.
+         * Number of the bill. Not case-sensitive.
          */
         number: string;
     };
@@ -5819,35 +5825,35 @@ export type GetBillData = {
 
 export type GetBillErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5867,25 +5873,25 @@ export type ListBillVersionsData = {
     body?: never;
     path: {
         /**
-         * A session of Parliament.
+         * Session of Parliament.
          */
         session: string;
         /**
-         * A bill's number, in any case of letters.
+         * Number of the bill. Not case-sensitive.
          */
         number: string;
     };
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
     };
@@ -5894,35 +5900,35 @@ export type ListBillVersionsData = {
 
 export type ListBillVersionsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -5942,11 +5948,11 @@ export type ListBillStagesData = {
     body?: never;
     path: {
         /**
-         * A session of Parliament.
+         * Session of Parliament.
          */
         session: string;
         /**
-         * A bill's number, in any case of letters.
+         * Number of the bill. Not case-sensitive.
          */
         number: string;
     };
@@ -5956,35 +5962,35 @@ export type ListBillStagesData = {
 
 export type ListBillStagesErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6004,11 +6010,11 @@ export type ListBillVotesData = {
     body?: never;
     path: {
         /**
-         * A session of Parliament.
+         * Session of Parliament.
          */
         session: string;
         /**
-         * A bill's number, in any case of letters.
+         * Number of the bill. Not case-sensitive.
          */
         number: string;
     };
@@ -6018,35 +6024,35 @@ export type ListBillVotesData = {
 
 export type ListBillVotesErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6067,31 +6073,31 @@ export type ListPoliticiansData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only members of now, or only those of before.
+         * Return only current members (`true`) or only former members (`false`).
          */
         current?: boolean;
         /**
-         * Only members of the party with this short name in English.
+         * Return only members of the party with this English short name.
          */
         party?: string;
         /**
-         * Only members for ridings in this province.
+         * Return only members for ridings in this province.
          */
         province?: string;
         /**
-         * Only those whose name or ridings have all these words, or parts of words, in any order: case, accents, hyphens, apostrophes and commas do not matter. Those whose whole name it is come first, then those whose name has all the words. Where nobody has them all, those are listed whose words are a letter or two away; one or two letters alone are never guessed at.
+         * Return only members whose name or ridings contain all these words, or parts of words, in any order. Case, accents, hyphens, apostrophes and commas are ignored. Members whose full name matches come first, then those whose name contains all the words. If no member matches all words, members whose words differ by one or two letters are returned. A query of one or two letters alone is never matched this way.
          */
         q?: string;
     };
@@ -6100,31 +6106,31 @@ export type ListPoliticiansData = {
 
 export type ListPoliticiansErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6144,13 +6150,13 @@ export type GetPoliticianData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
          */
         'If-None-Match'?: string;
     };
     path: {
         /**
-         * The name as openparliament.ca writes it in addresses.
+         * The name in openparliament.ca's address of the politician.
          */
         slug: string;
     };
@@ -6160,35 +6166,35 @@ export type GetPoliticianData = {
 
 export type GetPoliticianErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6209,39 +6215,39 @@ export type SearchBillsData = {
     path?: never;
     query: {
         /**
-         * What to look for, as above.
+         * The query, in the syntax above.
          */
         q: string;
         /**
-         * `hybrid`: by words and, if that is configured, by meaning; `lexical`: by words alone; `semantic`: by meaning alone.
+         * Search mode: `hybrid` matches by words and, if configured, by meaning; `lexical` by words only; `semantic` by meaning only.
          */
         mode?: 'hybrid' | 'lexical' | 'semantic';
         /**
-         * How many bills at most.
+         * Maximum number of bills to return.
          */
         limit?: number;
         /**
-         * How many to leave out first, of the thousand that are found at most.
+         * Number of bills to skip. A search finds at most 1,000 bills.
          */
         offset?: number;
         /**
-         * Only bills of this session.
+         * Return only bills of this session.
          */
         session?: string;
         /**
-         * Only bills whose status has this code.
+         * Return only bills with this status code.
          */
         status?: string;
         /**
-         * Only bills of this type in English.
+         * Return only bills of this type, in English.
          */
         type?: string;
         /**
-         * Only bills that began in this chamber.
+         * Return only bills that originated in this chamber.
          */
         chamber?: 'house' | 'senate';
         /**
-         * Only bills introduced in this year.
+         * Return only bills introduced in this year.
          */
         year?: number;
     };
@@ -6250,31 +6256,31 @@ export type SearchBillsData = {
 
 export type SearchBillsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6283,7 +6289,7 @@ export type SearchBillsError = SearchBillsErrors[keyof SearchBillsErrors];
 
 export type SearchBillsResponses = {
     /**
-     * What was found
+     * The search result
      */
     200: SearchResult;
 };
@@ -6299,31 +6305,31 @@ export type ListFeedsData = {
 
 export type ListFeedsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6343,27 +6349,27 @@ export type GetFeedData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
          */
         'If-None-Match'?: string;
         /**
-         * The Last-Modified of an earlier answer; unchanged, the answer is 304.
+         * The `Last-Modified` of an earlier response. If the feed has not changed since, the response is 304.
          */
         'If-Modified-Since'?: string;
     };
     path: {
         /**
-         * The feed's name, and .rss, .atom or .json.
+         * Name of the feed, with the extension .rss, .atom or .json.
          */
         feed: string;
     };
     query?: {
         /**
-         * In which language.
+         * Language of the feed.
          */
         lang?: Language;
         /**
-         * What to search for, as in `GET /search`; with the feed `search` alone.
+         * Search query, as in `GET /search`. For the feed `search` only.
          */
         q?: string;
     };
@@ -6372,35 +6378,35 @@ export type GetFeedData = {
 
 export type GetFeedErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6425,31 +6431,31 @@ export type ListExportsData = {
 
 export type ListExportsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6469,59 +6475,59 @@ export type GetExportData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         * The ETag of an earlier response, or several separated by commas. If the resource has not changed, the response is 304.
          */
         'If-None-Match'?: string;
     };
     path: {
         /**
-         * bills.csv, bills.ndjson or bills.parquet.
+         * Name of the export with its format: bills.csv, bills.ndjson or bills.parquet.
          */
         export: string;
     };
     query?: {
         /**
-         * Only bills of this session.
+         * Return only bills of this session.
          */
         session?: string;
         /**
-         * Only bills whose status has this code.
+         * Return only bills with this status code.
          */
         status?: string;
         /**
-         * Only bills that are law, or only those that are not.
+         * Return only bills that are law (`true`) or that are not law (`false`).
          */
         law?: boolean;
         /**
-         * Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+         * Return only bills with this number, or with this text in their number or in a title of either language. Case, accents, and kinds of hyphens, apostrophes and quotation marks are ignored. Numbers are parsed as in `GET /search`: `C-11`, `c11`, `C 11`, `11`, several, and with sessions, as in `C-11 44-1` or `C-2, C-3`. If any bill has exactly the number, only such bills are returned.
          */
         q?: string;
         /**
-         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         * Return only bills of this type: `government`, `private member's`, a full type as in `bill_type` in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes are ignored.
          */
         type?: string;
         /**
-         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         * Return only bills that originated in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
          */
         chamber?: string;
         /**
-         * Only bills introduced in this year.
+         * Return only bills introduced in this year.
          */
         year?: number;
         /**
-         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         * Return only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents are ignored.
          */
         committee?: string;
         /**
-         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+         * Return only bills of this sponsor: a politician's slug, parl.ca's person id, or a name with its words in any order. Case and accents are ignored.
          */
         sponsor?: string;
         /**
-         * Only bills of which a version was made at this time or later.
+         * Return only bills whose latest version was created at or after this time.
          */
         updated_since?: string;
         /**
-         * Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8. Without it: no.
+         * For CSV only: begin the file with a byte order mark, so that Excel recognizes UTF-8. Default: `false`.
          */
         bom?: boolean;
     };
@@ -6530,35 +6536,35 @@ export type GetExportData = {
 
 export type GetExportErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6579,27 +6585,27 @@ export type ListFetchLogsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only fetches of this status.
+         * Return only fetches with this status.
          */
         status?: FetchStatus;
         /**
-         * Only fetches from this source.
+         * Return only fetches from this source.
          */
         source?: string;
         /**
-         * Only fetches of this run.
+         * Return only fetches of this run.
          */
         run_id?: string;
     };
@@ -6608,31 +6614,31 @@ export type ListFetchLogsData = {
 
 export type ListFetchLogsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6657,27 +6663,27 @@ export type SignOutData = {
 
 export type SignOutErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6686,7 +6692,7 @@ export type SignOutError = SignOutErrors[keyof SignOutErrors];
 
 export type SignOutResponses = {
     /**
-     * There is no session any more
+     * There is no session
      */
     204: void;
 };
@@ -6702,23 +6708,23 @@ export type GetSessionData = {
 
 export type GetSessionErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6743,43 +6749,43 @@ export type SignInData = {
 
 export type SignInErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6800,7 +6806,7 @@ export type BeginSignInData = {
     path?: never;
     query?: {
         /**
-         * Where to go after it; a path of this server.
+         * Path of this server to open after the sign-in.
          */
         return_to?: string;
     };
@@ -6809,27 +6815,27 @@ export type BeginSignInData = {
 
 export type BeginSignInErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The identity provider does not answer as it should, or the server is answering as many requests as it can; Retry-After says when to ask again
+     * The identity provider does not respond correctly, or the server is at its limit of concurrent requests. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6838,7 +6844,7 @@ export type BeginSignInError = BeginSignInErrors[keyof BeginSignInErrors];
 
 export type BeginSignInResponses = {
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6850,19 +6856,19 @@ export type CompleteSignInData = {
     path?: never;
     query?: {
         /**
-         * What the provider gives, to be exchanged.
+         * The provider's authorization code.
          */
         code?: string;
         /**
-         * What this server gave to the provider.
+         * The state that this server sent to the provider.
          */
         state?: string;
         /**
-         * Why the provider refused.
+         * The provider's error code.
          */
         error?: string;
         /**
-         * The same in words.
+         * The provider's description of the error.
          */
         error_description?: string;
     };
@@ -6871,35 +6877,35 @@ export type CompleteSignInData = {
 
 export type CompleteSignInErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The identity provider does not answer as it should, or the server is answering as many requests as it can; Retry-After says when to ask again
+     * The identity provider does not respond correctly, or the server is at its limit of concurrent requests. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6908,7 +6914,7 @@ export type CompleteSignInError = CompleteSignInErrors[keyof CompleteSignInError
 
 export type CompleteSignInResponses = {
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6920,15 +6926,15 @@ export type EndSessionsData = {
     path?: never;
     query?: {
         /**
-         * Only a person's: what the identity provider calls them.
+         * Only sessions of this person, by the identity provider's subject.
          */
         subject?: string;
         /**
-         * Only those begun at this identity provider.
+         * Only sessions of this identity provider.
          */
         issuer?: string;
         /**
-         * Only those begun with this API key.
+         * Only sessions started with this API key.
          */
         key_id?: string;
     };
@@ -6937,31 +6943,31 @@ export type EndSessionsData = {
 
 export type EndSessionsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -6970,7 +6976,7 @@ export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
 
 export type EndSessionsResponses = {
     /**
-     * How many there were
+     * The number of ended sessions
      */
     200: EndedSessions;
 };
@@ -6982,23 +6988,23 @@ export type ListSessionsData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Only a person's: what the identity provider calls them.
+         * Only sessions of this person, by the identity provider's subject.
          */
         subject?: string;
         /**
-         * Only those begun at this identity provider.
+         * Only sessions of this identity provider.
          */
         issuer?: string;
         /**
-         * Only those begun with this API key.
+         * Only sessions started with this API key.
          */
         key_id?: string;
     };
@@ -7007,31 +7013,31 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7051,7 +7057,7 @@ export type EndSessionData = {
     body?: never;
     path: {
         /**
-         * Id of a session.
+         * Id of the session.
          */
         session_id: string;
     };
@@ -7061,35 +7067,35 @@ export type EndSessionData = {
 
 export type EndSessionErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7114,31 +7120,31 @@ export type ListKeysData = {
 
 export type ListKeysErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7163,43 +7169,43 @@ export type CreateKeyData = {
 
 export type CreateKeyErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * The thing is not in a state that allows this
+     * The state of the resource does not allow this operation
      */
     409: Problem;
     /**
-     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     * The body exceeds the limit, which is 1 MiB unless the operation says otherwise
      */
     413: Problem;
     /**
-     * The body is not JSON or, where the operation takes it, YAML
+     * The body is not JSON or, where the operation accepts it, YAML
      */
     415: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7219,7 +7225,7 @@ export type RevokeKeyData = {
     body?: never;
     path: {
         /**
-         * Id of an API key.
+         * Id of the API key.
          */
         key_id: string;
     };
@@ -7229,35 +7235,35 @@ export type RevokeKeyData = {
 
 export type RevokeKeyErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * There is no such thing
+     * The resource does not exist
      */
     404: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7278,23 +7284,23 @@ export type ListAuditLogData = {
     path?: never;
     query?: {
         /**
-         * How many items at most.
+         * Maximum number of items to return.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before.
+         * The `next_cursor` of the previous page.
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
+         * Whether to return `total` and `total_capped`, which count the items of all pages, including those before `cursor`. Default: `false`.
          */
         count?: boolean;
         /**
-         * Only what this one did.
+         * Return only entries of this actor.
          */
         actor?: string;
         /**
-         * Only this operation.
+         * Return only entries of this operation.
          */
         operation?: string;
     };
@@ -7303,31 +7309,31 @@ export type ListAuditLogData = {
 
 export type ListAuditLogErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7352,15 +7358,15 @@ export type GetHealthData = {
 
 export type GetHealthErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7369,7 +7375,7 @@ export type GetHealthError = GetHealthErrors[keyof GetHealthErrors];
 
 export type GetHealthResponses = {
     /**
-     * It lives
+     * The process is running
      */
     200: Health;
 };
@@ -7385,19 +7391,19 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Not ready; the checks say why
+     * The server is not ready; `checks` gives the reasons
      */
     503: Readiness;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7406,7 +7412,7 @@ export type GetReadinessError = GetReadinessErrors[keyof GetReadinessErrors];
 
 export type GetReadinessResponses = {
     /**
-     * Ready
+     * The server is ready
      */
     200: Readiness;
 };
@@ -7422,31 +7428,31 @@ export type GetStatusData = {
 
 export type GetStatusErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7471,23 +7477,23 @@ export type GetVersionData = {
 
 export type GetVersionErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7512,23 +7518,23 @@ export type GetContractData = {
 
 export type GetContractErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };
@@ -7555,31 +7561,31 @@ export type GetMetricsData = {
 
 export type GetMetricsErrors = {
     /**
-     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
      */
     400: Problem;
     /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
      */
     401: Problem;
     /**
-     * Whoever asks may not do this
+     * The credentials do not allow this operation
      */
     403: Problem;
     /**
-     * A field or parameter is not as wanted; nothing was done
+     * A field or parameter is invalid. Nothing was done.
      */
     422: Problem;
     /**
-     * Too many requests in a short time, or at once; Retry-After says when to ask again
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
      */
     429: Problem;
     /**
-     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
      */
     503: Problem;
     /**
-     * Any other error, such as 414 for a path of more than 4 KiB
+     * Any other error, such as 414 for a path longer than 4 KiB
      */
     default: Problem;
 };

@@ -79,7 +79,7 @@ def sync_detailed(
 ) -> Response[Any | Problem]:
     """Sign in with the identity provider
 
-     Sends the browser to the OpenID Connect provider that the server was given; it comes back to
+     Redirects the browser to the configured OpenID Connect provider. The provider redirects it to
     `/session/oidc/callback`.
 
     Args:
@@ -111,7 +111,7 @@ def sync(
 ) -> Any | Problem | None:
     """Sign in with the identity provider
 
-     Sends the browser to the OpenID Connect provider that the server was given; it comes back to
+     Redirects the browser to the configured OpenID Connect provider. The provider redirects it to
     `/session/oidc/callback`.
 
     Args:
@@ -138,7 +138,7 @@ async def asyncio_detailed(
 ) -> Response[Any | Problem]:
     """Sign in with the identity provider
 
-     Sends the browser to the OpenID Connect provider that the server was given; it comes back to
+     Redirects the browser to the configured OpenID Connect provider. The provider redirects it to
     `/session/oidc/callback`.
 
     Args:
@@ -168,7 +168,7 @@ async def asyncio(
 ) -> Any | Problem | None:
     """Sign in with the identity provider
 
-     Sends the browser to the OpenID Connect provider that the server was given; it comes back to
+     Redirects the browser to the configured OpenID Connect provider. The provider redirects it to
     `/session/oidc/callback`.
 
     Args:

@@ -99,10 +99,10 @@ def sync_detailed(
     error: str | Unset = UNSET,
     error_description: str | Unset = UNSET,
 ) -> Response[Any | Problem]:
-    """Come back from the identity provider
+    """Complete the sign-in with the identity provider
 
-     Where the provider sends the browser, with a code that the server exchanges for an identity token.
-    Begins a session. Parameters that it does not know are ignored.
+     The provider redirects the browser here with a code, and the server exchanges the code for an
+    identity token. Starts a session. Unknown parameters are ignored.
 
     Args:
         code (str | Unset):
@@ -140,10 +140,10 @@ def sync(
     error: str | Unset = UNSET,
     error_description: str | Unset = UNSET,
 ) -> Any | Problem | None:
-    """Come back from the identity provider
+    """Complete the sign-in with the identity provider
 
-     Where the provider sends the browser, with a code that the server exchanges for an identity token.
-    Begins a session. Parameters that it does not know are ignored.
+     The provider redirects the browser here with a code, and the server exchanges the code for an
+    identity token. Starts a session. Unknown parameters are ignored.
 
     Args:
         code (str | Unset):
@@ -176,10 +176,10 @@ async def asyncio_detailed(
     error: str | Unset = UNSET,
     error_description: str | Unset = UNSET,
 ) -> Response[Any | Problem]:
-    """Come back from the identity provider
+    """Complete the sign-in with the identity provider
 
-     Where the provider sends the browser, with a code that the server exchanges for an identity token.
-    Begins a session. Parameters that it does not know are ignored.
+     The provider redirects the browser here with a code, and the server exchanges the code for an
+    identity token. Starts a session. Unknown parameters are ignored.
 
     Args:
         code (str | Unset):
@@ -215,10 +215,10 @@ async def asyncio(
     error: str | Unset = UNSET,
     error_description: str | Unset = UNSET,
 ) -> Any | Problem | None:
-    """Come back from the identity provider
+    """Complete the sign-in with the identity provider
 
-     Where the provider sends the browser, with a code that the server exchanges for an identity token.
-    Begins a session. Parameters that it does not know are ignored.
+     The provider redirects the browser here with a code, and the server exchanges the code for an
+    identity token. Starts a session. Unknown parameters are ignored.
 
     Args:
         code (str | Unset):

@@ -102,7 +102,7 @@ def sync_detailed(
 ) -> Response[NewKey | Problem]:
     """Create an API key
 
-     Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+     Creates a key. The response is the only one that shows it: the server stores only a hash.
 
     Args:
         body (CreateKeyRequest):
@@ -133,7 +133,7 @@ def sync(
 ) -> NewKey | Problem | None:
     """Create an API key
 
-     Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+     Creates a key. The response is the only one that shows it: the server stores only a hash.
 
     Args:
         body (CreateKeyRequest):
@@ -159,7 +159,7 @@ async def asyncio_detailed(
 ) -> Response[NewKey | Problem]:
     """Create an API key
 
-     Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+     Creates a key. The response is the only one that shows it: the server stores only a hash.
 
     Args:
         body (CreateKeyRequest):
@@ -188,7 +188,7 @@ async def asyncio(
 ) -> NewKey | Problem | None:
     """Create an API key
 
-     Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+     Creates a key. The response is the only one that shows it: the server stores only a hash.
 
     Args:
         body (CreateKeyRequest):

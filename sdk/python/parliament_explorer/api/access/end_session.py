@@ -85,7 +85,7 @@ def sync_detailed(
 ) -> Response[Any | Problem]:
     """End a session
 
-     Ends a session, on every server within two seconds, event streams too.
+     Ends a session and its event streams on every server within two seconds.
 
     Args:
         session_id (UUID):
@@ -116,7 +116,7 @@ def sync(
 ) -> Any | Problem | None:
     """End a session
 
-     Ends a session, on every server within two seconds, event streams too.
+     Ends a session and its event streams on every server within two seconds.
 
     Args:
         session_id (UUID):
@@ -142,7 +142,7 @@ async def asyncio_detailed(
 ) -> Response[Any | Problem]:
     """End a session
 
-     Ends a session, on every server within two seconds, event streams too.
+     Ends a session and its event streams on every server within two seconds.
 
     Args:
         session_id (UUID):
@@ -171,7 +171,7 @@ async def asyncio(
 ) -> Any | Problem | None:
     """End a session
 
-     Ends a session, on every server within two seconds, event streams too.
+     Ends a session and its event streams on every server within two seconds.
 
     Args:
         session_id (UUID):

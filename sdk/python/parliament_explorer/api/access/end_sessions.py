@@ -98,12 +98,13 @@ def sync_detailed(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Response[EndedSessions | Problem]:
-    """End all sessions of somebody
+    """End all sessions of a person or key
 
-     Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of
-    a key (`key_id`), on every
-    server within two seconds, event streams too. One of the two is required. Somebody who still has a
-    role, or the key, can sign in again.
+     Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required.
+    Without `issuer`,
+    `subject` matches at every identity provider. The sessions and their event streams end on every
+    server within
+    two seconds. A person who still has a role, or the key, can sign in again.
 
     Args:
         subject (str | Unset):
@@ -138,12 +139,13 @@ def sync(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> EndedSessions | Problem | None:
-    """End all sessions of somebody
+    """End all sessions of a person or key
 
-     Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of
-    a key (`key_id`), on every
-    server within two seconds, event streams too. One of the two is required. Somebody who still has a
-    role, or the key, can sign in again.
+     Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required.
+    Without `issuer`,
+    `subject` matches at every identity provider. The sessions and their event streams end on every
+    server within
+    two seconds. A person who still has a role, or the key, can sign in again.
 
     Args:
         subject (str | Unset):
@@ -173,12 +175,13 @@ async def asyncio_detailed(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Response[EndedSessions | Problem]:
-    """End all sessions of somebody
+    """End all sessions of a person or key
 
-     Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of
-    a key (`key_id`), on every
-    server within two seconds, event streams too. One of the two is required. Somebody who still has a
-    role, or the key, can sign in again.
+     Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required.
+    Without `issuer`,
+    `subject` matches at every identity provider. The sessions and their event streams end on every
+    server within
+    two seconds. A person who still has a role, or the key, can sign in again.
 
     Args:
         subject (str | Unset):
@@ -211,12 +214,13 @@ async def asyncio(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> EndedSessions | Problem | None:
-    """End all sessions of somebody
+    """End all sessions of a person or key
 
-     Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of
-    a key (`key_id`), on every
-    server within two seconds, event streams too. One of the two is required. Somebody who still has a
-    role, or the key, can sign in again.
+     Ends every session of a person (`subject`) or of a key (`key_id`). One of the two is required.
+    Without `issuer`,
+    `subject` matches at every identity provider. The sessions and their event streams end on every
+    server within
+    two seconds. A person who still has a role, or the key, can sign in again.
 
     Args:
         subject (str | Unset):

@@ -65,9 +65,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SessionState]:
-    """Say who asks
+    """Retrieve the current session
 
-     Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+     Returns whether the server requires authentication, the available sign-in methods, and the identity
+    of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -90,9 +91,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SessionState | None:
-    """Say who asks
+    """Retrieve the current session
 
-     Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+     Returns whether the server requires authentication, the available sign-in methods, and the identity
+    of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -111,9 +113,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SessionState]:
-    """Say who asks
+    """Retrieve the current session
 
-     Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+     Returns whether the server requires authentication, the available sign-in methods, and the identity
+    of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -134,9 +137,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SessionState | None:
-    """Say who asks
+    """Retrieve the current session
 
-     Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+     Returns whether the server requires authentication, the available sign-in methods, and the identity
+    of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

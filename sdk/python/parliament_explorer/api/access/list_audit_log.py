@@ -100,11 +100,13 @@ def sync_detailed(
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
-    """Read who did what
+    """List audit log entries
 
-     Every request that would change something, also those that were refused, and every sign-in, newest
-    first.
-    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+     Returns every request that would change something, including refused ones, and every sign-in, newest
+    first. An
+    entry is written before the request is carried out. A request that cannot be recorded returns 503
+    and is not
+    carried out.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -145,11 +147,13 @@ def sync(
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
-    """Read who did what
+    """List audit log entries
 
-     Every request that would change something, also those that were refused, and every sign-in, newest
-    first.
-    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+     Returns every request that would change something, including refused ones, and every sign-in, newest
+    first. An
+    entry is written before the request is carried out. A request that cannot be recorded returns 503
+    and is not
+    carried out.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -185,11 +189,13 @@ async def asyncio_detailed(
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
-    """Read who did what
+    """List audit log entries
 
-     Every request that would change something, also those that were refused, and every sign-in, newest
-    first.
-    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+     Returns every request that would change something, including refused ones, and every sign-in, newest
+    first. An
+    entry is written before the request is carried out. A request that cannot be recorded returns 503
+    and is not
+    carried out.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -228,11 +234,13 @@ async def asyncio(
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
-    """Read who did what
+    """List audit log entries
 
-     Every request that would change something, also those that were refused, and every sign-in, newest
-    first.
-    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+     Returns every request that would change something, including refused ones, and every sign-in, newest
+    first. An
+    entry is written before the request is carried out. A request that cannot be recorded returns 503
+    and is not
+    carried out.
 
     Args:
         limit (int | Unset):  Default: 50.

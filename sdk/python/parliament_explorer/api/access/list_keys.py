@@ -73,10 +73,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[KeyList | Problem]:
-    """List the API keys
+    """List API keys
 
-     All keys, the newest first, those too that have expired or were revoked. The keys themselves are not
-    kept and cannot be shown.
+     Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored
+    and cannot be shown.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -99,10 +99,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> KeyList | Problem | None:
-    """List the API keys
+    """List API keys
 
-     All keys, the newest first, those too that have expired or were revoked. The keys themselves are not
-    kept and cannot be shown.
+     Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored
+    and cannot be shown.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -121,10 +121,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[KeyList | Problem]:
-    """List the API keys
+    """List API keys
 
-     All keys, the newest first, those too that have expired or were revoked. The keys themselves are not
-    kept and cannot be shown.
+     Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored
+    and cannot be shown.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -145,10 +145,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> KeyList | Problem | None:
-    """List the API keys
+    """List API keys
 
-     All keys, the newest first, those too that have expired or were revoked. The keys themselves are not
-    kept and cannot be shown.
+     Returns all keys, newest first, including expired and revoked keys. The secret keys are not stored
+    and cannot be shown.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

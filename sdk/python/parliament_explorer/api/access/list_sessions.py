@@ -106,10 +106,10 @@ def sync_detailed(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Response[Problem | UserSessionList]:
-    """List the sessions
+    """List sessions
 
-     Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked,
-    are not in it.
+     Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are
+    not included.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -150,10 +150,10 @@ def sync(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Problem | UserSessionList | None:
-    """List the sessions
+    """List sessions
 
-     Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked,
-    are not in it.
+     Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are
+    not included.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -189,10 +189,10 @@ async def asyncio_detailed(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Response[Problem | UserSessionList]:
-    """List the sessions
+    """List sessions
 
-     Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked,
-    are not in it.
+     Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are
+    not included.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -231,10 +231,10 @@ async def asyncio(
     issuer: str | Unset = UNSET,
     key_id: UUID | Unset = UNSET,
 ) -> Problem | UserSessionList | None:
-    """List the sessions
+    """List sessions
 
-     Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked,
-    are not in it.
+     Returns the active sessions, latest sign-in first. Expired sessions and sessions of revoked keys are
+    not included.
 
     Args:
         limit (int | Unset):  Default: 50.

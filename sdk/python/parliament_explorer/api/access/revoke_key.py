@@ -87,8 +87,8 @@ def sync_detailed(
 ) -> Response[Key | Problem]:
     """Revoke an API key
 
-     Ends a key and the sessions that were begun with it, on every server within two seconds. A key that
-    is revoked already stays so.
+     Revokes a key and ends the sessions that were started with it, on every server within two seconds.
+    Revoking a revoked key has no effect.
 
     Args:
         key_id (UUID):
@@ -119,8 +119,8 @@ def sync(
 ) -> Key | Problem | None:
     """Revoke an API key
 
-     Ends a key and the sessions that were begun with it, on every server within two seconds. A key that
-    is revoked already stays so.
+     Revokes a key and ends the sessions that were started with it, on every server within two seconds.
+    Revoking a revoked key has no effect.
 
     Args:
         key_id (UUID):
@@ -146,8 +146,8 @@ async def asyncio_detailed(
 ) -> Response[Key | Problem]:
     """Revoke an API key
 
-     Ends a key and the sessions that were begun with it, on every server within two seconds. A key that
-    is revoked already stays so.
+     Revokes a key and ends the sessions that were started with it, on every server within two seconds.
+    Revoking a revoked key has no effect.
 
     Args:
         key_id (UUID):
@@ -176,8 +176,8 @@ async def asyncio(
 ) -> Key | Problem | None:
     """Revoke an API key
 
-     Ends a key and the sessions that were begun with it, on every server within two seconds. A key that
-    is revoked already stays so.
+     Revokes a key and ends the sessions that were started with it, on every server within two seconds.
+    Revoking a revoked key has no effect.
 
     Args:
         key_id (UUID):

@@ -104,8 +104,8 @@ def sync_detailed(
 ) -> Response[Problem | SessionState]:
     """Sign in with an API key
 
-     Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send
-    the key with each request instead.
+     Starts a session for a person in a browser. The session is a cookie that scripts cannot read.
+    Programs send the key with each request instead.
 
     Args:
         body (SignInRequest):
@@ -136,8 +136,8 @@ def sync(
 ) -> Problem | SessionState | None:
     """Sign in with an API key
 
-     Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send
-    the key with each request instead.
+     Starts a session for a person in a browser. The session is a cookie that scripts cannot read.
+    Programs send the key with each request instead.
 
     Args:
         body (SignInRequest):
@@ -163,8 +163,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | SessionState]:
     """Sign in with an API key
 
-     Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send
-    the key with each request instead.
+     Starts a session for a person in a browser. The session is a cookie that scripts cannot read.
+    Programs send the key with each request instead.
 
     Args:
         body (SignInRequest):
@@ -193,8 +193,8 @@ async def asyncio(
 ) -> Problem | SessionState | None:
     """Sign in with an API key
 
-     Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send
-    the key with each request instead.
+     Starts a session for a person in a browser. The session is a cookie that scripts cannot read.
+    Programs send the key with each request instead.
 
     Args:
         body (SignInRequest):

@@ -68,7 +68,7 @@ def sync_detailed(
 ) -> Response[Any | Problem]:
     """Sign out
 
-     Ends the session, if there is one.
+     Ends the current session, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -93,7 +93,7 @@ def sync(
 ) -> Any | Problem | None:
     """Sign out
 
-     Ends the session, if there is one.
+     Ends the current session, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -114,7 +114,7 @@ async def asyncio_detailed(
 ) -> Response[Any | Problem]:
     """Sign out
 
-     Ends the session, if there is one.
+     Ends the current session, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -137,7 +137,7 @@ async def asyncio(
 ) -> Any | Problem | None:
     """Sign out
 
-     Ends the session, if there is one.
+     Ends the current session, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

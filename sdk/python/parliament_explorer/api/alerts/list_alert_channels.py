@@ -75,9 +75,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[AlertChannelList | Problem]:
-    """List the channels that alerts go to
+    """List alert channels
 
-     The channels of the configuration, without anything secret.
+     Returns the configured channels, without secrets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,9 +100,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> AlertChannelList | Problem | None:
-    """List the channels that alerts go to
+    """List alert channels
 
-     The channels of the configuration, without anything secret.
+     Returns the configured channels, without secrets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -121,9 +121,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[AlertChannelList | Problem]:
-    """List the channels that alerts go to
+    """List alert channels
 
-     The channels of the configuration, without anything secret.
+     Returns the configured channels, without secrets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -144,9 +144,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> AlertChannelList | Problem | None:
-    """List the channels that alerts go to
+    """List alert channels
 
-     The channels of the configuration, without anything secret.
+     Returns the configured channels, without secrets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -98,9 +98,9 @@ def sync_detailed(
     count: bool | Unset = UNSET,
     channel: str | Unset = UNSET,
 ) -> Response[DeliveryList | Problem]:
-    """List what was sent
+    """List alert deliveries
 
-     Every message to every channel, with what became of it; newest first. Where a read replica is
+     Returns every message to every channel with its delivery status, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -139,9 +139,9 @@ def sync(
     count: bool | Unset = UNSET,
     channel: str | Unset = UNSET,
 ) -> DeliveryList | Problem | None:
-    """List what was sent
+    """List alert deliveries
 
-     Every message to every channel, with what became of it; newest first. Where a read replica is
+     Returns every message to every channel with its delivery status, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -175,9 +175,9 @@ async def asyncio_detailed(
     count: bool | Unset = UNSET,
     channel: str | Unset = UNSET,
 ) -> Response[DeliveryList | Problem]:
-    """List what was sent
+    """List alert deliveries
 
-     Every message to every channel, with what became of it; newest first. Where a read replica is
+     Returns every message to every channel with its delivery status, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -214,9 +214,9 @@ async def asyncio(
     count: bool | Unset = UNSET,
     channel: str | Unset = UNSET,
 ) -> DeliveryList | Problem | None:
-    """List what was sent
+    """List alert deliveries
 
-     Every message to every channel, with what became of it; newest first. Where a read replica is
+     Returns every message to every channel with its delivery status, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:

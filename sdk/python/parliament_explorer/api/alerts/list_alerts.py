@@ -98,8 +98,8 @@ def sync_detailed(
 ) -> Response[AlertList | Problem]:
     """List alerts
 
-     What went wrong, each from the first time it was met until it was right again, with what was sent
-    about it; newest first.
+     Returns alerts with the messages sent about them, newest first. An alert lasts from the first
+    occurrence of its cause until the cause has recovered.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -139,8 +139,8 @@ def sync(
 ) -> AlertList | Problem | None:
     """List alerts
 
-     What went wrong, each from the first time it was met until it was right again, with what was sent
-    about it; newest first.
+     Returns alerts with the messages sent about them, newest first. An alert lasts from the first
+    occurrence of its cause until the cause has recovered.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -175,8 +175,8 @@ async def asyncio_detailed(
 ) -> Response[AlertList | Problem]:
     """List alerts
 
-     What went wrong, each from the first time it was met until it was right again, with what was sent
-    about it; newest first.
+     Returns alerts with the messages sent about them, newest first. An alert lasts from the first
+    occurrence of its cause until the cause has recovered.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -214,8 +214,8 @@ async def asyncio(
 ) -> AlertList | Problem | None:
     """List alerts
 
-     What went wrong, each from the first time it was met until it was right again, with what was sent
-    about it; newest first.
+     Returns alerts with the messages sent about them, newest first. An alert lasts from the first
+    occurrence of its cause until the cause has recovered.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -84,10 +84,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Delivery | Problem]:
-    """Send a test message to a channel
+    """Send a test message
 
-     Sends a message that says that it is a test. The answer comes before it is delivered; the list of
-    deliveries tells how it went.
+     Sends a message that is marked as a test. The response is sent before the message is delivered. The
+    result is in the list of deliveries.
 
     Args:
         channel (str):
@@ -116,10 +116,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Delivery | Problem | None:
-    """Send a test message to a channel
+    """Send a test message
 
-     Sends a message that says that it is a test. The answer comes before it is delivered; the list of
-    deliveries tells how it went.
+     Sends a message that is marked as a test. The response is sent before the message is delivered. The
+    result is in the list of deliveries.
 
     Args:
         channel (str):
@@ -143,10 +143,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Delivery | Problem]:
-    """Send a test message to a channel
+    """Send a test message
 
-     Sends a message that says that it is a test. The answer comes before it is delivered; the list of
-    deliveries tells how it went.
+     Sends a message that is marked as a test. The response is sent before the message is delivered. The
+    result is in the list of deliveries.
 
     Args:
         channel (str):
@@ -173,10 +173,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Delivery | Problem | None:
-    """Send a test message to a channel
+    """Send a test message
 
-     Sends a message that says that it is a test. The answer comes before it is delivered; the list of
-    deliveries tells how it went.
+     Sends a message that is marked as a test. The response is sent before the message is delivered. The
+    result is in the list of deliveries.
 
     Args:
         channel (str):

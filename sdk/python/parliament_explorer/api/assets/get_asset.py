@@ -84,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Asset | Problem]:
-    """Show an asset
+    """Retrieve an asset
 
-     One asset with the JSON Schema of its config and its latest materialization.
+     Returns an asset with the JSON Schema of its config and its latest materialization.
 
     Args:
         asset (str):
@@ -115,9 +115,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Asset | Problem | None:
-    """Show an asset
+    """Retrieve an asset
 
-     One asset with the JSON Schema of its config and its latest materialization.
+     Returns an asset with the JSON Schema of its config and its latest materialization.
 
     Args:
         asset (str):
@@ -141,9 +141,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Asset | Problem]:
-    """Show an asset
+    """Retrieve an asset
 
-     One asset with the JSON Schema of its config and its latest materialization.
+     Returns an asset with the JSON Schema of its config and its latest materialization.
 
     Args:
         asset (str):
@@ -170,9 +170,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Asset | Problem | None:
-    """Show an asset
+    """Retrieve an asset
 
-     One asset with the JSON Schema of its config and its latest materialization.
+     Returns an asset with the JSON Schema of its config and its latest materialization.
 
     Args:
         asset (str):

@@ -86,10 +86,10 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> Response[AssetGraph | Problem]:
-    """Show how assets depend on each other
+    """Retrieve the asset graph
 
-     Every asset as a node, or those that a selection names, with where it stands; every dependency
-    between them as an edge from what is depended on.
+     Returns every asset, or the selected ones, as a node with its status. Each dependency between them
+    is an edge from the upstream asset to the downstream asset.
 
     Args:
         selection (str | Unset):
@@ -118,10 +118,10 @@ def sync(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> AssetGraph | Problem | None:
-    """Show how assets depend on each other
+    """Retrieve the asset graph
 
-     Every asset as a node, or those that a selection names, with where it stands; every dependency
-    between them as an edge from what is depended on.
+     Returns every asset, or the selected ones, as a node with its status. Each dependency between them
+    is an edge from the upstream asset to the downstream asset.
 
     Args:
         selection (str | Unset):
@@ -145,10 +145,10 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> Response[AssetGraph | Problem]:
-    """Show how assets depend on each other
+    """Retrieve the asset graph
 
-     Every asset as a node, or those that a selection names, with where it stands; every dependency
-    between them as an edge from what is depended on.
+     Returns every asset, or the selected ones, as a node with its status. Each dependency between them
+    is an edge from the upstream asset to the downstream asset.
 
     Args:
         selection (str | Unset):
@@ -175,10 +175,10 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> AssetGraph | Problem | None:
-    """Show how assets depend on each other
+    """Retrieve the asset graph
 
-     Every asset as a node, or those that a selection names, with where it stands; every dependency
-    between them as an edge from what is depended on.
+     Returns every asset, or the selected ones, as a node with its status. Each dependency between them
+    is an edge from the upstream asset to the downstream asset.
 
     Args:
         selection (str | Unset):

@@ -108,10 +108,10 @@ def sync_detailed(
     count: bool | Unset = UNSET,
     check: str | Unset = UNSET,
 ) -> Response[CheckResultList | Problem]:
-    """List the results of an asset's checks
+    """List an asset's check results
 
-     What the asset's checks found, newest first. Where a read replica is configured, pages after the
-    first may be a few seconds old.
+     Returns the results of the asset's checks, newest first. If a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -152,10 +152,10 @@ def sync(
     count: bool | Unset = UNSET,
     check: str | Unset = UNSET,
 ) -> CheckResultList | Problem | None:
-    """List the results of an asset's checks
+    """List an asset's check results
 
-     What the asset's checks found, newest first. Where a read replica is configured, pages after the
-    first may be a few seconds old.
+     Returns the results of the asset's checks, newest first. If a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -191,10 +191,10 @@ async def asyncio_detailed(
     count: bool | Unset = UNSET,
     check: str | Unset = UNSET,
 ) -> Response[CheckResultList | Problem]:
-    """List the results of an asset's checks
+    """List an asset's check results
 
-     What the asset's checks found, newest first. Where a read replica is configured, pages after the
-    first may be a few seconds old.
+     Returns the results of the asset's checks, newest first. If a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -233,10 +233,10 @@ async def asyncio(
     count: bool | Unset = UNSET,
     check: str | Unset = UNSET,
 ) -> CheckResultList | Problem | None:
-    """List the results of an asset's checks
+    """List an asset's check results
 
-     What the asset's checks found, newest first. Where a read replica is configured, pages after the
-    first may be a few seconds old.
+     Returns the results of the asset's checks, newest first. If a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         asset (str):

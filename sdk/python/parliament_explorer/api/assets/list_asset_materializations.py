@@ -110,7 +110,7 @@ def sync_detailed(
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first. Where a read replica is
+     Returns what each materialization of the asset recorded, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -154,7 +154,7 @@ def sync(
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first. Where a read replica is
+     Returns what each materialization of the asset recorded, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -193,7 +193,7 @@ async def asyncio_detailed(
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first. Where a read replica is
+     Returns what each materialization of the asset recorded, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -235,7 +235,7 @@ async def asyncio(
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first. Where a read replica is
+     Returns what each materialization of the asset recorded, newest first. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:

@@ -91,10 +91,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[AssetPartitions | Problem]:
-    """Show where an asset's partitions stand
+    """List an asset's partitions
 
-     All partitions of the asset in the order of their set, in one answer, each with its status, and how
-    many there are of each status. 409 if the asset is not partitioned.
+     Returns all partitions of the asset in one response, in the order of their set. Each has its status,
+    and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 
     Args:
         asset (str):
@@ -123,10 +123,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> AssetPartitions | Problem | None:
-    """Show where an asset's partitions stand
+    """List an asset's partitions
 
-     All partitions of the asset in the order of their set, in one answer, each with its status, and how
-    many there are of each status. 409 if the asset is not partitioned.
+     Returns all partitions of the asset in one response, in the order of their set. Each has its status,
+    and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 
     Args:
         asset (str):
@@ -150,10 +150,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[AssetPartitions | Problem]:
-    """Show where an asset's partitions stand
+    """List an asset's partitions
 
-     All partitions of the asset in the order of their set, in one answer, each with its status, and how
-    many there are of each status. 409 if the asset is not partitioned.
+     Returns all partitions of the asset in one response, in the order of their set. Each has its status,
+    and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 
     Args:
         asset (str):
@@ -180,10 +180,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> AssetPartitions | Problem | None:
-    """Show where an asset's partitions stand
+    """List an asset's partitions
 
-     All partitions of the asset in the order of their set, in one answer, each with its status, and how
-    many there are of each status. 409 if the asset is not partitioned.
+     Returns all partitions of the asset in one response, in the order of their set. Each has its status,
+    and `counts` has the number of partitions by status. Returns 409 if the asset is not partitioned.
 
     Args:
         asset (str):

@@ -84,10 +84,10 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> Response[AssetList | Problem]:
-    """List the assets
+    """List assets
 
-     All assets in dependency order, or those that a selection names, each with its latest
-    materialization.
+     Returns all assets in dependency order, each with its latest materialization. With `selection`,
+    returns the selected assets only.
 
     Args:
         selection (str | Unset):
@@ -116,10 +116,10 @@ def sync(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> AssetList | Problem | None:
-    """List the assets
+    """List assets
 
-     All assets in dependency order, or those that a selection names, each with its latest
-    materialization.
+     Returns all assets in dependency order, each with its latest materialization. With `selection`,
+    returns the selected assets only.
 
     Args:
         selection (str | Unset):
@@ -143,10 +143,10 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> Response[AssetList | Problem]:
-    """List the assets
+    """List assets
 
-     All assets in dependency order, or those that a selection names, each with its latest
-    materialization.
+     Returns all assets in dependency order, each with its latest materialization. With `selection`,
+    returns the selected assets only.
 
     Args:
         selection (str | Unset):
@@ -173,10 +173,10 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     selection: str | Unset = UNSET,
 ) -> AssetList | Problem | None:
-    """List the assets
+    """List assets
 
-     All assets in dependency order, or those that a selection names, each with its latest
-    materialization.
+     Returns all assets in dependency order, each with its latest materialization. With `selection`,
+    returns the selected assets only.
 
     Args:
         selection (str | Unset):

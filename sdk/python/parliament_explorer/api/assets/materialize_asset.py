@@ -117,8 +117,8 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Materialize an asset
 
-     Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its
-    events.
+     Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by
+    its events.
 
     Args:
         asset (str):
@@ -155,8 +155,8 @@ def sync(
 ) -> Problem | Run | None:
     """Materialize an asset
 
-     Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its
-    events.
+     Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by
+    its events.
 
     Args:
         asset (str):
@@ -188,8 +188,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Materialize an asset
 
-     Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its
-    events.
+     Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by
+    its events.
 
     Args:
         asset (str):
@@ -224,8 +224,8 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Materialize an asset
 
-     Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its
-    events.
+     Starts a run of this asset. The response is sent as soon as the run is recorded. Follow the run by
+    its events.
 
     Args:
         asset (str):

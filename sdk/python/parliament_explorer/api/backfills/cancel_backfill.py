@@ -91,7 +91,7 @@ def sync_detailed(
 ) -> Response[Backfill | Problem]:
     """Cancel a backfill
 
-     Cancels what is pending, and the runs that run. 409 if it has ended.
+     Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -122,7 +122,7 @@ def sync(
 ) -> Backfill | Problem | None:
     """Cancel a backfill
 
-     Cancels what is pending, and the runs that run. 409 if it has ended.
+     Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -148,7 +148,7 @@ async def asyncio_detailed(
 ) -> Response[Backfill | Problem]:
     """Cancel a backfill
 
-     Cancels what is pending, and the runs that run. 409 if it has ended.
+     Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -177,7 +177,7 @@ async def asyncio(
 ) -> Backfill | Problem | None:
     """Cancel a backfill
 
-     Cancels what is pending, and the runs that run. 409 if it has ended.
+     Cancels the pending partitions and the active runs. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):

@@ -84,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Backfill | Problem]:
-    """Show a backfill
+    """Retrieve a backfill
 
-     One backfill with its progress.
+     Returns a backfill with its progress.
 
     Args:
         backfill_id (str):
@@ -115,9 +115,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Backfill | Problem | None:
-    """Show a backfill
+    """Retrieve a backfill
 
-     One backfill with its progress.
+     Returns a backfill with its progress.
 
     Args:
         backfill_id (str):
@@ -141,9 +141,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Backfill | Problem]:
-    """Show a backfill
+    """Retrieve a backfill
 
-     One backfill with its progress.
+     Returns a backfill with its progress.
 
     Args:
         backfill_id (str):
@@ -170,9 +170,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Backfill | Problem | None:
-    """Show a backfill
+    """Retrieve a backfill
 
-     One backfill with its progress.
+     Returns a backfill with its progress.
 
     Args:
         backfill_id (str):

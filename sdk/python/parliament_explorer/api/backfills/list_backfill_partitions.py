@@ -115,9 +115,9 @@ def sync_detailed(
     count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
-    """List the partitions of a backfill
+    """List a backfill's partitions
 
-     The partitions in their order, each with its status and run.
+     Returns the partitions in the order of their set, each with its status and run.
 
     Args:
         backfill_id (str):
@@ -158,9 +158,9 @@ def sync(
     count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
-    """List the partitions of a backfill
+    """List a backfill's partitions
 
-     The partitions in their order, each with its status and run.
+     Returns the partitions in the order of their set, each with its status and run.
 
     Args:
         backfill_id (str):
@@ -196,9 +196,9 @@ async def asyncio_detailed(
     count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
-    """List the partitions of a backfill
+    """List a backfill's partitions
 
-     The partitions in their order, each with its status and run.
+     Returns the partitions in the order of their set, each with its status and run.
 
     Args:
         backfill_id (str):
@@ -237,9 +237,9 @@ async def asyncio(
     count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
-    """List the partitions of a backfill
+    """List a backfill's partitions
 
-     The partitions in their order, each with its status and run.
+     Returns the partitions in the order of their set, each with its status and run.
 
     Args:
         backfill_id (str):

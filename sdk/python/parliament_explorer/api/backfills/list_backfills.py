@@ -105,7 +105,7 @@ def sync_detailed(
 ) -> Response[BackfillList | Problem]:
     """List backfills
 
-     Backfills with their progress, newest first.
+     Returns backfills with their progress, newest first.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -145,7 +145,7 @@ def sync(
 ) -> BackfillList | Problem | None:
     """List backfills
 
-     Backfills with their progress, newest first.
+     Returns backfills with their progress, newest first.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -180,7 +180,7 @@ async def asyncio_detailed(
 ) -> Response[BackfillList | Problem]:
     """List backfills
 
-     Backfills with their progress, newest first.
+     Returns backfills with their progress, newest first.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -218,7 +218,7 @@ async def asyncio(
 ) -> BackfillList | Problem | None:
     """List backfills
 
-     Backfills with their progress, newest first.
+     Returns backfills with their progress, newest first.
 
     Args:
         limit (int | Unset):  Default: 50.

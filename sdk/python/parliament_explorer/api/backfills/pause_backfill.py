@@ -91,7 +91,8 @@ def sync_detailed(
 ) -> Response[Backfill | Problem]:
     """Pause a backfill
 
-     Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+     Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect.
+    Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -122,7 +123,8 @@ def sync(
 ) -> Backfill | Problem | None:
     """Pause a backfill
 
-     Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+     Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect.
+    Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -148,7 +150,8 @@ async def asyncio_detailed(
 ) -> Response[Backfill | Problem]:
     """Pause a backfill
 
-     Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+     Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect.
+    Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -177,7 +180,8 @@ async def asyncio(
 ) -> Backfill | Problem | None:
     """Pause a backfill
 
-     Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+     Starts no more runs of the backfill. Active runs continue. Pausing a paused backfill has no effect.
+    Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):

@@ -91,7 +91,7 @@ def sync_detailed(
 ) -> Response[Backfill | Problem]:
     """Resume a backfill
 
-     Goes on with a paused backfill. 409 if it has ended.
+     Resumes a paused backfill. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -122,7 +122,7 @@ def sync(
 ) -> Backfill | Problem | None:
     """Resume a backfill
 
-     Goes on with a paused backfill. 409 if it has ended.
+     Resumes a paused backfill. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -148,7 +148,7 @@ async def asyncio_detailed(
 ) -> Response[Backfill | Problem]:
     """Resume a backfill
 
-     Goes on with a paused backfill. 409 if it has ended.
+     Resumes a paused backfill. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):
@@ -177,7 +177,7 @@ async def asyncio(
 ) -> Backfill | Problem | None:
     """Resume a backfill
 
-     Goes on with a paused backfill. 409 if it has ended.
+     Resumes a paused backfill. Returns 409 if the backfill has ended.
 
     Args:
         backfill_id (str):

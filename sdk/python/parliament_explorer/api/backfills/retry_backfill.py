@@ -89,10 +89,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Backfill | Problem]:
-    """Retry what failed in a backfill
+    """Retry a backfill
 
-     Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it
-    has not ended, or if nothing failed.
+     Retries the failed and canceled partitions of a backfill that has ended, as part of the same
+    backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 
     Args:
         backfill_id (str):
@@ -121,10 +121,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Backfill | Problem | None:
-    """Retry what failed in a backfill
+    """Retry a backfill
 
-     Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it
-    has not ended, or if nothing failed.
+     Retries the failed and canceled partitions of a backfill that has ended, as part of the same
+    backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 
     Args:
         backfill_id (str):
@@ -148,10 +148,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Backfill | Problem]:
-    """Retry what failed in a backfill
+    """Retry a backfill
 
-     Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it
-    has not ended, or if nothing failed.
+     Retries the failed and canceled partitions of a backfill that has ended, as part of the same
+    backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 
     Args:
         backfill_id (str):
@@ -178,10 +178,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Backfill | Problem | None:
-    """Retry what failed in a backfill
+    """Retry a backfill
 
-     Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it
-    has not ended, or if nothing failed.
+     Retries the failed and canceled partitions of a backfill that has ended, as part of the same
+    backfill. Returns 409 if the backfill has not ended, or if no partition failed or was canceled.
 
     Args:
         backfill_id (str):

@@ -119,14 +119,15 @@ def sync_detailed(
     body: StartBackfillRequest,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Backfill | BackfillPlan | Problem]:
-    """Start a backfill, or see what it would do
+    """Start or preview a backfill
 
-     Materializes partitions of the assets, one run for each partition, so many at a time. Without
-    `partitions` and `range`, all
-    partitions there are; `only` keeps those that are missing, or that failed. One that fails does not
-    stop the rest.
+     Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs
+    at one time.
+    Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions
+    that are
+    missing or that failed. A failed partition does not stop the others.
 
-    With `dry_run` nothing happens, and the answer is what would.
+    With `dry_run`, nothing is started and the response is the plan.
 
     Args:
         idempotency_key (str | Unset):
@@ -158,14 +159,15 @@ def sync(
     body: StartBackfillRequest,
     idempotency_key: str | Unset = UNSET,
 ) -> Backfill | BackfillPlan | Problem | None:
-    """Start a backfill, or see what it would do
+    """Start or preview a backfill
 
-     Materializes partitions of the assets, one run for each partition, so many at a time. Without
-    `partitions` and `range`, all
-    partitions there are; `only` keeps those that are missing, or that failed. One that fails does not
-    stop the rest.
+     Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs
+    at one time.
+    Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions
+    that are
+    missing or that failed. A failed partition does not stop the others.
 
-    With `dry_run` nothing happens, and the answer is what would.
+    With `dry_run`, nothing is started and the response is the plan.
 
     Args:
         idempotency_key (str | Unset):
@@ -192,14 +194,15 @@ async def asyncio_detailed(
     body: StartBackfillRequest,
     idempotency_key: str | Unset = UNSET,
 ) -> Response[Backfill | BackfillPlan | Problem]:
-    """Start a backfill, or see what it would do
+    """Start or preview a backfill
 
-     Materializes partitions of the assets, one run for each partition, so many at a time. Without
-    `partitions` and `range`, all
-    partitions there are; `only` keeps those that are missing, or that failed. One that fails does not
-    stop the rest.
+     Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs
+    at one time.
+    Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions
+    that are
+    missing or that failed. A failed partition does not stop the others.
 
-    With `dry_run` nothing happens, and the answer is what would.
+    With `dry_run`, nothing is started and the response is the plan.
 
     Args:
         idempotency_key (str | Unset):
@@ -229,14 +232,15 @@ async def asyncio(
     body: StartBackfillRequest,
     idempotency_key: str | Unset = UNSET,
 ) -> Backfill | BackfillPlan | Problem | None:
-    """Start a backfill, or see what it would do
+    """Start or preview a backfill
 
-     Materializes partitions of the assets, one run for each partition, so many at a time. Without
-    `partitions` and `range`, all
-    partitions there are; `only` keeps those that are missing, or that failed. One that fails does not
-    stop the rest.
+     Materializes partitions of the assets. Each partition is one run, and `concurrency` limits the runs
+    at one time.
+    Without `partitions` and `range`, the backfill has all partitions. `only` limits it to partitions
+    that are
+    missing or that failed. A failed partition does not stop the others.
 
-    With `dry_run` nothing happens, and the answer is what would.
+    With `dry_run`, nothing is started and the response is the plan.
 
     Args:
         idempotency_key (str | Unset):

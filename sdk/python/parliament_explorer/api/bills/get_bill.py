@@ -101,11 +101,11 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | BillDetail | Problem]:
-    """Show a bill
+    """Retrieve a bill
 
-     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions,
+    debates, meetings, the outcome and publications about it. If a read replica is configured, the
+    response may be a few seconds old.
 
     Args:
         session (str):
@@ -140,11 +140,11 @@ def sync(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | BillDetail | Problem | None:
-    """Show a bill
+    """Retrieve a bill
 
-     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions,
+    debates, meetings, the outcome and publications about it. If a read replica is configured, the
+    response may be a few seconds old.
 
     Args:
         session (str):
@@ -174,11 +174,11 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | BillDetail | Problem]:
-    """Show a bill
+    """Retrieve a bill
 
-     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions,
+    debates, meetings, the outcome and publications about it. If a read replica is configured, the
+    response may be a few seconds old.
 
     Args:
         session (str):
@@ -211,11 +211,11 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | BillDetail | Problem | None:
-    """Show a bill
+    """Retrieve a bill
 
-     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns a bill merged from both sources, with everything in LEGISinfo's record: stages, divisions,
+    debates, meetings, the outcome and publications about it. If a read replica is configured, the
+    response may be a few seconds old.
 
     Args:
         session (str):

@@ -128,14 +128,17 @@ def sync_detailed(
 ) -> Response[BillChangeList | Problem]:
     """List changes of all bills
 
-     Every version of every bill, in the order in which they came: new bills (version 1) and changes. For
-    programs that keep a copy: ask once with
-    `since`, or without it for everything; then again and again with the `next_cursor` of the answer
-    before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
-    any filters, and those it is to go on with are sent along.
+     Returns every version of every bill in the order in which it was stored: new bills (version 1) and
+    changes. Use
+    it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the
+    `next_cursor`
+    of each response in the next request; it is always present. No version is left out or repeated, even
+    while
+    several fetches run at the same time. Filters apply to bills as they are now. A cursor works with
+    any filters;
+    repeat the filters in each request.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -193,14 +196,17 @@ def sync(
 ) -> BillChangeList | Problem | None:
     """List changes of all bills
 
-     Every version of every bill, in the order in which they came: new bills (version 1) and changes. For
-    programs that keep a copy: ask once with
-    `since`, or without it for everything; then again and again with the `next_cursor` of the answer
-    before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
-    any filters, and those it is to go on with are sent along.
+     Returns every version of every bill in the order in which it was stored: new bills (version 1) and
+    changes. Use
+    it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the
+    `next_cursor`
+    of each response in the next request; it is always present. No version is left out or repeated, even
+    while
+    several fetches run at the same time. Filters apply to bills as they are now. A cursor works with
+    any filters;
+    repeat the filters in each request.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -253,14 +259,17 @@ async def asyncio_detailed(
 ) -> Response[BillChangeList | Problem]:
     """List changes of all bills
 
-     Every version of every bill, in the order in which they came: new bills (version 1) and changes. For
-    programs that keep a copy: ask once with
-    `since`, or without it for everything; then again and again with the `next_cursor` of the answer
-    before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
-    any filters, and those it is to go on with are sent along.
+     Returns every version of every bill in the order in which it was stored: new bills (version 1) and
+    changes. Use
+    it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the
+    `next_cursor`
+    of each response in the next request; it is always present. No version is left out or repeated, even
+    while
+    several fetches run at the same time. Filters apply to bills as they are now. A cursor works with
+    any filters;
+    repeat the filters in each request.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -316,14 +325,17 @@ async def asyncio(
 ) -> BillChangeList | Problem | None:
     """List changes of all bills
 
-     Every version of every bill, in the order in which they came: new bills (version 1) and changes. For
-    programs that keep a copy: ask once with
-    `since`, or without it for everything; then again and again with the `next_cursor` of the answer
-    before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
-    any filters, and those it is to go on with are sent along.
+     Returns every version of every bill in the order in which it was stored: new bills (version 1) and
+    changes. Use
+    it to keep a copy up to date. Begin with `since`, or without it to read everything. Then send the
+    `next_cursor`
+    of each response in the next request; it is always present. No version is left out or repeated, even
+    while
+    several fetches run at the same time. Filters apply to bills as they are now. A cursor works with
+    any filters;
+    repeat the filters in each request.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -89,9 +89,9 @@ def sync_detailed(
 ) -> Response[Problem | StageList]:
     """List a bill's stages
 
-     The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
-    replica is configured, the answer may be a few seconds old.
+     Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has
+    not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -125,9 +125,9 @@ def sync(
 ) -> Problem | StageList | None:
     """List a bill's stages
 
-     The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
-    replica is configured, the answer may be a few seconds old.
+     Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has
+    not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -156,9 +156,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | StageList]:
     """List a bill's stages
 
-     The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
-    replica is configured, the answer may be a few seconds old.
+     Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has
+    not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -190,9 +190,9 @@ async def asyncio(
 ) -> Problem | StageList | None:
     """List a bill's stages
 
-     The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
-    replica is configured, the answer may be a few seconds old.
+     Returns the bill's stages in both chambers from LEGISinfo, in their order. Stages that the bill has
+    not reached are included. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):

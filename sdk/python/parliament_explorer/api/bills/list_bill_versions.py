@@ -109,8 +109,8 @@ def sync_detailed(
 ) -> Response[BillVersionList | Problem]:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns each version with its changes (old value and new value), its time and its run, newest first.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -153,8 +153,8 @@ def sync(
 ) -> BillVersionList | Problem | None:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns each version with its changes (old value and new value), its time and its run, newest first.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -192,8 +192,8 @@ async def asyncio_detailed(
 ) -> Response[BillVersionList | Problem]:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns each version with its changes (old value and new value), its time and its run, newest first.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -234,8 +234,8 @@ async def asyncio(
 ) -> BillVersionList | Problem | None:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns each version with its changes (old value and new value), its time and its run, newest first.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):

@@ -89,9 +89,9 @@ def sync_detailed(
 ) -> Response[Problem | VoteList]:
     """List a bill's votes
 
-     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
-    answer may be a few seconds old.
+     Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of
+    the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -125,9 +125,9 @@ def sync(
 ) -> Problem | VoteList | None:
     """List a bill's votes
 
-     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
-    answer may be a few seconds old.
+     Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of
+    the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -156,9 +156,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | VoteList]:
     """List a bill's votes
 
-     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
-    answer may be a few seconds old.
+     Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of
+    the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):
@@ -190,9 +190,9 @@ async def asyncio(
 ) -> Problem | VoteList | None:
     """List a bill's votes
 
-     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
-    answer may be a few seconds old.
+     Returns all recorded divisions in the bill's LEGISinfo record, oldest first. They are divisions of
+    the House of Commons. The list is empty until the bill's LEGISinfo record is fetched. If a read
+    replica is configured, the response may be a few seconds old.
 
     Args:
         session (str):

@@ -156,15 +156,17 @@ def sync_detailed(
 ) -> Response[BillList | Problem]:
     """List bills
 
-     Bills, latest introduced first, then by number. Filters narrow the list together.
+     Returns bills, latest introduced first, then by number. Filters are combined with AND.
 
-    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
-    or by the latest activity. Bills of the same moment follow
-    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
-    activity come last in both orders. A cursor is of the
-    sort and order that it came from.
+    `sort` and `order` select another order: by day of introduction, by time of the last version, or by
+    latest
+    activity. Bills introduced on the same day follow by number and then by id, and bills with the same
+    time follow
+    by id, in both directions. Bills without a day or an activity come last in both directions. A cursor
+    is valid
+    only for the sort and order that it came from.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -237,15 +239,17 @@ def sync(
 ) -> BillList | Problem | None:
     """List bills
 
-     Bills, latest introduced first, then by number. Filters narrow the list together.
+     Returns bills, latest introduced first, then by number. Filters are combined with AND.
 
-    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
-    or by the latest activity. Bills of the same moment follow
-    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
-    activity come last in both orders. A cursor is of the
-    sort and order that it came from.
+    `sort` and `order` select another order: by day of introduction, by time of the last version, or by
+    latest
+    activity. Bills introduced on the same day follow by number and then by id, and bills with the same
+    time follow
+    by id, in both directions. Bills without a day or an activity come last in both directions. A cursor
+    is valid
+    only for the sort and order that it came from.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -313,15 +317,17 @@ async def asyncio_detailed(
 ) -> Response[BillList | Problem]:
     """List bills
 
-     Bills, latest introduced first, then by number. Filters narrow the list together.
+     Returns bills, latest introduced first, then by number. Filters are combined with AND.
 
-    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
-    or by the latest activity. Bills of the same moment follow
-    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
-    activity come last in both orders. A cursor is of the
-    sort and order that it came from.
+    `sort` and `order` select another order: by day of introduction, by time of the last version, or by
+    latest
+    activity. Bills introduced on the same day follow by number and then by id, and bills with the same
+    time follow
+    by id, in both directions. Bills without a day or an activity come last in both directions. A cursor
+    is valid
+    only for the sort and order that it came from.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -392,15 +398,17 @@ async def asyncio(
 ) -> BillList | Problem | None:
     """List bills
 
-     Bills, latest introduced first, then by number. Filters narrow the list together.
+     Returns bills, latest introduced first, then by number. Filters are combined with AND.
 
-    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
-    or by the latest activity. Bills of the same moment follow
-    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
-    activity come last in both orders. A cursor is of the
-    sort and order that it came from.
+    `sort` and `order` select another order: by day of introduction, by time of the last version, or by
+    latest
+    activity. Bills introduced on the same day follow by number and then by id, and bills with the same
+    time follow
+    by id, in both directions. Bills without a day or an activity come last in both directions. A cursor
+    is valid
+    only for the sort and order that it came from.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -117,15 +117,15 @@ def sync_detailed(
 ) -> Response[FetchLogList | Problem]:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
-    after the first may be a few seconds old.
+     Returns the record of every fetch from the sources, newest first. If a read replica is configured,
+    pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
         count (bool | Unset):
-        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
-            stored until then stays, and nobody is alerted. Example: success.
+        status (FetchStatus | Unset): Result of a fetch. `canceled` means that its run was
+            canceled: records stored before that are kept, and no alert is raised. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -165,15 +165,15 @@ def sync(
 ) -> FetchLogList | Problem | None:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
-    after the first may be a few seconds old.
+     Returns the record of every fetch from the sources, newest first. If a read replica is configured,
+    pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
         count (bool | Unset):
-        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
-            stored until then stays, and nobody is alerted. Example: success.
+        status (FetchStatus | Unset): Result of a fetch. `canceled` means that its run was
+            canceled: records stored before that are kept, and no alert is raised. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -208,15 +208,15 @@ async def asyncio_detailed(
 ) -> Response[FetchLogList | Problem]:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
-    after the first may be a few seconds old.
+     Returns the record of every fetch from the sources, newest first. If a read replica is configured,
+    pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
         count (bool | Unset):
-        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
-            stored until then stays, and nobody is alerted. Example: success.
+        status (FetchStatus | Unset): Result of a fetch. `canceled` means that its run was
+            canceled: records stored before that are kept, and no alert is raised. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -254,15 +254,15 @@ async def asyncio(
 ) -> FetchLogList | Problem | None:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
-    after the first may be a few seconds old.
+     Returns the record of every fetch from the sources, newest first. If a read replica is configured,
+    pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
         count (bool | Unset):
-        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
-            stored until then stays, and nobody is alerted. Example: success.
+        status (FetchStatus | Unset): Result of a fetch. `canceled` means that its run was
+            canceled: records stored before that are kept, and no alert is raised. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 

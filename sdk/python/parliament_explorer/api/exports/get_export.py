@@ -149,15 +149,21 @@ def sync_detailed(
 ) -> Response[Any | Problem | str]:
     """Download an export
 
-     All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of
-    the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV
-    and Parquet are those that `GET /exports`
-    lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what
-    there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
-    with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
-    Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+     Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one
+    bill of the
+    API per line) or `bills.parquet`. The file is streamed, whatever its size.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE,
+    instants are
+    TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is
+    UTF-8; Excel
+    recognizes it only with `bom=true`. An export without bills still has the columns.
+
+    Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's
+    data with
+    attribution. See `GET /exports`.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         export (str):
@@ -224,15 +230,21 @@ def sync(
 ) -> Any | Problem | str | None:
     """Download an export
 
-     All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of
-    the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV
-    and Parquet are those that `GET /exports`
-    lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what
-    there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
-    with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
-    Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+     Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one
+    bill of the
+    API per line) or `bills.parquet`. The file is streamed, whatever its size.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE,
+    instants are
+    TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is
+    UTF-8; Excel
+    recognizes it only with `bom=true`. An export without bills still has the columns.
+
+    Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's
+    data with
+    attribution. See `GET /exports`.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         export (str):
@@ -294,15 +306,21 @@ async def asyncio_detailed(
 ) -> Response[Any | Problem | str]:
     """Download an export
 
-     All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of
-    the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV
-    and Parquet are those that `GET /exports`
-    lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what
-    there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
-    with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
-    Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+     Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one
+    bill of the
+    API per line) or `bills.parquet`. The file is streamed, whatever its size.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE,
+    instants are
+    TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is
+    UTF-8; Excel
+    recognizes it only with `bom=true`. An export without bills still has the columns.
+
+    Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's
+    data with
+    attribution. See `GET /exports`.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         export (str):
@@ -367,15 +385,21 @@ async def asyncio(
 ) -> Any | Problem | str | None:
     """Download an export
 
-     All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of
-    the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV
-    and Parquet are those that `GET /exports`
-    lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what
-    there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
-    with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
-    Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+     Returns all bills, or those that match the filters, as one file: `bills.csv`, `bills.ndjson` (one
+    bill of the
+    API per line) or `bills.parquet`. The file is streamed, whatever its size.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    `GET /exports` lists the fields of CSV and Parquet with their types. In Parquet, days are DATE,
+    instants are
+    TIMESTAMP in UTC, and missing values are NULL. In CSV, a missing value is an empty cell. CSV is
+    UTF-8; Excel
+    recognizes it only with `bom=true`. An export without bills still has the columns.
+
+    Terms: the Parliament of Canada's data is used under the Speaker's permission, openparliament.ca's
+    data with
+    attribution. See `GET /exports`.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         export (str):

@@ -75,10 +75,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ExportList | Problem]:
-    """List the exports
+    """List exports
 
-     What can be downloaded as a whole, with its fields and the terms under which the sources give it.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns the available downloads with their fields and the sources' terms of use. If a read replica
+    is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -101,10 +101,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ExportList | Problem | None:
-    """List the exports
+    """List exports
 
-     What can be downloaded as a whole, with its fields and the terms under which the sources give it.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns the available downloads with their fields and the sources' terms of use. If a read replica
+    is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -123,10 +123,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ExportList | Problem]:
-    """List the exports
+    """List exports
 
-     What can be downloaded as a whole, with its fields and the terms under which the sources give it.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns the available downloads with their fields and the sources' terms of use. If a read replica
+    is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -147,10 +147,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ExportList | Problem | None:
-    """List the exports
+    """List exports
 
-     What can be downloaded as a whole, with its fields and the terms under which the sources give it.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns the available downloads with their fields and the sources' terms of use. If a read replica
+    is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -117,18 +117,23 @@ def sync_detailed(
     if_none_match: str | Unset = UNSET,
     if_modified_since: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
-    """Read a feed
+    """Retrieve a feed
 
-     Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in
-    English or French. Each change is one item, whose id never changes. The names:
-    `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
-    `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
-    address are spelled as above. Committees of both chambers
-    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
-    told 304 when there is nothing new.
+     Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`),
+    in English
+    or French. Each change is one item, and its id never changes.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a
+    status, by
+    code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and
+    `search` with `q`
+    (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use
+    the spelling
+    above. Committees of both chambers with the same acronym share a feed.
+
+    Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         feed (str):
@@ -169,18 +174,23 @@ def sync(
     if_none_match: str | Unset = UNSET,
     if_modified_since: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
-    """Read a feed
+    """Retrieve a feed
 
-     Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in
-    English or French. Each change is one item, whose id never changes. The names:
-    `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
-    `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
-    address are spelled as above. Committees of both chambers
-    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
-    told 304 when there is nothing new.
+     Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`),
+    in English
+    or French. Each change is one item, and its id never changes.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a
+    status, by
+    code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and
+    `search` with `q`
+    (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use
+    the spelling
+    above. Committees of both chambers with the same acronym share a feed.
+
+    Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         feed (str):
@@ -216,18 +226,23 @@ async def asyncio_detailed(
     if_none_match: str | Unset = UNSET,
     if_modified_since: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
-    """Read a feed
+    """Retrieve a feed
 
-     Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in
-    English or French. Each change is one item, whose id never changes. The names:
-    `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
-    `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
-    address are spelled as above. Committees of both chambers
-    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
-    told 304 when there is nothing new.
+     Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`),
+    in English
+    or French. Each change is one item, and its id never changes.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a
+    status, by
+    code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and
+    `search` with `q`
+    (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use
+    the spelling
+    above. Committees of both chambers with the same acronym share a feed.
+
+    Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         feed (str):
@@ -266,18 +281,23 @@ async def asyncio(
     if_none_match: str | Unset = UNSET,
     if_modified_since: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
-    """Read a feed
+    """Retrieve a feed
 
-     Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in
-    English or French. Each change is one item, whose id never changes. The names:
-    `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
-    `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
-    address are spelled as above. Committees of both chambers
-    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
-    told 304 when there is nothing new.
+     Returns changes of bills, newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`),
+    in English
+    or French. Each change is one item, and its id never changes.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    Feeds are named `bills` (all bills), `session-44-1`, `status-RoyalAssentGiven` (bills that reached a
+    status, by
+    code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (versions of a bill), and
+    `search` with `q`
+    (bills that match a search). Names are not case-sensitive; the id and the self link of a feed use
+    the spelling
+    above. Committees of both chambers with the same acronym share a feed.
+
+    Send `If-None-Match` or `If-Modified-Since` to receive 304 if nothing has changed.
+
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         feed (str):

@@ -73,11 +73,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[FeedList | Problem]:
-    """List the feeds
+    """List feeds
 
-     The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
-    few seconds old.
+     Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed
+    describes their names. If a read replica is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,11 +99,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> FeedList | Problem | None:
-    """List the feeds
+    """List feeds
 
-     The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
-    few seconds old.
+     Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed
+    describes their names. If a read replica is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -123,11 +121,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[FeedList | Problem]:
-    """List the feeds
+    """List feeds
 
-     The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
-    few seconds old.
+     Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed
+    describes their names. If a read replica is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -148,11 +145,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> FeedList | Problem | None:
-    """List the feeds
+    """List feeds
 
-     The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
-    few seconds old.
+     Returns the feeds. Feeds of single bills, sponsors, committees and searches are not listed; getFeed
+    describes their names. If a read replica is configured, the response may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -84,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Job | Problem]:
-    """Show a job
+    """Retrieve a job
 
-     One job with its assets and config.
+     Returns a job with its assets and config.
 
     Args:
         job (str):
@@ -115,9 +115,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Job | Problem | None:
-    """Show a job
+    """Retrieve a job
 
-     One job with its assets and config.
+     Returns a job with its assets and config.
 
     Args:
         job (str):
@@ -141,9 +141,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Job | Problem]:
-    """Show a job
+    """Retrieve a job
 
-     One job with its assets and config.
+     Returns a job with its assets and config.
 
     Args:
         job (str):
@@ -170,9 +170,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Job | Problem | None:
-    """Show a job
+    """Retrieve a job
 
-     One job with its assets and config.
+     Returns a job with its assets and config.
 
     Args:
         job (str):

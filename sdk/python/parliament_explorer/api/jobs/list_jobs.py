@@ -73,9 +73,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[JobList | Problem]:
-    """List the jobs
+    """List jobs
 
-     All jobs in the order of declaration.
+     Returns all jobs in the order in which they are declared.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -98,9 +98,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> JobList | Problem | None:
-    """List the jobs
+    """List jobs
 
-     All jobs in the order of declaration.
+     Returns all jobs in the order in which they are declared.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -119,9 +119,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[JobList | Problem]:
-    """List the jobs
+    """List jobs
 
-     All jobs in the order of declaration.
+     Returns all jobs in the order in which they are declared.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -142,9 +142,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> JobList | Problem | None:
-    """List the jobs
+    """List jobs
 
-     All jobs in the order of declaration.
+     Returns all jobs in the order in which they are declared.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

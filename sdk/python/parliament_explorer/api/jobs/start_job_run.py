@@ -117,7 +117,7 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Run a job
 
-     Starts a run of the job. Config given here overrides the job's, key by key.
+     Starts a run of the job. Config in the request overrides the job's config, key by key.
 
     Args:
         job (str):
@@ -154,7 +154,7 @@ def sync(
 ) -> Problem | Run | None:
     """Run a job
 
-     Starts a run of the job. Config given here overrides the job's, key by key.
+     Starts a run of the job. Config in the request overrides the job's config, key by key.
 
     Args:
         job (str):
@@ -186,7 +186,7 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Run a job
 
-     Starts a run of the job. Config given here overrides the job's, key by key.
+     Starts a run of the job. Config in the request overrides the job's config, key by key.
 
     Args:
         job (str):
@@ -221,7 +221,7 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Run a job
 
-     Starts a run of the job. Config given here overrides the job's, key by key.
+     Starts a run of the job. Config in the request overrides the job's config, key by key.
 
     Args:
         job (str):

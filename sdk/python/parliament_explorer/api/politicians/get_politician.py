@@ -100,10 +100,10 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | PoliticianDetail | Problem]:
-    """Show a politician
+    """Retrieve a politician
 
-     One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a
+    read replica is configured, the response may be a few seconds old.
 
     Args:
         slug (str):
@@ -135,10 +135,10 @@ def sync(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | PoliticianDetail | Problem | None:
-    """Show a politician
+    """Retrieve a politician
 
-     One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a
+    read replica is configured, the response may be a few seconds old.
 
     Args:
         slug (str):
@@ -165,10 +165,10 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | PoliticianDetail | Problem]:
-    """Show a politician
+    """Retrieve a politician
 
-     One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a
+    read replica is configured, the response may be a few seconds old.
 
     Args:
         slug (str):
@@ -198,10 +198,10 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | PoliticianDetail | Problem | None:
-    """Show a politician
+    """Retrieve a politician
 
-     One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
-    Where a read replica is configured, the answer may be a few seconds old.
+     Returns a member with memberships and at most 500 sponsored bills, latest introduced first. If a
+    read replica is configured, the response may be a few seconds old.
 
     Args:
         slug (str):

@@ -112,8 +112,8 @@ def sync_detailed(
 ) -> Response[PoliticianList | Problem]:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is
+    configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -162,8 +162,8 @@ def sync(
 ) -> PoliticianList | Problem | None:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is
+    configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -207,8 +207,8 @@ async def asyncio_detailed(
 ) -> Response[PoliticianList | Problem]:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is
+    configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -255,8 +255,8 @@ async def asyncio(
 ) -> PoliticianList | Problem | None:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
-    is configured, the answer may be a few seconds old.
+     Returns members of the House of Commons from openparliament.ca, by family name. If a read replica is
+    configured, the response may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -91,8 +91,8 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Cancel a run
 
-     Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run
-    that is canceling already stays so.
+     Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they
+    have stopped. Canceling a run that is already `canceling` has no effect.
 
     Args:
         run_id (str):
@@ -123,8 +123,8 @@ def sync(
 ) -> Problem | Run | None:
     """Cancel a run
 
-     Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run
-    that is canceling already stays so.
+     Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they
+    have stopped. Canceling a run that is already `canceling` has no effect.
 
     Args:
         run_id (str):
@@ -150,8 +150,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Cancel a run
 
-     Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run
-    that is canceling already stays so.
+     Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they
+    have stopped. Canceling a run that is already `canceling` has no effect.
 
     Args:
         run_id (str):
@@ -180,8 +180,8 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Cancel a run
 
-     Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run
-    that is canceling already stays so.
+     Cancels waiting steps at once and tells running steps to stop. The run is `canceling` until they
+    have stopped. Canceling a run that is already `canceling` has no effect.
 
     Args:
         run_id (str):

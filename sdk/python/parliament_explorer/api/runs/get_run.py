@@ -98,9 +98,9 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | Problem | RunDetail]:
-    """Show a run
+    """Retrieve a run
 
-     One run with its steps and what they materialized.
+     Returns a run with its steps and materializations.
 
     Args:
         run_id (str):
@@ -132,9 +132,9 @@ def sync(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | Problem | RunDetail | None:
-    """Show a run
+    """Retrieve a run
 
-     One run with its steps and what they materialized.
+     Returns a run with its steps and materializations.
 
     Args:
         run_id (str):
@@ -161,9 +161,9 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | Problem | RunDetail]:
-    """Show a run
+    """Retrieve a run
 
-     One run with its steps and what they materialized.
+     Returns a run with its steps and materializations.
 
     Args:
         run_id (str):
@@ -193,9 +193,9 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
 ) -> Any | Problem | RunDetail | None:
-    """Show a run
+    """Retrieve a run
 
-     One run with its steps and what they materialized.
+     Returns a run with its steps and materializations.
 
     Args:
         run_id (str):

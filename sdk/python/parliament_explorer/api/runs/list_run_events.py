@@ -121,13 +121,15 @@ def sync_detailed(
 ) -> Response[Any | EventList | Problem]:
     """Read or follow a run's event log
 
-     As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+     As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 
-    With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent
-    events whose `id`
-    is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on
-    without loss or
-    repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+    With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent
+    events. Their
+    `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the
+    last id
+    received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after
+    the last event
+    of an ended run returns 204.
 
     Args:
         run_id (str):
@@ -173,13 +175,15 @@ def sync(
 ) -> Any | EventList | Problem | None:
     """Read or follow a run's event log
 
-     As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+     As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 
-    With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent
-    events whose `id`
-    is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on
-    without loss or
-    repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+    With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent
+    events. Their
+    `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the
+    last id
+    received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after
+    the last event
+    of an ended run returns 204.
 
     Args:
         run_id (str):
@@ -220,13 +224,15 @@ async def asyncio_detailed(
 ) -> Response[Any | EventList | Problem]:
     """Read or follow a run's event log
 
-     As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+     As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 
-    With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent
-    events whose `id`
-    is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on
-    without loss or
-    repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+    With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent
+    events. Their
+    `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the
+    last id
+    received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after
+    the last event
+    of an ended run returns 204.
 
     Args:
         run_id (str):
@@ -270,13 +276,15 @@ async def asyncio(
 ) -> Any | EventList | Problem | None:
     """Read or follow a run's event log
 
-     As JSON, a page of the run's events, oldest first, after an event's id or a cursor.
+     As JSON, returns a page of the run's events, oldest first, after an event id or a cursor.
 
-    With `Accept: text/event-stream`, the events there are and then each as it happens, as server-sent
-    events whose `id`
-    is the event's and whose `event` is its type. Send the last id seen as `Last-Event-ID` to go on
-    without loss or
-    repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
+    With `Accept: text/event-stream`, sends the existing events and then each new one, as server-sent
+    events. Their
+    `id` is the event's id and their `event` is its type. To resume without loss or repetition, send the
+    last id
+    received as `Last-Event-ID`. The stream ends when the run has ended. A request that resumes after
+    the last event
+    of an ended run returns 204.
 
     Args:
         run_id (str):

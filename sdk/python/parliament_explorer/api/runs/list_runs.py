@@ -141,7 +141,7 @@ def sync_detailed(
 ) -> Response[Problem | RunList]:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+     Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -203,7 +203,7 @@ def sync(
 ) -> Problem | RunList | None:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+     Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -260,7 +260,7 @@ async def asyncio_detailed(
 ) -> Response[Problem | RunList]:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+     Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:
@@ -320,7 +320,7 @@ async def asyncio(
 ) -> Problem | RunList | None:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+     Returns runs with their steps, newest first. Filters are combined with AND. If a read replica is
     configured, pages after the first may be a few seconds old.
 
     Args:

@@ -117,9 +117,9 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Retry a run
 
-     Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
-    priority and time limit are those of the old run.
+     Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
+    With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
+    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 
     Args:
         run_id (str):
@@ -156,9 +156,9 @@ def sync(
 ) -> Problem | Run | None:
     """Retry a run
 
-     Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
-    priority and time limit are those of the old run.
+     Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
+    With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
+    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 
     Args:
         run_id (str):
@@ -190,9 +190,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Retry a run
 
-     Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
-    priority and time limit are those of the old run.
+     Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
+    With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
+    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 
     Args:
         run_id (str):
@@ -227,9 +227,9 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Retry a run
 
-     Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
-    priority and time limit are those of the old run.
+     Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
+    With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
+    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
 
     Args:
         run_id (str):

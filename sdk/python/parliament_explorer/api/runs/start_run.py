@@ -111,9 +111,9 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Materialize several assets
 
-     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
-    asset's dependencies are
-    not added, unless the selection says so: `+fetch_latest_bills`.
+     Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order.
+    Dependencies
+    of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
@@ -147,9 +147,9 @@ def sync(
 ) -> Problem | Run | None:
     """Materialize several assets
 
-     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
-    asset's dependencies are
-    not added, unless the selection says so: `+fetch_latest_bills`.
+     Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order.
+    Dependencies
+    of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
@@ -178,9 +178,9 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Materialize several assets
 
-     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
-    asset's dependencies are
-    not added, unless the selection says so: `+fetch_latest_bills`.
+     Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order.
+    Dependencies
+    of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
@@ -212,9 +212,9 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Materialize several assets
 
-     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
-    asset's dependencies are
-    not added, unless the selection says so: `+fetch_latest_bills`.
+     Starts one run of the assets in `assets`, or of those selected by `selection`, in dependency order.
+    Dependencies
+    of an asset are not included unless the selection includes them: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):

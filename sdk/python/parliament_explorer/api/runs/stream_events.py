@@ -95,8 +95,8 @@ def sync_detailed(
 ) -> Response[Problem | str]:
     """Follow the events of all runs
 
-     Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they
-    became visible. The ids are opaque.
+     Streams the events of all runs as server-sent events, in the order in which they became visible. The
+    stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 
     Args:
         type_ (list[str] | Unset):
@@ -130,8 +130,8 @@ def sync(
 ) -> Problem | str | None:
     """Follow the events of all runs
 
-     Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they
-    became visible. The ids are opaque.
+     Streams the events of all runs as server-sent events, in the order in which they became visible. The
+    stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 
     Args:
         type_ (list[str] | Unset):
@@ -160,8 +160,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | str]:
     """Follow the events of all runs
 
-     Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they
-    became visible. The ids are opaque.
+     Streams the events of all runs as server-sent events, in the order in which they became visible. The
+    stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 
     Args:
         type_ (list[str] | Unset):
@@ -193,8 +193,8 @@ async def asyncio(
 ) -> Problem | str | None:
     """Follow the events of all runs
 
-     Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they
-    became visible. The ids are opaque.
+     Streams the events of all runs as server-sent events, in the order in which they became visible. The
+    stream starts now, or after `Last-Event-ID`. Event ids are opaque.
 
     Args:
         type_ (list[str] | Unset):

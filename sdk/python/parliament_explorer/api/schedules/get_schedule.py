@@ -84,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Schedule]:
-    """Show a schedule
+    """Retrieve a schedule
 
-     One schedule with its state, the next five times it is due, and its last tick.
+     Returns a schedule with its state, the next five times it is due, and its last tick.
 
     Args:
         schedule (str):
@@ -115,9 +115,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Schedule | None:
-    """Show a schedule
+    """Retrieve a schedule
 
-     One schedule with its state, the next five times it is due, and its last tick.
+     Returns a schedule with its state, the next five times it is due, and its last tick.
 
     Args:
         schedule (str):
@@ -141,9 +141,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Schedule]:
-    """Show a schedule
+    """Retrieve a schedule
 
-     One schedule with its state, the next five times it is due, and its last tick.
+     Returns a schedule with its state, the next five times it is due, and its last tick.
 
     Args:
         schedule (str):
@@ -170,9 +170,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Schedule | None:
-    """Show a schedule
+    """Retrieve a schedule
 
-     One schedule with its state, the next five times it is due, and its last tick.
+     Returns a schedule with its state, the next five times it is due, and its last tick.
 
     Args:
         schedule (str):

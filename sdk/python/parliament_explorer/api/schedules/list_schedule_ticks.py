@@ -104,8 +104,8 @@ def sync_detailed(
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
-     What the schedule did, newest first. Where a read replica is configured, pages after the first may
-    be a few seconds old.
+     Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first
+    may be a few seconds old.
 
     Args:
         schedule (str):
@@ -145,8 +145,8 @@ def sync(
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
-     What the schedule did, newest first. Where a read replica is configured, pages after the first may
-    be a few seconds old.
+     Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first
+    may be a few seconds old.
 
     Args:
         schedule (str):
@@ -181,8 +181,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
-     What the schedule did, newest first. Where a read replica is configured, pages after the first may
-    be a few seconds old.
+     Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first
+    may be a few seconds old.
 
     Args:
         schedule (str):
@@ -220,8 +220,8 @@ async def asyncio(
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
-     What the schedule did, newest first. Where a read replica is configured, pages after the first may
-    be a few seconds old.
+     Returns the schedule's ticks, newest first. If a read replica is configured, pages after the first
+    may be a few seconds old.
 
     Args:
         schedule (str):

@@ -75,9 +75,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | ScheduleList]:
-    """List the schedules
+    """List schedules
 
-     All schedules with their state, next ticks and last tick.
+     Returns all schedules with their state, next ticks and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,9 +100,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | ScheduleList | None:
-    """List the schedules
+    """List schedules
 
-     All schedules with their state, next ticks and last tick.
+     Returns all schedules with their state, next ticks and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -121,9 +121,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | ScheduleList]:
-    """List the schedules
+    """List schedules
 
-     All schedules with their state, next ticks and last tick.
+     Returns all schedules with their state, next ticks and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -144,9 +144,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | ScheduleList | None:
-    """List the schedules
+    """List schedules
 
-     All schedules with their state, next ticks and last tick.
+     Returns all schedules with their state, next ticks and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

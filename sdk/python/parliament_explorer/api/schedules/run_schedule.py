@@ -99,7 +99,8 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Run a schedule's job now
 
-     Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+     Starts the job as the schedule would, and records a manual tick. The schedule may be running or
+    stopped.
 
     Args:
         schedule (str):
@@ -133,7 +134,8 @@ def sync(
 ) -> Problem | Run | None:
     """Run a schedule's job now
 
-     Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+     Starts the job as the schedule would, and records a manual tick. The schedule may be running or
+    stopped.
 
     Args:
         schedule (str):
@@ -162,7 +164,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Run a schedule's job now
 
-     Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+     Starts the job as the schedule would, and records a manual tick. The schedule may be running or
+    stopped.
 
     Args:
         schedule (str):
@@ -194,7 +197,8 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Run a schedule's job now
 
-     Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
+     Starts the job as the schedule would, and records a manual tick. The schedule may be running or
+    stopped.
 
     Args:
         schedule (str):

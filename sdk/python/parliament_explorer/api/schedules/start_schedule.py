@@ -86,7 +86,7 @@ def sync_detailed(
 ) -> Response[Problem | Schedule]:
     """Start a schedule
 
-     From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+     Starts the schedule on all replicas. Starting a running schedule has no effect.
 
     Args:
         schedule (str):
@@ -117,7 +117,7 @@ def sync(
 ) -> Problem | Schedule | None:
     """Start a schedule
 
-     From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+     Starts the schedule on all replicas. Starting a running schedule has no effect.
 
     Args:
         schedule (str):
@@ -143,7 +143,7 @@ async def asyncio_detailed(
 ) -> Response[Problem | Schedule]:
     """Start a schedule
 
-     From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+     Starts the schedule on all replicas. Starting a running schedule has no effect.
 
     Args:
         schedule (str):
@@ -172,7 +172,7 @@ async def asyncio(
 ) -> Problem | Schedule | None:
     """Start a schedule
 
-     From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
+     Starts the schedule on all replicas. Starting a running schedule has no effect.
 
     Args:
         schedule (str):

@@ -86,7 +86,8 @@ def sync_detailed(
 ) -> Response[Problem | Schedule]:
     """Stop a schedule
 
-     Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+     Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that
+    it started continue.
 
     Args:
         schedule (str):
@@ -117,7 +118,8 @@ def sync(
 ) -> Problem | Schedule | None:
     """Stop a schedule
 
-     Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+     Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that
+    it started continue.
 
     Args:
         schedule (str):
@@ -143,7 +145,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Schedule]:
     """Stop a schedule
 
-     Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+     Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that
+    it started continue.
 
     Args:
         schedule (str):
@@ -172,7 +175,8 @@ async def asyncio(
 ) -> Problem | Schedule | None:
     """Stop a schedule
 
-     Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
+     Stops the schedule on all replicas. After the response, the schedule starts no more runs. Runs that
+    it started continue.
 
     Args:
         schedule (str):

@@ -130,24 +130,27 @@ def sync_detailed(
 ) -> Response[Problem | SearchResult]:
     """Search bills
 
-     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
-    and roughly what was meant where a word is misspelt. Where an
-    embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
-    whether that was so. Bills of which more is found come first.
+     Searches bills in both languages by number, words, phrases in quotation marks and excluded words
+    (`-word`).
+    Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches
+    by meaning:
+    both results are fused, and `semantic` reports whether it was used. The best matches come first.
 
     - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
-    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
-    else (`exact`), the latest session first.
+    `C-11 44-1`,
+      or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+    - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with
+    that number
+      or title (`exact`), latest session first.
     - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
     - Alternatives: `firearms or guns`.
-    - A session such as `44-1` beside words narrows the search to it.
+    - Sessions: a session such as `44-1` beside words limits the search to it.
 
-    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
-    matter.
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are
+    ignored.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         q (str):
@@ -202,24 +205,27 @@ def sync(
 ) -> Problem | SearchResult | None:
     """Search bills
 
-     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
-    and roughly what was meant where a word is misspelt. Where an
-    embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
-    whether that was so. Bills of which more is found come first.
+     Searches bills in both languages by number, words, phrases in quotation marks and excluded words
+    (`-word`).
+    Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches
+    by meaning:
+    both results are fused, and `semantic` reports whether it was used. The best matches come first.
 
     - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
-    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
-    else (`exact`), the latest session first.
+    `C-11 44-1`,
+      or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+    - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with
+    that number
+      or title (`exact`), latest session first.
     - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
     - Alternatives: `firearms or guns`.
-    - A session such as `44-1` beside words narrows the search to it.
+    - Sessions: a session such as `44-1` beside words limits the search to it.
 
-    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
-    matter.
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are
+    ignored.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         q (str):
@@ -269,24 +275,27 @@ async def asyncio_detailed(
 ) -> Response[Problem | SearchResult]:
     """Search bills
 
-     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
-    and roughly what was meant where a word is misspelt. Where an
-    embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
-    whether that was so. Bills of which more is found come first.
+     Searches bills in both languages by number, words, phrases in quotation marks and excluded words
+    (`-word`).
+    Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches
+    by meaning:
+    both results are fused, and `semantic` reports whether it was used. The best matches come first.
 
     - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
-    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
-    else (`exact`), the latest session first.
+    `C-11 44-1`,
+      or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+    - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with
+    that number
+      or title (`exact`), latest session first.
     - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
     - Alternatives: `firearms or guns`.
-    - A session such as `44-1` beside words narrows the search to it.
+    - Sessions: a session such as `44-1` beside words limits the search to it.
 
-    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
-    matter.
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are
+    ignored.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         q (str):
@@ -339,24 +348,27 @@ async def asyncio(
 ) -> Problem | SearchResult | None:
     """Search bills
 
-     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
-    and roughly what was meant where a word is misspelt. Where an
-    embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
-    whether that was so. Bills of which more is found come first.
+     Searches bills in both languages by number, words, phrases in quotation marks and excluded words
+    (`-word`).
+    Misspelt words match similar words. If an embeddings endpoint is configured, the search also matches
+    by meaning:
+    both results are fused, and `semantic` reports whether it was used. The best matches come first.
 
     - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
-    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
-    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
-    else (`exact`), the latest session first.
+    `C-11 44-1`,
+      or digits alone as in `11`. Words such as `bill` beside a number are ignored.
+    - Exact matches: a query of numbers alone, or the whole title of a bill, returns only the bills with
+    that number
+      or title (`exact`), latest session first.
     - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
-    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Exclusions: `-word`, `-"a phrase"`, `-C-11`. They apply to every match.
     - Alternatives: `firearms or guns`.
-    - A session such as `44-1` beside words narrows the search to it.
+    - Sessions: a session such as `44-1` beside words limits the search to it.
 
-    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
-    matter.
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and spaces are
+    ignored.
 
-    Where a read replica is configured, the answer may be a few seconds old.
+    If a read replica is configured, the response may be a few seconds old.
 
     Args:
         q (str):

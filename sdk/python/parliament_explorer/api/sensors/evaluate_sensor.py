@@ -93,8 +93,8 @@ def sync_detailed(
 ) -> Response[Problem | SensorTick]:
     """Evaluate a sensor now
 
-     Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs,
-    raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+     Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The
+    sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 
     Args:
         sensor (str):
@@ -125,8 +125,8 @@ def sync(
 ) -> Problem | SensorTick | None:
     """Evaluate a sensor now
 
-     Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs,
-    raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+     Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The
+    sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 
     Args:
         sensor (str):
@@ -152,8 +152,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | SensorTick]:
     """Evaluate a sensor now
 
-     Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs,
-    raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+     Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The
+    sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 
     Args:
         sensor (str):
@@ -182,8 +182,8 @@ async def asyncio(
 ) -> Problem | SensorTick | None:
     """Evaluate a sensor now
 
-     Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs,
-    raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+     Evaluates the sensor and applies the result: starts runs, raises alerts and moves the cursor. The
+    sensor may be running or stopped. Returns 409 if the sensor is being evaluated.
 
     Args:
         sensor (str):

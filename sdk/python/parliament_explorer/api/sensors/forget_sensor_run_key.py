@@ -94,9 +94,10 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     key: str,
 ) -> Response[Problem | RunKey]:
-    """Forget a run key of a sensor
+    """Delete a run key of a sensor
 
-     The sensor may start a run by this key again. The run that it started stays as it is.
+     Deletes the key, so that the sensor can start a run by it again. The run that it started is not
+    changed.
 
     Args:
         sensor (str):
@@ -128,9 +129,10 @@ def sync(
     client: AuthenticatedClient | Client,
     key: str,
 ) -> Problem | RunKey | None:
-    """Forget a run key of a sensor
+    """Delete a run key of a sensor
 
-     The sensor may start a run by this key again. The run that it started stays as it is.
+     Deletes the key, so that the sensor can start a run by it again. The run that it started is not
+    changed.
 
     Args:
         sensor (str):
@@ -157,9 +159,10 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     key: str,
 ) -> Response[Problem | RunKey]:
-    """Forget a run key of a sensor
+    """Delete a run key of a sensor
 
-     The sensor may start a run by this key again. The run that it started stays as it is.
+     Deletes the key, so that the sensor can start a run by it again. The run that it started is not
+    changed.
 
     Args:
         sensor (str):
@@ -189,9 +192,10 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     key: str,
 ) -> Problem | RunKey | None:
-    """Forget a run key of a sensor
+    """Delete a run key of a sensor
 
-     The sensor may start a run by this key again. The run that it started stays as it is.
+     Deletes the key, so that the sensor can start a run by it again. The run that it started is not
+    changed.
 
     Args:
         sensor (str):

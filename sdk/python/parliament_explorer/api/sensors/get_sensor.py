@@ -84,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Sensor]:
-    """Show a sensor
+    """Retrieve a sensor
 
-     One sensor with its state, cursor and last tick.
+     Returns a sensor with its state, cursor and last tick.
 
     Args:
         sensor (str):
@@ -115,9 +115,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Sensor | None:
-    """Show a sensor
+    """Retrieve a sensor
 
-     One sensor with its state, cursor and last tick.
+     Returns a sensor with its state, cursor and last tick.
 
     Args:
         sensor (str):
@@ -141,9 +141,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Sensor]:
-    """Show a sensor
+    """Retrieve a sensor
 
-     One sensor with its state, cursor and last tick.
+     Returns a sensor with its state, cursor and last tick.
 
     Args:
         sensor (str):
@@ -170,9 +170,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Sensor | None:
-    """Show a sensor
+    """Retrieve a sensor
 
-     One sensor with its state, cursor and last tick.
+     Returns a sensor with its state, cursor and last tick.
 
     Args:
         sensor (str):

@@ -86,9 +86,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SensorCursor]:
-    """Read a sensor's cursor
+    """Retrieve a sensor's cursor
 
-     How far the sensor has come, in words of its own.
+     Returns the position of the sensor, in a format of its own.
 
     Args:
         sensor (str):
@@ -117,9 +117,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SensorCursor | None:
-    """Read a sensor's cursor
+    """Retrieve a sensor's cursor
 
-     How far the sensor has come, in words of its own.
+     Returns the position of the sensor, in a format of its own.
 
     Args:
         sensor (str):
@@ -143,9 +143,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SensorCursor]:
-    """Read a sensor's cursor
+    """Retrieve a sensor's cursor
 
-     How far the sensor has come, in words of its own.
+     Returns the position of the sensor, in a format of its own.
 
     Args:
         sensor (str):
@@ -172,9 +172,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SensorCursor | None:
-    """Read a sensor's cursor
+    """Retrieve a sensor's cursor
 
-     How far the sensor has come, in words of its own.
+     Returns the position of the sensor, in a format of its own.
 
     Args:
         sensor (str):

@@ -114,7 +114,8 @@ def sync_detailed(
 ) -> Response[Problem | RunKeyList]:
     """List a sensor's run keys
 
-     The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+     Returns the keys by which the sensor started runs, newest first. A listed key does not start another
+    run.
 
     Args:
         sensor (str):
@@ -160,7 +161,8 @@ def sync(
 ) -> Problem | RunKeyList | None:
     """List a sensor's run keys
 
-     The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+     Returns the keys by which the sensor started runs, newest first. A listed key does not start another
+    run.
 
     Args:
         sensor (str):
@@ -201,7 +203,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | RunKeyList]:
     """List a sensor's run keys
 
-     The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+     Returns the keys by which the sensor started runs, newest first. A listed key does not start another
+    run.
 
     Args:
         sensor (str):
@@ -245,7 +248,8 @@ async def asyncio(
 ) -> Problem | RunKeyList | None:
     """List a sensor's run keys
 
-     The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+     Returns the keys by which the sensor started runs, newest first. A listed key does not start another
+    run.
 
     Args:
         sensor (str):

@@ -106,8 +106,8 @@ def sync_detailed(
 ) -> Response[Problem | SensorTickList]:
     """List a sensor's ticks
 
-     What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+     Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same
+    reason are one tick. If a read replica is configured, pages after the first may be a few seconds
     old.
 
     Args:
@@ -148,8 +148,8 @@ def sync(
 ) -> Problem | SensorTickList | None:
     """List a sensor's ticks
 
-     What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+     Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same
+    reason are one tick. If a read replica is configured, pages after the first may be a few seconds
     old.
 
     Args:
@@ -185,8 +185,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | SensorTickList]:
     """List a sensor's ticks
 
-     What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+     Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same
+    reason are one tick. If a read replica is configured, pages after the first may be a few seconds
     old.
 
     Args:
@@ -225,8 +225,8 @@ async def asyncio(
 ) -> Problem | SensorTickList | None:
     """List a sensor's ticks
 
-     What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+     Returns the sensor's ticks, newest first. Consecutive evaluations that were skipped for the same
+    reason are one tick. If a read replica is configured, pages after the first may be a few seconds
     old.
 
     Args:

@@ -75,9 +75,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SensorList]:
-    """List the sensors
+    """List sensors
 
-     All sensors with their state, cursor and last tick.
+     Returns all sensors with their state, cursor and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,9 +100,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SensorList | None:
-    """List the sensors
+    """List sensors
 
-     All sensors with their state, cursor and last tick.
+     Returns all sensors with their state, cursor and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -121,9 +121,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SensorList]:
-    """List the sensors
+    """List sensors
 
-     All sensors with their state, cursor and last tick.
+     Returns all sensors with their state, cursor and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -144,9 +144,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SensorList | None:
-    """List the sensors
+    """List sensors
 
-     All sensors with their state, cursor and last tick.
+     Returns all sensors with their state, cursor and last tick.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -121,20 +121,22 @@ def sync_detailed(
     webhook_timestamp: str | Unset = UNSET,
     webhook_signature: str | Unset = UNSET,
 ) -> Response[Problem | WebhookReceipt]:
-    """Post an event to a webhook sensor
+    """Send an event to a webhook sensor
 
-     Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret
-    (`whsec_...`, set by the
-    configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is
-    kept. An event whose
-    `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+     Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as
+    the event is
+    stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set
+    in the
+    configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at
+    most 64
+    KiB.
 
     Args:
         sensor (str):
         webhook_id (str | Unset):
         webhook_timestamp (str | Unset):
         webhook_signature (str | Unset):
-        body (WebhookBody): Whatever the sensor understands.
+        body (WebhookBody): A JSON object in the format that the sensor expects.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -168,20 +170,22 @@ def sync(
     webhook_timestamp: str | Unset = UNSET,
     webhook_signature: str | Unset = UNSET,
 ) -> Problem | WebhookReceipt | None:
-    """Post an event to a webhook sensor
+    """Send an event to a webhook sensor
 
-     Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret
-    (`whsec_...`, set by the
-    configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is
-    kept. An event whose
-    `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+     Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as
+    the event is
+    stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set
+    in the
+    configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at
+    most 64
+    KiB.
 
     Args:
         sensor (str):
         webhook_id (str | Unset):
         webhook_timestamp (str | Unset):
         webhook_signature (str | Unset):
-        body (WebhookBody): Whatever the sensor understands.
+        body (WebhookBody): A JSON object in the format that the sensor expects.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -210,20 +214,22 @@ async def asyncio_detailed(
     webhook_timestamp: str | Unset = UNSET,
     webhook_signature: str | Unset = UNSET,
 ) -> Response[Problem | WebhookReceipt]:
-    """Post an event to a webhook sensor
+    """Send an event to a webhook sensor
 
-     Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret
-    (`whsec_...`, set by the
-    configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is
-    kept. An event whose
-    `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+     Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as
+    the event is
+    stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set
+    in the
+    configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at
+    most 64
+    KiB.
 
     Args:
         sensor (str):
         webhook_id (str | Unset):
         webhook_timestamp (str | Unset):
         webhook_signature (str | Unset):
-        body (WebhookBody): Whatever the sensor understands.
+        body (WebhookBody): A JSON object in the format that the sensor expects.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -255,20 +261,22 @@ async def asyncio(
     webhook_timestamp: str | Unset = UNSET,
     webhook_signature: str | Unset = UNSET,
 ) -> Problem | WebhookReceipt | None:
-    """Post an event to a webhook sensor
+    """Send an event to a webhook sensor
 
-     Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret
-    (`whsec_...`, set by the
-    configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is
-    kept. An event whose
-    `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+     Stores an external event and enqueues an evaluation of the sensor. The response is sent as soon as
+    the event is
+    stored. The event is signed as Standard Webhooks defines, with the sensor's secret (`whsec_...`, set
+    in the
+    configuration). An event whose `webhook-id` was received before starts nothing. The body is JSON, at
+    most 64
+    KiB.
 
     Args:
         sensor (str):
         webhook_id (str | Unset):
         webhook_timestamp (str | Unset):
         webhook_signature (str | Unset):
-        body (WebhookBody): Whatever the sensor understands.
+        body (WebhookBody): A JSON object in the format that the sensor expects.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

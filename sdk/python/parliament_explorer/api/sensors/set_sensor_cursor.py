@@ -107,8 +107,8 @@ def sync_detailed(
 ) -> Response[Problem | Sensor]:
     """Set or reset a sensor's cursor
 
-     Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were
-    started by a run key are not started again. An evaluation in progress does not count any more.
+     Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were
+    already started by a run key are not started again. An evaluation in progress is discarded.
 
     Args:
         sensor (str):
@@ -142,8 +142,8 @@ def sync(
 ) -> Problem | Sensor | None:
     """Set or reset a sensor's cursor
 
-     Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were
-    started by a run key are not started again. An evaluation in progress does not count any more.
+     Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were
+    already started by a run key are not started again. An evaluation in progress is discarded.
 
     Args:
         sensor (str):
@@ -172,8 +172,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Sensor]:
     """Set or reset a sensor's cursor
 
-     Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were
-    started by a run key are not started again. An evaluation in progress does not count any more.
+     Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were
+    already started by a run key are not started again. An evaluation in progress is discarded.
 
     Args:
         sensor (str):
@@ -205,8 +205,8 @@ async def asyncio(
 ) -> Problem | Sensor | None:
     """Set or reset a sensor's cursor
 
-     Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were
-    started by a run key are not started again. An evaluation in progress does not count any more.
+     Sets the cursor. `null` resets it: the next evaluation begins with the oldest item. Runs that were
+    already started by a run key are not started again. An evaluation in progress is discarded.
 
     Args:
         sensor (str):

@@ -86,8 +86,8 @@ def sync_detailed(
 ) -> Response[Problem | Sensor]:
     """Start a sensor
 
-     From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins
-    with what happens from now on; started again, it goes on from its cursor.
+     Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time
+    sees only what happens from then on. A sensor that is started again resumes from its cursor.
 
     Args:
         sensor (str):
@@ -118,8 +118,8 @@ def sync(
 ) -> Problem | Sensor | None:
     """Start a sensor
 
-     From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins
-    with what happens from now on; started again, it goes on from its cursor.
+     Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time
+    sees only what happens from then on. A sensor that is started again resumes from its cursor.
 
     Args:
         sensor (str):
@@ -145,8 +145,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Sensor]:
     """Start a sensor
 
-     From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins
-    with what happens from now on; started again, it goes on from its cursor.
+     Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time
+    sees only what happens from then on. A sensor that is started again resumes from its cursor.
 
     Args:
         sensor (str):
@@ -175,8 +175,8 @@ async def asyncio(
 ) -> Problem | Sensor | None:
     """Start a sensor
 
-     From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins
-    with what happens from now on; started again, it goes on from its cursor.
+     Starts the evaluation of the sensor on all replicas. A sensor that is started for the first time
+    sees only what happens from then on. A sensor that is started again resumes from its cursor.
 
     Args:
         sensor (str):

@@ -86,7 +86,8 @@ def sync_detailed(
 ) -> Response[Problem | Sensor]:
     """Stop a sensor
 
-     Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+     Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it
+    started continue.
 
     Args:
         sensor (str):
@@ -117,7 +118,8 @@ def sync(
 ) -> Problem | Sensor | None:
     """Stop a sensor
 
-     Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+     Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it
+    started continue.
 
     Args:
         sensor (str):
@@ -143,7 +145,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Sensor]:
     """Stop a sensor
 
-     Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+     Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it
+    started continue.
 
     Args:
         sensor (str):
@@ -172,7 +175,8 @@ async def asyncio(
 ) -> Problem | Sensor | None:
     """Stop a sensor
 
-     Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+     Stops the sensor on all replicas. After the response, the sensor starts no more runs. Runs that it
+    started continue.
 
     Args:
         sensor (str):

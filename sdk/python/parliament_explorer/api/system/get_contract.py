@@ -67,9 +67,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[GetContractResponse200 | Problem]:
-    """Give this contract
+    """Retrieve the contract
 
-     The OpenAPI description of this server, as JSON.
+     Returns the OpenAPI description of this server, as JSON.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -92,9 +92,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> GetContractResponse200 | Problem | None:
-    """Give this contract
+    """Retrieve the contract
 
-     The OpenAPI description of this server, as JSON.
+     Returns the OpenAPI description of this server, as JSON.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -113,9 +113,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[GetContractResponse200 | Problem]:
-    """Give this contract
+    """Retrieve the contract
 
-     The OpenAPI description of this server, as JSON.
+     Returns the OpenAPI description of this server, as JSON.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -136,9 +136,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> GetContractResponse200 | Problem | None:
-    """Give this contract
+    """Retrieve the contract
 
-     The OpenAPI description of this server, as JSON.
+     Returns the OpenAPI description of this server, as JSON.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

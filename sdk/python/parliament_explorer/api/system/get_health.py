@@ -53,9 +53,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Health | Problem]:
-    """Say that the process lives
+    """Check liveness
 
-     Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+     Responds if the process is running. It checks nothing else. For liveness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -78,9 +78,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Health | Problem | None:
-    """Say that the process lives
+    """Check liveness
 
-     Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+     Responds if the process is running. It checks nothing else. For liveness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -99,9 +99,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Health | Problem]:
-    """Say that the process lives
+    """Check liveness
 
-     Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+     Responds if the process is running. It checks nothing else. For liveness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -122,9 +122,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Health | Problem | None:
-    """Say that the process lives
+    """Check liveness
 
-     Answers whenever the process can answer at all; asks nothing else. For liveness probes.
+     Responds if the process is running. It checks nothing else. For liveness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

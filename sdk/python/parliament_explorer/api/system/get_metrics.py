@@ -71,9 +71,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | str]:
-    """Give metrics
+    """Retrieve metrics
 
-     Metrics in Prometheus' text format.
+     Returns metrics in the Prometheus text format.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -96,9 +96,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | str | None:
-    """Give metrics
+    """Retrieve metrics
 
-     Metrics in Prometheus' text format.
+     Returns metrics in the Prometheus text format.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -117,9 +117,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | str]:
-    """Give metrics
+    """Retrieve metrics
 
-     Metrics in Prometheus' text format.
+     Returns metrics in the Prometheus text format.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -140,9 +140,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | str | None:
-    """Give metrics
+    """Retrieve metrics
 
-     Metrics in Prometheus' text format.
+     Returns metrics in the Prometheus text format.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -58,10 +58,15 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Readiness]:
-    """Say whether the server can do its work
+    """Check readiness
 
-     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
-    readiness probes.
+     Checks that the database responds and accepts writes, that its migrations are applied, whether a
+    worker is
+    alive, and whether the read replica is used if one is configured. For readiness probes.
+
+    A server is ready without a worker and without its replica: it accepts commands, which workers carry
+    out later,
+    and the primary answers reads.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -84,10 +89,15 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Readiness | None:
-    """Say whether the server can do its work
+    """Check readiness
 
-     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
-    readiness probes.
+     Checks that the database responds and accepts writes, that its migrations are applied, whether a
+    worker is
+    alive, and whether the read replica is used if one is configured. For readiness probes.
+
+    A server is ready without a worker and without its replica: it accepts commands, which workers carry
+    out later,
+    and the primary answers reads.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -106,10 +116,15 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Readiness]:
-    """Say whether the server can do its work
+    """Check readiness
 
-     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
-    readiness probes.
+     Checks that the database responds and accepts writes, that its migrations are applied, whether a
+    worker is
+    alive, and whether the read replica is used if one is configured. For readiness probes.
+
+    A server is ready without a worker and without its replica: it accepts commands, which workers carry
+    out later,
+    and the primary answers reads.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -130,10 +145,15 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Readiness | None:
-    """Say whether the server can do its work
+    """Check readiness
 
-     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
-    readiness probes.
+     Checks that the database responds and accepts writes, that its migrations are applied, whether a
+    worker is
+    alive, and whether the read replica is used if one is configured. For readiness probes.
+
+    A server is ready without a worker and without its replica: it accepts commands, which workers carry
+    out later,
+    and the primary answers reads.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

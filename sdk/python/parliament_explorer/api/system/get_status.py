@@ -75,13 +75,13 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SystemStatus]:
-    """Show how the deployment is
+    """Retrieve the status of the deployment
 
-     The queues, the workers, the sources and the switches of the schedules, as they are now.
+     Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 
-    With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent
-    events named
-    `status` whose data is the same JSON. They have no ids: each replaces the one before.
+    With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events
+    named
+    `status` with the same JSON. These events have no ids: each replaces the one before.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -104,13 +104,13 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SystemStatus | None:
-    """Show how the deployment is
+    """Retrieve the status of the deployment
 
-     The queues, the workers, the sources and the switches of the schedules, as they are now.
+     Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 
-    With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent
-    events named
-    `status` whose data is the same JSON. They have no ids: each replaces the one before.
+    With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events
+    named
+    `status` with the same JSON. These events have no ids: each replaces the one before.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -129,13 +129,13 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | SystemStatus]:
-    """Show how the deployment is
+    """Retrieve the status of the deployment
 
-     The queues, the workers, the sources and the switches of the schedules, as they are now.
+     Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 
-    With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent
-    events named
-    `status` whose data is the same JSON. They have no ids: each replaces the one before.
+    With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events
+    named
+    `status` with the same JSON. These events have no ids: each replaces the one before.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -156,13 +156,13 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | SystemStatus | None:
-    """Show how the deployment is
+    """Retrieve the status of the deployment
 
-     The queues, the workers, the sources and the switches of the schedules, as they are now.
+     Returns the current state of the queues, the workers, the sources and the switches of the schedules.
 
-    With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent
-    events named
-    `status` whose data is the same JSON. They have no ids: each replaces the one before.
+    With `Accept: text/event-stream`, sends the status now and after each change, as server-sent events
+    named
+    `status` with the same JSON. These events have no ids: each replaces the one before.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -63,9 +63,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Version]:
-    """Say which version runs
+    """Retrieve the version
 
-     The version of the binary, of Go and of the contract.
+     Returns the versions of the binary, of Go and of the contract.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -88,9 +88,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Version | None:
-    """Say which version runs
+    """Retrieve the version
 
-     The version of the binary, of Go and of the contract.
+     Returns the versions of the binary, of Go and of the contract.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -109,9 +109,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Problem | Version]:
-    """Say which version runs
+    """Retrieve the version
 
-     The version of the binary, of Go and of the contract.
+     Returns the versions of the binary, of Go and of the contract.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -132,9 +132,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Problem | Version | None:
-    """Say which version runs
+    """Retrieve the version
 
-     The version of the binary, of Go and of the contract.
+     Returns the versions of the binary, of Go and of the contract.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

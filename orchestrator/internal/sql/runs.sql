@@ -1,0 +1,184 @@
+-- name: InsertRun :exec
+-- The run, its steps and its first event, in one round trip. Upstream lists are comma-separated names.
+WITH run AS (
+    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
+        timeout_seconds, created_at, priority, backfill_id)
+    VALUES (@id, sqlc.narg(job), @assets, sqlc.narg(partition), 'queued', @trigger_kind, sqlc.narg(trigger_name),
+        @config::jsonb, @tags::jsonb, sqlc.narg(parent_run_id), sqlc.arg(timeout_seconds)::integer, @created_at,
+            @priority, sqlc.narg(backfill_id))
+    RETURNING runs.id, runs.created_at
+), step AS (
+    INSERT INTO steps (run_id, asset, upstream, status, job_id)
+    SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
+    FROM run, (SELECT unnest(@step_assets::text[]) AS asset, unnest(@step_upstreams::text[]) AS upstream,
+        unnest(@step_statuses::text[]) AS status, unnest(@step_jobs::bigint[]) AS job_id) AS s
+)
+INSERT INTO events (run_id, at, type, level, message, data)
+SELECT run.id, run.created_at, 'run_enqueued', 'info', @message::text, @data::jsonb FROM run;
+
+-- name: GetRun :one
+SELECT * FROM runs WHERE id = @id;
+
+-- name: LockRun :one
+-- Used by LockRunAndSteps.
+SELECT * FROM runs WHERE id = @id FOR NO KEY UPDATE;
+
+-- name: ListRuns :many
+SELECT * FROM runs
+WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
+  AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+  AND (sqlc.narg(statuses)::text[] IS NULL OR status = ANY(sqlc.narg(statuses)))
+  AND (sqlc.narg(job)::text IS NULL OR job = sqlc.narg(job))
+  AND (sqlc.narg(asset)::text IS NULL OR assets @> ARRAY[sqlc.narg(asset)::text]) -- ListRunsOfAsset is faster
+  AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
+  AND (sqlc.narg(backfill_id)::uuid IS NULL OR backfill_id = sqlc.narg(backfill_id))
+  AND (sqlc.narg(tags)::jsonb IS NULL OR tags @> sqlc.narg(tags))
+  AND (sqlc.narg(created_after)::timestamptz IS NULL OR created_at > sqlc.narg(created_after))
+  AND (sqlc.narg(created_before)::timestamptz IS NULL OR created_at < sqlc.narg(created_before))
+  -- the same bound on the UUIDv7, for the index
+  AND (sqlc.narg(created_ceiling)::uuid IS NULL OR id <= sqlc.narg(created_ceiling))
+  -- the same bound on the UUIDv7, for the index
+  AND (sqlc.narg(created_floor)::uuid IS NULL OR id >= sqlc.narg(created_floor))
+ORDER BY id DESC
+LIMIT sqlc.arg('limit');
+
+-- name: ListRunsOfAsset :many
+-- ListRuns by way of the asset's steps: fast for an asset of every run and for an asset of few runs.
+SELECT runs.* FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE (sqlc.narg(before)::uuid IS NULL OR steps.run_id < sqlc.narg(before))
+  AND (sqlc.narg(status)::text IS NULL OR runs.status = sqlc.narg(status))
+  AND (sqlc.narg(statuses)::text[] IS NULL OR runs.status = ANY(sqlc.narg(statuses)))
+  AND (sqlc.narg(job)::text IS NULL OR runs.job = sqlc.narg(job))
+  AND steps.asset = sqlc.narg(asset)::text
+  AND (sqlc.narg(partition)::text IS NULL OR runs.partition = sqlc.narg(partition))
+  AND (sqlc.narg(backfill_id)::uuid IS NULL OR runs.backfill_id = sqlc.narg(backfill_id))
+  AND (sqlc.narg(tags)::jsonb IS NULL OR runs.tags @> sqlc.narg(tags))
+  AND (sqlc.narg(created_after)::timestamptz IS NULL OR runs.created_at > sqlc.narg(created_after))
+  AND (sqlc.narg(created_before)::timestamptz IS NULL OR runs.created_at < sqlc.narg(created_before))
+  AND (sqlc.narg(created_ceiling)::uuid IS NULL OR steps.run_id <= sqlc.narg(created_ceiling))
+  AND (sqlc.narg(created_floor)::uuid IS NULL OR steps.run_id >= sqlc.narg(created_floor))
+ORDER BY steps.run_id DESC
+LIMIT sqlc.arg('limit');
+
+-- name: ListSteps :many
+SELECT * FROM steps WHERE run_id = @run_id ORDER BY asset;
+
+-- name: ListStepsOfRuns :many
+SELECT * FROM steps WHERE run_id = ANY(@run_ids::uuid[]) ORDER BY run_id, asset;
+
+-- name: StartStep :one
+-- Takes a step for a worker. No row: another job has it, it has ended, or its run is canceled. An attempt that had
+-- begun already has no recorded end: the answer to its start was lost, or its end was, and its job came back.
+WITH run AS (
+    SELECT id, status, timeout_seconds FROM runs WHERE id = @run_id FOR NO KEY UPDATE
+), step AS (
+    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = @worker_id, next_attempt_at = NULL,
+        started_at = coalesce(steps.started_at, @at)
+    FROM run
+    WHERE steps.run_id = run.id AND steps.asset = @asset AND steps.job_id = @job_id
+      AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
+    RETURNING steps.attempt, steps.failures
+), before AS (
+    SELECT steps.attempt FROM steps WHERE steps.run_id = @run_id AND steps.asset = @asset AND steps.job_id = @job_id
+        AND steps.status = 'started'
+), started AS (
+    UPDATE runs SET status = 'started', started_at = @at,
+        deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
+    FROM step, run WHERE runs.id = run.id AND run.status = 'queued'
+    RETURNING runs.id
+), event AS (
+    INSERT INTO events (run_id, at, type, level, asset, attempt, message)
+    SELECT @run_id, @at, e.type, e.level, e.asset, e.attempt, e.message
+    FROM (
+        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt,
+            'run started' AS message FROM started
+        UNION ALL
+        SELECT 2, 'step_requeued', 'warn', @asset, before.attempt,
+            @asset || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        UNION ALL
+        SELECT 3, 'step_started', 'info', @asset, step.attempt, @message::text FROM step
+    ) e ORDER BY e.ord
+)
+SELECT step.attempt, step.failures, (runs.config -> @asset::text)::jsonb AS config, runs.partition, runs.tags, runs.job
+FROM step, runs WHERE runs.id = @run_id;
+
+-- name: FinishStep :exec
+-- The caller holds the run's row lock and has seen that the step is still this attempt's.
+UPDATE steps SET status = @status, failures = failures + @failed::integer, ended_at = sqlc.narg(ended_at),
+    next_attempt_at = sqlc.narg(next_attempt_at),
+    error = sqlc.narg(error), worker_id = CASE WHEN @status = 'queued' THEN NULL ELSE worker_id END
+WHERE run_id = @run_id AND asset = @asset;
+
+-- name: SetStepStatus :exec
+UPDATE steps SET status = @status, ended_at = sqlc.narg(ended_at), job_id = coalesce(sqlc.narg(job_id), job_id),
+    error = coalesce(sqlc.narg(error), error)
+WHERE run_id = @run_id AND asset = @asset;
+
+-- name: RequeueStep :exec
+UPDATE steps SET status = 'queued', job_id = @job_id, losses = losses + 1, worker_id = NULL
+WHERE run_id = @run_id AND asset = @asset;
+
+-- name: ReplaceStepJob :exec
+-- Another job for a step that is between two attempts.
+UPDATE steps SET job_id = @job_id WHERE run_id = @run_id AND asset = @asset;
+
+-- name: SetRunStatus :exec
+UPDATE runs SET status = @status, ended_at = sqlc.narg(ended_at), canceled_by = coalesce(sqlc.narg(canceled_by),
+    canceled_by), error = coalesce(sqlc.narg(error), error)
+WHERE id = @id;
+
+-- name: InsertMaterialization :exec
+INSERT INTO materializations (id, asset, partition, run_id, attempt, metadata, created_at)
+VALUES (@id, @asset, sqlc.narg(partition), @run_id, @attempt, @metadata, @created_at);
+
+-- name: ListMaterializations :many
+SELECT * FROM materializations
+WHERE asset = @asset AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
+  AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
+ORDER BY id DESC LIMIT sqlc.arg('limit');
+
+-- name: ListMaterializationsOfRun :many
+SELECT * FROM materializations WHERE run_id = @run_id ORDER BY id;
+
+-- name: LatestMaterializations :many
+SELECT m.* FROM unnest(@assets::text[]) AS a(name)
+CROSS JOIN LATERAL (SELECT * FROM materializations WHERE asset = a.name ORDER BY id DESC LIMIT 1) AS m;
+
+-- name: ListRunsPastDeadline :many
+SELECT id FROM runs WHERE deadline_at < @at AND ended_at IS NULL AND status = 'started' LIMIT 100;
+
+-- name: ListStepJobsOfWorker :many
+-- The jobs of the steps that a worker runs.
+SELECT steps.job_id::bigint FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND steps.job_id IS NOT NULL
+    AND runs.status <> 'canceling';
+
+-- name: ListAbandonedSteps :many
+-- Started steps of a run that no live worker runs. While the server has not been
+-- up for long, no worker had time to send a heartbeat.
+SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+WHERE s.run_id = @run_id AND s.status = 'started'
+  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8)
+      AND pg_postmaster_start_time() < now() - make_interval(secs => @dead_after::float8));
+
+-- name: ListAbandonedRuns :many
+-- Canceling runs with steps that no live worker runs.
+SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
+    SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL
+        OR w.beat_at < now() - make_interval(secs => @dead_after::float8)))
+LIMIT 100;
+
+-- name: InsertIdempotencyKey :execrows
+INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at) VALUES (@key, @fingerprint, @run_id, @created_at)
+ON CONFLICT (key) DO NOTHING;
+
+-- name: GetIdempotencyKey :one
+SELECT * FROM idempotency_keys WHERE key = @key;
+
+-- name: DeleteIdempotencyKeys :execrows
+DELETE FROM idempotency_keys WHERE created_at < @before;
+
+-- name: AnyOpenRun :one
+-- Whether a run that has not ended has one of the assets.
+SELECT EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]) AS running;

@@ -1,0 +1,71 @@
+-- name: Beat :exec
+INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES (@id, @host, @pid, now(), now())
+ON CONFLICT (id) DO UPDATE SET beat_at = now();
+
+-- name: ListWorkers :many
+SELECT *, (beat_at > now() - make_interval(secs => @dead_after::float8))::boolean AS alive FROM workers
+    ORDER BY started_at;
+
+-- name: DeleteWorker :exec
+DELETE FROM workers WHERE id = @id;
+
+-- name: DeleteDeadWorkers :exec
+DELETE FROM workers WHERE beat_at < now() - interval '1 day';
+
+-- name: ListLostJobs :many
+-- River jobs that run on a worker without a recent heartbeat.
+SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)],
+    '')::text AS worker_id
+FROM river_job j
+WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
+  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+      AND w.beat_at > now() - make_interval(secs => @dead_after::float8))
+  AND j.attempted_at < now() - make_interval(secs => @dead_after::float8)
+LIMIT 100;
+
+-- name: DiscardLostJob :execrows
+-- Whatever the worker that lost a finished job reports later changes nothing. A job
+-- that went to another worker meanwhile is not lost.
+UPDATE river_job SET state = 'discarded', finalized_at = now()
+WHERE id = @id AND state = 'running' AND coalesce(attempted_by[array_upper(attempted_by, 1)], '') = @worker_id::text;
+
+-- name: ListForgottenSteps :many
+-- Steps that have not ended and whose River job is gone or finished, except ends that are being recorded just now.
+SELECT s.run_id, s.asset, s.job_id::bigint AS job_id FROM runs r JOIN steps s ON s.run_id = r.id LEFT
+    JOIN river_job j ON j.id = s.job_id
+WHERE r.status IN ('queued', 'started', 'canceling') AND s.status IN ('queued', 'started', 'up_for_retry')
+    AND s.job_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM step_waits w WHERE w.run_id = s.run_id AND w.asset = s.asset)
+  AND (j.id IS NULL OR j.finalized_at < now() - interval '5 seconds')
+LIMIT 100;
+
+-- name: JobsAlive :one
+SELECT count(*) FROM river_job WHERE id = @id AND finalized_at IS NULL;
+
+-- name: Deployment :one
+-- Measurements of all processes together.
+SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
+       (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job
+           WHERE state = 'available') AS oldest_seconds,
+       (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,
+       (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, (SELECT count(*) FROM runs
+           WHERE status = 'started') AS started,
+       (SELECT count(*) FROM runs WHERE status = 'canceling') AS canceling;
+
+-- name: QueueDepth :one
+SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
+    count(*) FILTER (WHERE state = 'retryable') AS retryable
+FROM river_job WHERE state IN ('available', 'running', 'retryable');
+
+-- name: DatabaseUptime :one
+-- How many seconds the server has run.
+SELECT greatest(0, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::float8 AS seconds;
+
+-- name: QueueStates :many
+SELECT queue, count(*) FILTER (WHERE state = 'available') AS available,
+    count(*) FILTER (WHERE state = 'running') AS running,
+       count(*) FILTER (WHERE state = 'retryable') AS retryable,
+           count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'),
+           '0001-01-01')::timestamptz AS oldest_available_at
+FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue;

@@ -1,0 +1,231 @@
+import '@xyflow/react/dist/style.css'
+
+import dagre from '@dagrejs/dagre'
+import { type AssetStatus, startRun } from '@parliament-explorer/sdk'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import {
+  Background,
+  Controls,
+  type Edge,
+  Handle,
+  MarkerType,
+  type Node,
+  type NodeProps,
+  Position,
+  ReactFlow,
+  ReactFlowProvider,
+  useNodesState,
+  useReactFlow,
+} from '@xyflow/react'
+import { Play } from 'lucide-react'
+import { useEffect, useMemo } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { graphQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { shortId } from '../lib/format'
+import { useDraft } from '../lib/draft'
+import { newIdempotencyKey } from '../ui/actions'
+import { AssetState } from '../ui/asset-state'
+import { Card, Field, Skeleton, Time } from '../ui/basics'
+import { Name } from '../ui/links'
+import { Problem } from '../ui/problem'
+
+type AssetNode = Node<
+  { name: string; group: string; at: string | null; status: AssetStatus; causes: string[] },
+  'asset'
+>
+
+const nodeSize = { width: 240, height: 92 }
+
+export default function Graph() {
+  return (
+    <ReactFlowProvider>
+      <Lineage />
+    </ReactFlowProvider>
+  )
+}
+
+function Lineage() {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const search = useSearch({ from: '/assets' })
+  const [selection, setSelection] = useDraft(
+    search.selection ?? '',
+    (value) =>
+      void navigate({ to: '/assets', search: { view: 'graph', selection: value.trim() || undefined }, replace: true }),
+  )
+  const graph = useQuery(graphQuery(search.selection))
+  const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
+  const { fitView } = useReactFlow()
+  const edges = useMemo<Edge[]>(
+    () =>
+      (graph.data?.edges ?? []).map((e) => ({
+        id: `${e.from}→${e.to}`,
+        source: e.from,
+        target: e.to,
+        markerEnd: { type: MarkerType.ArrowClosed },
+        focusable: false,
+      })),
+    [graph.data],
+  )
+
+  useEffect(() => {
+    if (!graph.data) return
+    const layout = new dagre.graphlib.Graph()
+      .setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 90 })
+      .setDefaultEdgeLabel(() => ({}))
+    for (const node of graph.data.nodes) layout.setNode(node.name, { ...nodeSize })
+    for (const edge of graph.data.edges) layout.setEdge(edge.from, edge.to)
+    dagre.layout(layout)
+    setNodes((old) => {
+      const before = new Map(old.map((n) => [n.id, n]))
+      return graph.data.nodes.map((node) => {
+        const place = layout.node(node.name)
+        const was = before.get(node.name)
+        return {
+          id: node.name,
+          type: 'asset' as const,
+          data: {
+            name: node.name,
+            group: node.group,
+            at: node.last_materialized_at,
+            status: node.status,
+            causes: node.stale_causes,
+          },
+          position: was?.position ?? { x: place.x - nodeSize.width / 2, y: place.y - nodeSize.height / 2 },
+          selected: was?.selected ?? false,
+          ariaLabel: node.name,
+        }
+      })
+    })
+  }, [graph.data, setNodes])
+
+  const laidOut = nodes.length
+  useEffect(() => {
+    if (laidOut > 0) void fitView({ maxZoom: 1, padding: 0.15 })
+  }, [laidOut, fitView])
+
+  const selected = nodes.filter((n) => n.selected).map((n) => n.id)
+  const start = useMutation({
+    mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
+    onSuccess: ({ data }) => {
+      toast.good(t('launch.started', { id: shortId(data.id) }))
+      void navigate({ to: '/runs/$runId', params: { runId: data.id } })
+    },
+    onError: toast.bad,
+  })
+  const select = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
+
+  return (
+    <>
+      <div className="filters" role="search">
+        <Field label={t('assets.selection')} id="selection">
+          <input
+            id="selection"
+            type="search"
+            value={selection}
+            maxLength={1000}
+            placeholder={t('assets.selectionPlaceholder')}
+            style={{ width: '22rem' }}
+            spellCheck={false}
+            aria-invalid={graph.error !== null}
+            aria-describedby="selection-help"
+            onChange={(e) => setSelection(e.target.value)}
+          />
+        </Field>
+        <p id="selection-help" className="muted small" style={{ flex: '1 1 18rem' }}>
+          {t('assets.selectionHelp')}
+        </p>
+      </div>
+      {graph.error && <Problem error={graph.error} retry={() => void graph.refetch()} />}
+      <Card
+        label={t('assets.graphLabel')}
+        title={
+          <span className="muted small" style={{ fontWeight: 400 }}>
+            {t('assets.selectHint')}
+          </span>
+        }
+        actions={
+          <div className="row wrap">
+            <button type="button" className="btn small" onClick={() => select(selected.length < nodes.length)}>
+              {selected.length < nodes.length ? t('assets.selectAll') : t('assets.clear')}
+            </button>
+            {selected.length > 0 && (
+              <Link to="/launch" search={{ assets: selected.join(',') }} className="btn small">
+                {t('launch.configure')}
+              </Link>
+            )}
+            <button
+              type="button"
+              className="btn small primary"
+              disabled={selected.length === 0 || start.isPending}
+              onClick={() => start.mutate()}
+            >
+              <Play size={14} aria-hidden />
+              {selected.length > 0
+                ? t('assets.materializeSelection', { count: selected.length })
+                : t('assets.materialize')}
+            </button>
+          </div>
+        }
+      >
+        <div className="graph">
+          {!graph.data && graph.error ? null : !graph.data ? (
+            <Skeleton lines={6} />
+          ) : (
+            <ReactFlow
+              nodes={nodes}
+              edges={edges}
+              nodeTypes={nodeTypes}
+              onNodesChange={onNodesChange}
+              nodesConnectable={false}
+              deleteKeyCode={null}
+              multiSelectionKeyCode={['Shift', 'Meta', 'Control']}
+              selectionKeyCode={null}
+              minZoom={0.2}
+              proOptions={{ hideAttribution: true }}
+              fitView
+            >
+              <Background />
+              <Controls showInteractive={false} />
+            </ReactFlow>
+          )}
+        </div>
+      </Card>
+    </>
+  )
+}
+
+function AssetBox({ data }: NodeProps<AssetNode>) {
+  const { t } = useTranslation()
+  return (
+    <div className="node">
+      <Handle type="target" position={Position.Left} isConnectable={false} style={{ visibility: 'hidden' }} />
+      <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag">
+        <Name>{data.name}</Name>
+      </Link>
+      <div className="row between wrap small muted" style={{ gap: '0.1rem 0.5rem' }}>
+        <span>{data.group}</span>
+        {data.status === 'running' || data.status === 'failed' ? (
+          <AssetState status={data.status} />
+        ) : (
+          data.causes.length > 0 && (
+            <span
+              className="badge warn"
+              style={{ paddingLeft: '0.55rem' }}
+              title={t('assets.staleWhy', { assets: data.causes.join(', ') })}
+            >
+              {t('assets.stale')}
+            </span>
+          )
+        )}
+        {data.at ? <Time at={data.at} /> : <span>{t('assets.ageUnknown')}</span>}
+      </div>
+      <Handle type="source" position={Position.Right} isConnectable={false} style={{ visibility: 'hidden' }} />
+    </div>
+  )
+}
+
+const nodeTypes = { asset: AssetBox }

@@ -1,0 +1,404 @@
+import { type Asset, materializeAsset, startJobRun, startRun } from '@parliament-explorer/sdk'
+import Form from '@rjsf/core'
+import type { ErrorSchema, RJSFSchema, UiSchema } from '@rjsf/utils'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { Play, RotateCcw } from 'lucide-react'
+import { useId, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { partitionsQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { serverFlag, serverUrl } from '../lib/base'
+import {
+  type Config,
+  type ConfigError,
+  type Format,
+  formatConfig,
+  isObject,
+  joinConfigs,
+  parseConfig,
+  parseTags,
+  shellQuote,
+  splitConfig,
+  validateConfig,
+} from '../lib/config'
+import { shortId } from '../lib/format'
+import { validator } from '../lib/validator'
+import { newIdempotencyKey } from '../ui/actions'
+import { Card, Command } from '../ui/basics'
+import { fieldErrors, Problem } from '../ui/problem'
+
+type Mode = 'form' | Format
+
+const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:options': { label: false } }
+
+/**
+ * Starts a run of an asset, of several assets or of a job. The config is entered in a form generated from its JSON
+ * Schema, or as JSON or YAML.
+ */
+export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const id = useId()
+  const names = assets.map((a) => a.name)
+  const defaults = (): Record<string, Config> => {
+    const given = initial ? Object.fromEntries(splitConfig(names, initial).map((p) => [p.asset, p.config])) : {}
+    return Object.fromEntries(assets.map((a) => [a.name, { ...(a.default_config as Config), ...given[a.name] }]))
+  }
+  const [mode, setMode] = useState<Mode>('form')
+  const [configs, setConfigs] = useState(defaults)
+  const [text, setText] = useState('')
+  const [tags, setTags] = useState('')
+  const [partition, setPartition] = useState('')
+  const partitioned = assets.find((a) => a.partitions)
+  const key = useRef(newIdempotencyKey())
+
+  const parsed: ParsedConfig = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
+  const wrongTag = invalidTag(tags)
+  const localErrors: ConfigError[] =
+    parsed.config && !partition
+      ? splitConfig(names, parsed.config).flatMap((p) =>
+          validateConfig(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.pointer + f.pointer })),
+        )
+      : []
+
+  const start = useMutation({
+    mutationFn: () => {
+      const body = { config: parsed.config, tags: parseTags(tags), partition: partition.trim() || undefined }
+      const headers = { 'Idempotency-Key': key.current }
+      if (job) return startJobRun({ path: { job }, body, headers })
+      return names.length === 1
+        ? materializeAsset({ path: { asset: names[0]! }, body, headers })
+        : startRun({ body: { assets: names, ...body }, headers })
+    },
+    onSuccess: ({ data }) => {
+      toast.good(t('launch.started', { id: shortId(data.id) }))
+      void navigate({ to: '/runs/$runId', params: { runId: data.id } })
+    },
+    onSettled: () => (key.current = newIdempotencyKey()),
+  })
+  // Errors that the form already shows are not repeated.
+  const rejected = fieldErrors(start.error).filter(
+    (e) => !localErrors.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
+  )
+
+  const change = (to: Mode) => {
+    if (to === mode) return
+    if (to === 'form') {
+      if (parsed.config)
+        setConfigs({
+          ...configs,
+          ...Object.fromEntries(splitConfig(names, parsed.config).map((p) => [p.asset, p.config])),
+        })
+    } else setText(formatConfig(parsed.config ?? joinConfigs(names, configs), to))
+    setMode(to)
+  }
+  const edited = (set: () => void) => {
+    set()
+    if (start.error) start.reset()
+  }
+  const curl = (path: string, body: object) =>
+    `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${shellQuote(body)}`
+  const config = parsed.config ?? {}
+  const partitionFlag = partition.trim() ? ` --partition ${partition.trim()}` : ''
+  const command = job
+    ? curl(`jobs/${job}/runs`, { config })
+    : names.length > 1
+      ? curl('runs', { assets: names, config })
+      : `explorer materialize ${names[0]}${partitionFlag} --config ${shellQuote(config)}${serverFlag}`
+
+  return (
+    <Card
+      title={t('launch.config')}
+      actions={
+        <div className="segmented" role="radiogroup" aria-label={t('launch.config')}>
+          {(['form', 'json', 'yaml'] as const).map((m) => (
+            <button key={m} type="button" role="radio" aria-checked={mode === m} onClick={() => change(m)}>
+              {t(`launch.${m}`)}
+            </button>
+          ))}
+        </div>
+      }
+      padded
+    >
+      <form
+        className="stack loose"
+        noValidate
+        onSubmit={(e) => {
+          e.preventDefault()
+          if (parsed.config && !wrongTag && !start.isPending) start.mutate()
+        }}
+      >
+        {mode === 'form' ? (
+          assets.map((asset) => (
+            <ConfigForm
+              key={asset.name}
+              asset={asset}
+              single={assets.length === 1}
+              config={configs[asset.name] ?? {}}
+              serverErrors={formErrors(rejected, asset.name, names.length === 1)}
+              onChange={(config) => edited(() => setConfigs((old) => ({ ...old, [asset.name]: config })))}
+            />
+          ))
+        ) : (
+          <ConfigText
+            format={mode}
+            assets={assets}
+            text={text}
+            parsed={parsed}
+            errors={localErrors}
+            onChange={(text) => edited(() => setText(text))}
+          />
+        )}
+        <div className="field" style={{ maxWidth: '32rem' }}>
+          {partitioned && (
+            <PartitionField
+              asset={partitioned}
+              value={partition}
+              onChange={(value) => edited(() => setPartition(value))}
+            />
+          )}
+          <label htmlFor={id + 'tags'}>{t('launch.tags')}</label>
+          <input
+            id={id + 'tags'}
+            type="text"
+            value={tags}
+            aria-invalid={wrongTag !== undefined}
+            aria-describedby={id + 'tags-help'}
+            onChange={(e) => edited(() => setTags(e.target.value))}
+          />
+          <p id={id + 'tags-help'} className="small" style={{ color: wrongTag ? 'var(--bad)' : 'var(--muted)' }}>
+            {wrongTag ? t('launch.badTag', { tag: wrongTag }) : t('launch.tagsHelp')}
+          </p>
+        </div>
+        {start.error && <Problem error={start.error} title={t('launch.refused')} />}
+        <div className="row wrap">
+          <button
+            type="submit"
+            className="btn primary"
+            disabled={!parsed.config || wrongTag !== undefined || start.isPending}
+          >
+            <Play size={16} aria-hidden />
+            {start.isPending ? t('launch.starting') : job ? t('launch.startJob') : t('launch.start')}
+          </button>
+          <button
+            type="button"
+            className="btn"
+            onClick={() =>
+              edited(() => {
+                setConfigs(defaults())
+                if (mode !== 'form') setText(formatConfig(joinConfigs(names, defaults()), mode))
+              })
+            }
+          >
+            <RotateCcw size={15} aria-hidden />
+            {t('launch.reset')}
+          </button>
+        </div>
+        <details>
+          <summary>{t('launch.command')}</summary>
+          <p style={{ marginTop: '0.5rem' }}>
+            <Command>{command}</Command>
+          </p>
+        </details>
+      </form>
+    </Card>
+  )
+}
+
+/** The form for the config of one asset, generated from its JSON Schema. */
+function ConfigForm({
+  asset,
+  single,
+  config,
+  serverErrors,
+  onChange,
+}: {
+  asset: Asset
+  single: boolean
+  config: Config
+  serverErrors?: ErrorSchema
+  onChange: (config: Config) => void
+}) {
+  const { t } = useTranslation()
+  return (
+    <div className="stack">
+      {!single && <h3>{asset.name}</h3>}
+      {Object.keys((asset.config_schema as RJSFSchema).properties ?? {}).length === 0 ? (
+        <p className="muted">{t('launch.noConfig')}</p>
+      ) : (
+        <Form
+          tagName="div"
+          className="rjsf"
+          idPrefix={`config-${asset.name}`}
+          schema={withoutTitle(asset.config_schema as RJSFSchema)}
+          uiSchema={uiSchema}
+          validator={validator}
+          formData={config}
+          onChange={({ formData }) => onChange((formData ?? {}) as Config)}
+          extraErrors={serverErrors}
+          liveValidate="onChange"
+          showErrorList={false}
+          noHtml5Validate
+          focusOnFirstError={false}
+        >
+          <></>
+        </Form>
+      )}
+    </div>
+  )
+}
+
+interface ParsedConfig {
+  config?: Config
+  /** The syntax error, if any. */
+  reason?: string
+}
+
+/** The config as text, with its errors. */
+function ConfigText({
+  format,
+  assets,
+  text,
+  parsed,
+  errors,
+  onChange,
+}: {
+  format: Format
+  assets: Asset[]
+  text: string
+  parsed: ParsedConfig
+  errors: ConfigError[]
+  onChange: (text: string) => void
+}) {
+  const { t } = useTranslation()
+  const id = useId()
+  return (
+    <div className="field">
+      <label htmlFor={id + 'text'}>{format.toUpperCase()}</label>
+      <textarea
+        id={id + 'text'}
+        rows={Math.max(8, text.split('\n').length + 1)}
+        spellCheck={false}
+        value={text}
+        aria-invalid={!parsed.config || errors.length > 0}
+        aria-describedby={id + 'help'}
+        onChange={(e) => onChange(e.target.value)}
+      />
+      <p id={id + 'help'} className="muted small break">
+        {t('launch.opsHelp', {
+          example: JSON.stringify({ ops: { [assets[0]!.name]: { config: assets[0]!.default_config } } }),
+        })}
+      </p>
+      <div role="status">
+        {!parsed.config ? (
+          <p className="notice bad">
+            {parsed.reason
+              ? t('launch.notParsed', { format: format.toUpperCase(), reason: parsed.reason })
+              : t('launch.notObject')}
+          </p>
+        ) : (
+          errors.length > 0 && (
+            <ul className="notice warn">
+              {errors.map((f) => (
+                <li key={f.pointer + f.detail}>
+                  <code>{f.pointer || '/'}</code> {f.detail}
+                </li>
+              ))}
+            </ul>
+          )
+        )}
+      </div>
+    </div>
+  )
+}
+
+/** The partition of the run, with the latest keys as suggestions. */
+function PartitionField({
+  asset,
+  value,
+  onChange,
+}: {
+  asset: Asset
+  value: string
+  onChange: (value: string) => void
+}) {
+  const { t } = useTranslation()
+  const id = useId()
+  const keys = useQuery(partitionsQuery(asset.name))
+  return (
+    <>
+      <label htmlFor={id + 'partition'}>{t('launch.partition', { set: asset.partitions?.name })}</label>
+      <input
+        id={id + 'partition'}
+        type="text"
+        list={id + 'keys'}
+        value={value}
+        required={asset.partitions?.required}
+        aria-describedby={id + 'partition-help'}
+        onChange={(e) => onChange(e.target.value)}
+      />
+      <datalist id={id + 'keys'}>
+        {keys.data?.items
+          .slice(-500)
+          .reverse()
+          .map((p) => (
+            <option key={p.key} value={p.key} />
+          ))}
+      </datalist>
+      <p id={id + 'partition-help'} className="small muted">
+        {t(asset.partitions?.required ? 'launch.partitionRequired' : 'launch.partitionHelp')}
+      </p>
+    </>
+  )
+}
+
+function tryParseConfig(text: string, format: Format): ParsedConfig {
+  try {
+    const value = parseConfig(text, format)
+    return isObject(value) ? { config: value } : {}
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) }
+  }
+}
+
+function invalidTag(text: string): string | undefined {
+  try {
+    parseTags(text)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+function schemaOf(assets: Asset[], name: string): object {
+  return (assets.find((a) => a.name === name)?.config_schema as object | undefined) ?? {}
+}
+
+function withoutTitle(schema: RJSFSchema): RJSFSchema {
+  const copy = { ...schema }
+  for (const name of ['title', '$id', '$schema'] as const) delete copy[name]
+  return copy
+}
+
+/** The server's errors by field of the form. Pointers are /config/limit or /config/ops/<asset>/config/limit. */
+function formErrors(
+  errors: readonly { pointer: string; detail: string }[],
+  asset: string,
+  only: boolean,
+): ErrorSchema | undefined {
+  const found: ErrorSchema = {}
+  for (const e of errors) {
+    const path = e.pointer.startsWith(`/config/ops/${asset}/config/`)
+      ? e.pointer.slice(`/config/ops/${asset}/config/`.length)
+      : only && e.pointer.startsWith('/config/')
+        ? e.pointer.slice('/config/'.length)
+        : undefined
+    if (path === undefined) continue
+    let at = found
+    for (const part of path.split('/')) at = (at[part] ??= {}) as ErrorSchema
+    at.__errors = [...(at.__errors ?? []), e.detail]
+  }
+  return Object.keys(found).length > 0 ? found : undefined
+}

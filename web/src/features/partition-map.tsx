@@ -1,0 +1,215 @@
+import { type Asset, type AssetPartitions, materializeAsset, startBackfill } from '@parliament-explorer/sdk'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { Play } from 'lucide-react'
+import { useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { partitionsQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { serverFlag } from '../lib/base'
+import { shortId } from '../lib/format'
+import { useWidth } from '../lib/size'
+import { newIdempotencyKey } from '../ui/actions'
+import { AssetState, stateTone } from '../ui/asset-state'
+import { Card, Empty } from '../ui/basics'
+import { RunLink } from '../ui/links'
+import { Loaded } from '../ui/loaded'
+
+/** The width and height of a cell, in pixels. */
+const cellSize = 26
+
+/** An asset's partitions as a heat map. Selected partitions can be materialized. */
+export default function Partitions({ asset }: { asset: Asset }) {
+  const { t } = useTranslation()
+  const query = useQuery(partitionsQuery(asset.name))
+  return (
+    <Loaded query={query} lines={6} height="20rem">
+      {(data) =>
+        data.items.length === 0 ? (
+          <Card>
+            <Empty title={t('assets.noPartitions')} command={`explorer materialize parliament_sessions${serverFlag}`}>
+              {t('assets.noPartitionsText')}
+            </Empty>
+          </Card>
+        ) : (
+          <PartitionMap asset={asset} data={data} />
+        )
+      }
+    </Loaded>
+  )
+}
+
+function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const [box, width] = useWidth<HTMLDivElement>()
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const [at, setAt] = useState(data.items.length - 1)
+  const anchor = useRef(at)
+  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cellSize) / cellSize))
+  const rows = Math.ceil(data.items.length / perRow)
+  const scroller = useRef<HTMLDivElement>(null)
+  const virtual = useVirtualizer({
+    count: rows,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => cellSize,
+    overscan: 8,
+    initialOffset: 1e9,
+  })
+  const current = data.items[Math.min(at, data.items.length - 1)]!
+
+  const choose = (index: number, range: boolean) => {
+    const [from, to] = range ? [Math.min(anchor.current, index), Math.max(anchor.current, index)] : [index, index]
+    setSelected((old) => {
+      const next = new Set(old)
+      const on = range || !old.has(data.items[index]!.key)
+      for (let i = from; i <= to; i++) {
+        if (on) next.add(data.items[i]!.key)
+        else next.delete(data.items[i]!.key)
+      }
+      return next
+    })
+    anchor.current = index
+    setAt(index)
+  }
+  const move = (e: React.KeyboardEvent) => {
+    const step = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -perRow,
+      ArrowDown: perRow,
+      Home: -at,
+      End: data.items.length - 1 - at,
+    }[e.key]
+    if (step === undefined) return
+    e.preventDefault()
+    const next = Math.min(Math.max(at + step, 0), data.items.length - 1)
+    setAt(next)
+    virtual.scrollToIndex(Math.floor(next / perRow))
+    requestAnimationFrame(() => scroller.current?.querySelector<HTMLButtonElement>(`[data-index="${next}"]`)?.focus())
+  }
+  const keysWith = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
+
+  const start = useMutation({
+    mutationFn: async () => {
+      const keys = data.items.filter((p) => selected.has(p.key)).map((p) => p.key)
+      const headers = { 'Idempotency-Key': newIdempotencyKey() }
+      if (keys.length === 1)
+        return {
+          run: (await materializeAsset({ path: { asset: asset.name }, body: { partition: keys[0] }, headers })).data.id,
+        }
+      return {
+        backfill: (
+          (await startBackfill({ body: { assets: [asset.name], partitions: keys }, headers })).data as { id: string }
+        ).id,
+      }
+    },
+    onSuccess: ({ run, backfill }) => {
+      setSelected(new Set())
+      if (run) {
+        toast.good(t('launch.started', { id: shortId(run) }))
+        void navigate({ to: '/runs/$runId', params: { runId: run } })
+      } else if (backfill) {
+        toast.good(t('assets.backfillStarted', { id: shortId(backfill) }))
+        void navigate({ to: '/backfills/$backfillId', params: { backfillId: backfill } })
+      }
+    },
+    onError: toast.bad,
+  })
+
+  return (
+    <Card
+      title={t('assets.partitionsOf', { set: data.set?.name })}
+      actions={
+        <div className="row wrap">
+          <button
+            type="button"
+            className="btn small"
+            disabled={data.counts.missing === 0}
+            onClick={() => setSelected(keysWith('missing'))}
+          >
+            {t('assets.selectMissing')}
+          </button>
+          <button
+            type="button"
+            className="btn small"
+            disabled={data.counts.failed === 0}
+            onClick={() => setSelected(keysWith('failed'))}
+          >
+            {t('assets.selectFailed')}
+          </button>
+          <button
+            type="button"
+            className="btn small"
+            onClick={() => setSelected(selected.size > 0 ? new Set() : new Set(data.items.map((p) => p.key)))}
+          >
+            {selected.size > 0 ? t('assets.clear') : t('assets.selectAll')}
+          </button>
+          <button
+            type="button"
+            className="btn small primary"
+            disabled={selected.size === 0 || start.isPending}
+            onClick={() => start.mutate()}
+          >
+            <Play size={14} aria-hidden />
+            {selected.size > 0 ? t('assets.materializePartitions', { count: selected.size }) : t('assets.materialize')}
+          </button>
+        </div>
+      }
+      padded
+    >
+      <div className="stack" ref={box}>
+        <p className="row wrap">
+          {(['materialized', 'missing', 'failed', 'running'] as const).map((status) => (
+            <span key={status} className="row" style={{ gap: '0.3rem' }}>
+              <AssetState status={status} /> <span className="num small">{data.counts[status]}</span>
+            </span>
+          ))}
+        </p>
+        <p className="muted small" id="partition-hint">
+          {t('assets.partitionHint')}
+        </p>
+        <div
+          ref={scroller}
+          className="heat"
+          role="group"
+          aria-label={t('assets.partitionsOf', { set: data.set?.name })}
+          aria-describedby="partition-hint"
+        >
+          <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+            {virtual.getVirtualItems().map((row) => (
+              <div key={row.key} style={{ position: 'absolute', top: row.start, left: 0, display: 'flex' }}>
+                {data.items.slice(row.index * perRow, (row.index + 1) * perRow).map((p, i) => {
+                  const index = row.index * perRow + i
+                  return (
+                    <button
+                      key={p.key}
+                      type="button"
+                      className={`cell ${stateTone(p.status)}`}
+                      data-index={index}
+                      data-status={p.status}
+                      tabIndex={index === at ? 0 : -1}
+                      aria-pressed={selected.has(p.key)}
+                      aria-label={t('assets.cell', { key: p.key, status: t(`assets.state_${p.status}`) })}
+                      title={t('assets.cell', { key: p.key, status: t(`assets.state_${p.status}`) })}
+                      onClick={(e) => choose(index, e.shiftKey)}
+                      onFocus={() => setAt(index)}
+                      onKeyDown={move}
+                    />
+                  )
+                })}
+              </div>
+            ))}
+          </div>
+        </div>
+        <p className="row wrap small">
+          <code>{current.key}</code> <AssetState status={current.status} />{' '}
+          {current.run_id && <RunLink id={current.run_id} />}
+          <span className="muted">{t('assets.selectedCount', { count: selected.size })}</span>
+        </p>
+      </div>
+    </Card>
+  )
+}

@@ -1,0 +1,50 @@
+export const dataTexts = {
+  data: {
+    title: 'Data',
+  },
+  feeds: {
+    title: 'Feeds',
+    subscribe: 'Subscribe (RSS)',
+    help: 'Changes of bills for feed readers. Bills, politicians and searches have feeds on their own pages.',
+    of: '{{form}} of {{title}}',
+  },
+  exports: {
+    title: 'Downloads',
+    rows_one: '{{count}} bill, as one file:',
+    rows_other: '{{count}} bills, as one file:',
+    fields: 'Fields',
+    terms: 'Terms',
+  },
+  quality: {
+    title: 'Data quality',
+    checks: 'Checks',
+    none: 'No report yet',
+    coverage: 'Share of bills with each field, by session',
+    summary:
+      '{{bills}} bills. {{differences}} differences between the sources. {{missing}} bills are no longer listed by ' +
+      'the sources. {{linked}} of {{sponsors}} sponsors of House bills are known politicians.',
+    missing: 'No longer listed by the sources',
+    noneLags: 'All bills match LEGISinfo’s latest list.',
+    lags_one: '{{count}} bill is behind LEGISinfo’s latest list, since:',
+    lags_other: '{{count}} bills are behind LEGISinfo’s latest list, since:',
+  },
+  fetch: {
+    title: 'Fetch logs',
+    status: 'Status',
+    source: 'Source',
+    asset: 'Asset',
+    run: 'Run',
+    when: 'Time',
+    records: 'Records',
+    succeeded: '{{count}} stored',
+    failed: '{{count}} failed',
+    duration: 'Duration',
+    errors_one: '{{count}} error',
+    errors_other: '{{count}} errors',
+    params: 'Parameters',
+    empty: 'No fetch matches',
+    emptyText: 'Change the filters.',
+    none: 'No fetches yet',
+    noneText: 'Each fetch from the sources is recorded here.',
+  },
+}

@@ -11,7 +11,7 @@ OWN_KEY = os.environ.get("CONTRACT_KEY_ID", "")
 AUTHORIZATION = "Bearer " + os.environ.get("CONTRACT_KEY", "")
 STREAM_SECONDS = 0.5
 
-addresses = itertools.cycle(f"198.51.100.{n}" for n in range(1, 255))
+addresses = itertools.cycle([f"198.51.100.{n}" for n in range(1, 255)])  # a list: threads share it
 send = requests.Session.send
 
 

@@ -51,8 +51,8 @@ func (f *Freshness) check() error {
 	return err
 }
 
-// State returns the state of an asset by its last materialization. The Freshness must be that of Definitions. lateSince is when it became late, or when it will if
-// it is not materialized before; nil if that is not known.
+// State returns the state of an asset by its last materialization. lateSince is when it became late, or when it will if
+// it is not materialized before; nil if that is not known. The Freshness must be that of Definitions.
 func (f *Freshness) State(last *time.Time, now time.Time) (state string, lateSince *time.Time) {
 	if last == nil {
 		return FreshnessUnknown, nil

@@ -90,39 +90,8 @@ const Remedy = "install Postgres 14 or newer (Debian: apt-get install postgresql
 // neededExtensions are those that the migrations create.
 var neededExtensions = []string{"pg_trgm", "unaccent"}
 
-// Find returns the folder of server binaries that can run dir, and fetches nothing: binaries of the version that made
-// dir if there is data in it, otherwise the newest. It looks where the environment says.
-func Find(dir string) (string, error) {
-	found := Environment().Search(dir)
-	switch {
-	case found.Found != nil:
-		return found.Found.Bin, nil
-	case found.Fetch != nil:
-		return "", errors.New("no Postgres server binaries found on this machine: " + Remedy)
-	default:
-		return "", found.Err
-	}
-}
-
-// All returns every folder of server binaries that the environment allows, those of this machine first, then fetched
-// ones. Some may be unusable for a server of ours, e.g. too old.
-func All() []Installation {
-	s := Environment()
-	var all []Installation
-	for _, bin := range s.folders() {
-		if i, ok := look(bin); ok {
-			all = append(all, i)
-		}
-	}
-	for _, bin := range s.copies() {
-		i, _ := look(bin)
-		i.Fetched = true
-		all = append(all, i)
-	}
-	return all
-}
-
-// Folders returns every folder in which Postgres's programs may be, servers and clients alike, as All orders them.
+// Folders returns every folder in which Postgres's programs may be, servers and clients alike: those of this machine
+// first, then the fetched ones.
 func Folders() []string {
 	s := Environment()
 	return append(s.folders(), s.copies()...)

@@ -41,7 +41,7 @@ func Example() {
 	})
 	defer server.Close()
 	ctx := context.Background()
-	client, err := explorer.New(server.URL, explorer.WithKey("pex_example"))
+	client, err := explorer.New(server.URL, explorer.WithKey("pex_example"), explorer.WithHTTPClient(server.Client()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -62,6 +62,7 @@ func TestBackfill(t *testing.T) {
 		"no such end":       {orchestrator.BackfillRequest{Assets: []string{"a"}, To: "p9"}, `/range/to: "p9"`},
 		"not partitioned":   {orchestrator.BackfillRequest{Assets: []string{"plain"}}, "/assets: none of plain is partitioned"},
 		"bad config":        {orchestrator.BackfillRequest{Assets: []string{"a"}, Config: json.RawMessage(`{"n": 7}`)}, "/n: is 7, but the partition makes it 1"},
+		"text for a number": {orchestrator.BackfillRequest{Assets: []string{"a"}, Config: json.RawMessage(`{"n": "1"}`)}, `/n: is "1", but the partition makes it 1`},
 		"unknown asset":     {orchestrator.BackfillRequest{Assets: []string{"nope"}}, `asset "nope" does not exist`},
 	} {
 		if _, err := e.PlanBackfill(ctx, c.req); err == nil || !strings.Contains(err.Error(), c.want) {

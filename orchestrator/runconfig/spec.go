@@ -200,7 +200,7 @@ func Resolve(assets Assets, raw json.RawMessage) (map[string]json.RawMessage, er
 				if given, has := g.values[key]; has && !SameJSON(given, value) {
 					faults = append(faults, FieldError{
 						Pointer: g.pointer + Pointer(key),
-						Detail:  fmt.Sprintf("is %v, but the partition makes it %v", given, value),
+						Detail:  fmt.Sprintf("is %s, but the partition makes it %s", shown(given), shown(value)),
 					})
 				}
 				merged[key] = value
@@ -307,6 +307,15 @@ func SameJSON(a, b any) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// shown returns a value as JSON, clipped, so that "45" and 45 differ in an error.
+func shown(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%T", v)
+	}
+	return clipped(string(raw))
 }
 
 // Decode decodes JSON and keeps numbers as they are written.

@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 
 import { uiBase } from '../lib/base'
+import { formatQuery, parseQuery, upgradeQuery } from '../lib/query'
 import { Assets } from '../pages/assets'
 import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
@@ -9,10 +10,15 @@ import { fetchStatuses, levels, periods, runStatuses } from './search'
 import { Shell, SignInRedirect } from './shell'
 import { Crashed, NotFound } from './error-pages'
 
-const text = (value: unknown): string | undefined =>
-  value === undefined || value === null || value === '' ? undefined : String(value)
+/** The text of a search parameter. Of a repeated one, it is the first. */
+const text = (value: unknown): string | undefined => {
+  const first: unknown = Array.isArray(value) ? value[0] : value
+  return typeof first === 'string' || typeof first === 'number' || typeof first === 'boolean'
+    ? String(first) || undefined
+    : undefined
+}
 const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
-  allowed.find((a) => a === value)
+  allowed.find((a) => a === text(value))
 
 /** Makes all search parameters optional, in links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
@@ -71,7 +77,7 @@ const run = createRoute({
   validateSearch: (s: Record<string, unknown>) =>
     optional({
       tab: oneOf(s.tab, ['log', 'materializations', 'config']),
-      event: /^\d+$/.test(String(s.event)) ? Number(s.event) : undefined,
+      event: /^\d{1,15}$/.test(text(s.event) ?? '') ? Number(text(s.event)) : undefined,
       level: oneOf(s.level, levels),
       step: text(s.step),
       q: text(s.q),
@@ -124,7 +130,7 @@ const bills = createRoute({
       q: text(s.q),
       session: text(s.session),
       status: text(s.status),
-      law: oneOf(text(s.law), ['true', 'false']),
+      law: oneOf(s.law, ['true', 'false']),
     }),
   component: lazyRouteComponent(() => import('../pages/bills'), 'Bills'),
 })
@@ -146,7 +152,7 @@ const search = createRoute({
       type: text(s.type),
       chamber: oneOf(s.chamber, ['house', 'senate']),
       year: text(s.year),
-      page: /^[1-9]\d?$/.test(String(s.page)) ? String(s.page) : undefined,
+      page: /^[1-9]\d?$/.test(text(s.page) ?? '') ? text(s.page) : undefined,
     }),
   component: lazyRouteComponent(() => import('../pages/search'), 'Search'),
 })
@@ -155,7 +161,7 @@ const politicians = createRoute({
   getParentRoute: () => root,
   path: '/politicians',
   validateSearch: (s: Record<string, unknown>) =>
-    optional({ q: text(s.q), current: oneOf(text(s.current), ['true', 'false']) }),
+    optional({ q: text(s.q), current: oneOf(s.current, ['true', 'false']) }),
   component: lazyRouteComponent(() => import('../pages/politicians'), 'Politicians'),
 })
 
@@ -200,7 +206,12 @@ const signIn = createRoute({
   component: SignInRedirect,
 })
 
+const query = upgradeQuery(location.search)
+if (query !== location.search) history.replaceState(history.state, '', location.pathname + query + location.hash)
+
 export const router = createRouter({
+  parseSearch: parseQuery,
+  stringifySearch: formatQuery,
   routeTree: root.addChildren([
     overview,
     assets,

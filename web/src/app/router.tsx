@@ -238,6 +238,7 @@ export const router = createRouter({
     signIn,
   ]),
   basepath: uiBase.pathname,
+  defaultErrorComponent: Crashed,
   defaultPreload: 'intent',
   scrollRestoration: true,
 })

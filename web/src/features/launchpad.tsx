@@ -27,6 +27,7 @@ import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Command } from '../ui/basics'
+import { Guard } from '../ui/guard'
 import { fieldErrors, Problem } from '../ui/problem'
 
 type Mode = 'form' | Format
@@ -37,7 +38,15 @@ const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:o
  * Starts a run of an asset, of several assets or of a job. The config is entered in a form generated from its JSON
  * Schema, or as JSON or YAML.
  */
-export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
+export default function Launchpad(props: { assets: Asset[]; job?: string; initial?: Config }) {
+  return (
+    <Guard>
+      <LaunchForm {...props} />
+    </Guard>
+  )
+}
+
+function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const id = useId()

@@ -18,6 +18,7 @@ import { useTranslation } from 'react-i18next'
 
 import { dateTime, duration, relative, utc } from '../lib/format'
 import { useNow } from '../lib/now'
+import { Guard } from './guard'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'idle'
 
@@ -194,7 +195,7 @@ export function Card({
           {actions}
         </header>
       )}
-      {padded ? <div className="body">{children}</div> : children}
+      <Guard>{padded ? <div className="body">{children}</div> : children}</Guard>
     </section>
   )
 }

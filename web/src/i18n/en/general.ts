@@ -32,6 +32,7 @@ export const generalTexts = {
     notFoundText: 'No page of this application has this address.',
     home: 'Go to the overview',
     crashed: 'An error occurred on this page',
+    crashedPart: 'An error occurred in this part of the page',
     noAnswer: 'The server is not responding. The data shown may be out of date.',
     never: 'never',
     tryCommand: 'From a terminal:',

@@ -34,6 +34,7 @@ export const generalTexts: Pick<Texts, 'app' | 'nav' | 'status' | 'overview'> = 
     notFoundText: 'Aucune page de l’application ne correspond à cette adresse.',
     home: 'Aller à l’aperçu',
     crashed: 'Une erreur s’est produite sur cette page',
+    crashedPart: 'Une erreur s’est produite dans cette partie de la page',
     noAnswer: 'Le serveur ne répond pas. Les données affichées ne sont peut-être pas à jour.',
     never: 'jamais',
     tryCommand: 'Dans un terminal :',

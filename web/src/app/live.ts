@@ -2,6 +2,7 @@ import { followEvents, followStatus, type Event, type SystemStatus } from '@parl
 import type { QueryKey } from '@tanstack/react-query'
 import { useEffect, useSyncExternalStore } from 'react'
 
+import { createStore } from '../lib/store'
 import { queryClient } from './client'
 
 /*
@@ -11,23 +12,6 @@ import { queryClient } from './client'
  */
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'paused'
-
-function createStore<T>(initial: T) {
-  let value = initial
-  const listeners = new Set<() => void>()
-  return {
-    get: () => value,
-    set(next: T) {
-      if (Object.is(next, value)) return
-      value = next
-      for (const listener of listeners) listener()
-    },
-    subscribe(listener: () => void) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-  }
-}
 
 const connection = createStore<Connection>('connecting')
 

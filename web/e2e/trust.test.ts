@@ -1,0 +1,118 @@
+import { expect, test } from './explorer'
+
+test('a search in quotes keeps its quotes, and old links are still read', async ({ page, explorer }) => {
+  await page.goto(`${explorer.url}/ui/search?q="online streaming"`)
+  await expect(page.getByRole('searchbox').first()).toHaveValue('"online streaming"')
+  await page.goto(`${explorer.url}/ui/bills?q=1e3`)
+  const text = page.getByRole('searchbox').first()
+  await expect(text).toHaveValue('1e3')
+  await text.fill('"climate"')
+  await expect(page).toHaveURL(`${explorer.url}/ui/bills?q=%22climate%22`)
+  await page.reload()
+  await expect(text).toHaveValue('"climate"')
+  await page.goto(`${explorer.url}/ui/bills?q=%22%5C%22climate%5C%22%22`) // an old link
+  await expect(text).toHaveValue('"climate"')
+  await expect(page).toHaveURL(`${explorer.url}/ui/bills?q=%22climate%22`)
+})
+
+test('a number that was emptied is not set', async ({ page, explorer }) => {
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
+  await page.goto(`${explorer.url}/ui/assets/fetch_latest_bills?tab=launch`)
+  const limit = page.getByLabel('limit', { exact: true })
+  await limit.click()
+  await limit.press('Control+A')
+  await limit.press('Backspace')
+  await expect(limit).toHaveValue('')
+  await expect(page.getByRole('navigation', { name: 'Main navigation' })).toBeVisible()
+  await page.getByRole('button', { name: 'Materialize', exact: true }).click()
+  await expect(page).toHaveURL(/\/ui\/runs\/[0-9a-f-]{36}$/)
+  expect(errors).toEqual([])
+})
+
+test('a part of a page that fails leaves the rest and the navigation', async ({ page, explorer }) => {
+  await page.route('**/schedules', (route) => route.fulfill({ json: { items: [{ name: 'x', running: true }] } }))
+  await page.goto(`${explorer.url}/ui/automation`)
+  const schedules = page.getByRole('region', { name: 'Schedules' })
+  await expect(schedules.getByRole('alert')).toContainText('An error occurred in this part of the page')
+  await expect(page.getByRole('row', { name: /new_bills_sensor/ })).toBeVisible()
+  await page.unroute('**/schedules')
+  await page.getByRole('link', { name: 'Runs', exact: true }).click()
+  await expect(page.getByRole('heading', { name: 'Runs', level: 1 })).toBeVisible()
+})
+
+test('a refused switch goes back', async ({ page, explorer }) => {
+  for (const [path, name] of [
+    ['schedules/fetch_bills_daily', 'Schedule fetch_bills_daily'],
+    ['sensors/new_bills_sensor', 'Sensor new_bills_sensor'],
+  ] as const) {
+    await page.route(`**/${path}/start`, (route) =>
+      route.fulfill({
+        status: 403,
+        contentType: 'application/problem+json',
+        json: { type: 'about:blank', title: 'Forbidden', status: 403, detail: 'this needs the scope operate' },
+      }),
+    )
+    await page.goto(`${explorer.url}/ui/automation`)
+    const row = page.getByRole('row', { name: new RegExp(name.split(' ')[1]!) })
+    await row.getByRole('switch', { name }).click()
+    await expect(page.getByText('this needs the scope operate').first()).toBeVisible()
+    await expect(row.getByRole('switch', { name })).not.toBeChecked()
+    if (path.startsWith('schedules')) await expect(row.getByText('stopped')).toBeVisible()
+    await page.goto(`${explorer.url}/ui/automation/${path}`)
+    await page.getByRole('switch', { name }).click()
+    await expect(page.getByText('this needs the scope operate').first()).toBeVisible()
+    await expect(page.getByRole('switch', { name })).not.toBeChecked()
+  }
+})
+
+test('a switch that got no answer is unknown until the server answers', async ({ page, context, explorer }) => {
+  await explorer.api('/schedules/fetch_bills_daily/start', {})
+  try {
+    await page.goto(`${explorer.url}/ui/automation`)
+    const row = page.getByRole('row', { name: /fetch_bills_daily/ })
+    const turn = row.getByRole('switch', { name: 'Schedule fetch_bills_daily' })
+    await expect(turn).toBeChecked()
+    await context.setOffline(true)
+    await turn.click()
+    const doubt = row.getByRole('button', { name: /^Schedule fetch_bills_daily: unknown/ })
+    await expect(doubt).toBeVisible()
+    await expect(row.getByRole('cell', { name: 'unknown' }).last()).toBeVisible() // the next tick
+    await expect(turn).toHaveCount(0)
+    await context.setOffline(false)
+    await doubt.click({ timeout: 1000 }).catch(() => undefined) // the stream may have been quicker
+    await expect(turn).toBeChecked() // what the server says
+  } finally {
+    await context.setOffline(false)
+    await explorer.api('/schedules/fetch_bills_daily/stop', {})
+  }
+})
+
+test('the bar of a canceled backfill says what each part is', async ({ page, explorer }) => {
+  const { id } = await explorer.api<{ id: string }>('/backfills', {
+    assets: ['bills_introduced_by_day'],
+    range: { from: '2026-04-01', to: '2026-04-01' },
+  })
+  await page.route(`**/backfills/${id}`, async (route) => {
+    if (route.request().resourceType() === 'document') return route.continue()
+    const response = await route.fetch()
+    const counts = { pending: 0, running: 0, success: 1, failure: 0, canceled: 4, not_started: 3 }
+    await route.fulfill({ response, json: { ...(await response.json()), status: 'canceled', total: 5, counts } })
+  })
+  await page.goto(`${explorer.url}/ui/backfills/${id}`)
+  const bar = page.getByRole('progressbar', { name: 'Progress of the backfill' })
+  await expect(bar).toHaveAttribute('aria-valuenow', '1')
+  await expect(page.getByText('1 of 5 done')).toBeVisible()
+  await expect(page.getByText('1 succeeded · 1 canceled · 3 not started', { exact: true })).toBeVisible()
+  const widths = await bar.locator('> *').evaluateAll((all) =>
+    all.map((e) => [
+      e.getAttribute('data-part'),
+      Math.round((100 * e.getBoundingClientRect().width) / e.parentElement!.getBoundingClientRect().width),
+    ]),
+  )
+  expect(widths).toEqual([
+    ['success', 20],
+    ['canceled', 20],
+    ['notStarted', 60],
+  ])
+})

@@ -116,3 +116,49 @@ test('the bar of a canceled backfill says what each part is', async ({ page, exp
     ['notStarted', 60],
   ])
 })
+
+test('six tabs share one stream, and those in the background have none', async ({ context, explorer }) => {
+  const run = await explorer.materialize('fetch_latest_bills', { limit: 3 })
+  const pages = []
+  for (let i = 0; i < 6; i++) {
+    const page = await context.newPage()
+    await page.goto(`${explorer.url}/ui/runs`)
+    await expect(page.getByRole('link', { name: run.slice(-8) })).toBeVisible()
+    pages.push(page)
+  }
+  // Every tab shows its data and is live, though a browser allows six connections to a server.
+  for (const page of pages)
+    await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+  const next = await explorer.materialize('monitor_fetch_operations')
+  for (const page of pages) await expect(page.getByRole('link', { name: next.slice(-8) })).toBeVisible()
+
+  // In the first tab, the page says that it is hidden.
+  const first = pages[0]!
+  await first.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' })
+    document.dispatchEvent(new Event('visibilitychange'))
+  })
+  await expect(first.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'paused')
+})
+
+test('without shared workers, one tab leads', async ({ context, explorer }) => {
+  await context.addInitScript(() => Reflect.deleteProperty(globalThis, 'SharedWorker'))
+  const streams = new Set<string>()
+  context.on('request', (request) => {
+    if (/\/events\?/.test(request.url())) streams.add(request.frame().page().url() + streams.size)
+  })
+  const pages = []
+  for (let i = 0; i < 3; i++) {
+    const page = await context.newPage()
+    await page.goto(`${explorer.url}/ui/runs`)
+    await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+    pages.push(page)
+  }
+  expect(streams.size).toBe(1)
+  const run = await explorer.materialize('monitor_fetch_operations')
+  for (const page of pages) await expect(page.getByRole('link', { name: run.slice(-8) })).toBeVisible()
+  await pages[0]!.close()
+  await expect(pages[1]!.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+  const next = await explorer.materialize('monitor_fetch_operations')
+  for (const page of pages.slice(1)) await expect(page.getByRole('link', { name: next.slice(-8) })).toBeVisible()
+})

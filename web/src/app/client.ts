@@ -2,8 +2,10 @@ import { configureExplorer, type ProblemError } from '@parliament-explorer/sdk'
 import { QueryClient } from '@tanstack/react-query'
 
 import { apiBase } from '../lib/base'
+import { failOnSilence } from '../lib/silence'
 
-configureExplorer({ baseUrl: apiBase.href })
+// eslint-disable-next-line no-restricted-globals -- the SDK sends its requests with it
+configureExplorer({ baseUrl: apiBase.href, fetch: failOnSilence((...request) => fetch(...request)) })
 
 /** The cache of server data. Events keep it up to date, not polling; see live.ts. */
 export const queryClient = new QueryClient({

@@ -25,6 +25,7 @@ import {
 } from '../lib/config'
 import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
+import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Command } from '../ui/basics'
 import { Guard } from '../ui/guard'
@@ -62,6 +63,7 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
   const [partition, setPartition] = useState('')
   const partitioned = assets.find((a) => a.partitions)
   const key = useRef(newIdempotencyKey())
+  const refusal = useRefusal()
 
   const parsed: ParsedConfig = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
   const wrongTag = invalidTag(tags)
@@ -136,7 +138,7 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
         noValidate
         onSubmit={(e) => {
           e.preventDefault()
-          if (parsed.config && !wrongTag && !start.isPending) start.mutate()
+          if (refusal === undefined && parsed.config && !wrongTag && !start.isPending) start.mutate()
         }}
       >
         {mode === 'form' ? (
@@ -183,14 +185,14 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
         </div>
         {start.error && <Problem error={start.error} title={t('launch.refused')} />}
         <div className="row wrap">
-          <button
+          <Act
             type="submit"
             className="btn primary"
             disabled={!parsed.config || wrongTag !== undefined || start.isPending}
           >
             <Play size={16} aria-hidden />
             {start.isPending ? t('launch.starting') : job ? t('launch.startJob') : t('launch.start')}
-          </button>
+          </Act>
           <button
             type="button"
             className="btn"

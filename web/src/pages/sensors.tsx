@@ -8,6 +8,7 @@ import { queryClient } from '../app/client'
 import { sensorsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { duration } from '../lib/format'
+import { Act } from '../ui/act'
 import { Card, Empty, Time } from '../ui/basics'
 import { RunLink } from '../ui/links'
 import { LiveSwitch } from '../ui/live-switch'
@@ -116,8 +117,8 @@ export function Evaluate({ sensor }: { sensor: string }) {
     onError: toast.bad,
   })
   return (
-    <button
-      type="button"
+    <Act
+     
       className="btn small"
       aria-label={`${t('automation.evaluate')}: ${sensor}`}
       disabled={evaluate.isPending}
@@ -125,6 +126,6 @@ export function Evaluate({ sensor }: { sensor: string }) {
     >
       <Zap size={14} aria-hidden />
       {t('automation.evaluate')}
-    </button>
+    </Act>
   )
 }

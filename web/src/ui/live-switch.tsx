@@ -1,12 +1,13 @@
 import { useMutation } from '@tanstack/react-query'
 import { CircleHelp } from 'lucide-react'
 import { Switch } from 'radix-ui'
-import { useSyncExternalStore } from 'react'
+import { useId, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { isRefusal, queryClient } from '../app/client'
 import { toast } from '../app/toasts'
 import { createStore } from '../lib/store'
+import { useRefusal } from './act'
 
 type Kind = 'schedules' | 'sensors'
 
@@ -22,7 +23,9 @@ const unknown = createStore<ReadonlySet<string>>(new Set())
 queryClient.getQueryCache().subscribe((event) => {
   if (event.type !== 'updated' || event.action.type !== 'success' || event.action.manual) return
   const [kind, name] = event.query.queryKey
-  const rest = [...unknown.get()].filter((key) => !(name ? key === `${String(kind)}/${String(name)}` : key.startsWith(`${String(kind)}/`)))
+  const prefix = `${String(kind)}/`
+  const known = (key: string) => (name ? key === prefix + String(name) : key.startsWith(prefix))
+  const rest = [...unknown.get()].filter((key) => !known(key))
   if (rest.length < unknown.get().size) unknown.set(new Set(rest))
 })
 
@@ -38,8 +41,8 @@ function put<T extends Switchable>(kind: Kind, name: string, change: (old: T) =>
 }
 
 /**
- * Starts and stops a schedule or a sensor. The switch moves at once. If the server refuses, everything goes back to what
- * it was. If the server does not answer, the state is shown as unknown until the server can be asked.
+ * Starts and stops a schedule or a sensor. The switch moves at once. If the server refuses, everything goes back to
+ * what it was. If the server does not answer, the state is shown as unknown until the server can be asked.
  */
 export function LiveSwitch<T extends Switchable>({
   kind,
@@ -55,6 +58,8 @@ export function LiveSwitch<T extends Switchable>({
   const { t } = useTranslation()
   const { name } = of
   const lost = useUnknown(kind, name)
+  const refusal = useRefusal()
+  const reason = useId()
   const change = useMutation({
     mutationFn: (on: boolean) => turn(name, on),
     onMutate: async (on) => {
@@ -92,14 +97,24 @@ export function LiveSwitch<T extends Switchable>({
     )
   }
   return (
-    <Switch.Root
-      className="switch"
-      aria-label={label}
-      checked={of.running}
-      disabled={change.isPending}
-      onCheckedChange={(on) => change.mutate(on)}
-    >
-      <Switch.Thumb />
-    </Switch.Root>
+    <>
+      <Switch.Root
+        className="switch"
+        aria-label={label}
+        checked={of.running}
+        disabled={change.isPending}
+        aria-disabled={refusal !== undefined || undefined}
+        aria-describedby={refusal && reason}
+        title={refusal}
+        onCheckedChange={(on) => refusal === undefined && change.mutate(on)}
+      >
+        <Switch.Thumb />
+      </Switch.Root>
+      {refusal !== undefined && (
+        <span id={reason} hidden>
+          {refusal}
+        </span>
+      )}
+    </>
   )
 }

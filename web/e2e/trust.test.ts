@@ -31,12 +31,11 @@ test('a number that was emptied is not set', async ({ page, explorer }) => {
 })
 
 test('a part of a page that fails leaves the rest and the navigation', async ({ page, explorer }) => {
-  await page.route('**/schedules', (route) => route.fulfill({ json: { items: [{ name: 'x', running: true }] } }))
+  await page.route(/\/schedules$/, (route) => route.fulfill({ json: { items: [{ name: 'x', running: true }] } }))
   await page.goto(`${explorer.url}/ui/automation`)
   const schedules = page.getByRole('region', { name: 'Schedules' })
   await expect(schedules.getByRole('alert')).toContainText('An error occurred in this part of the page')
-  await expect(page.getByRole('row', { name: /new_bills_sensor/ })).toBeVisible()
-  await page.unroute('**/schedules')
+  await expect(page.getByRole('switch', { name: 'Sensor new_bills_sensor' })).toBeVisible()
   await page.getByRole('link', { name: 'Runs', exact: true }).click()
   await expect(page.getByRole('heading', { name: 'Runs', level: 1 })).toBeVisible()
 })
@@ -162,3 +161,122 @@ test('without shared workers, one tab leads', async ({ context, explorer }) => {
   const next = await explorer.materialize('monitor_fetch_operations')
   for (const page of pages.slice(1)) await expect(page.getByRole('link', { name: next.slice(-8) })).toBeVisible()
 })
+
+test('a page that cannot be loaded says so, and is loaded once the server answers', async ({ page, explorer }) => {
+  let down = true
+  await page.route(/\/static\/system-[^/]*\.js$/, (route) => (down ? route.abort() : route.continue()))
+  await page.goto(`${explorer.url}/ui/`)
+  await page.locator('.side').getByRole('link', { name: 'System' }).click()
+  await expect(page.getByRole('alert')).toContainText('This page could not be loaded')
+  await expect(page.getByRole('navigation', { name: 'Main navigation' })).toBeVisible()
+  down = false
+  await expect(page.getByRole('heading', { name: 'System', level: 1 })).toBeVisible()
+})
+
+test('pages are loaded ahead, so a server that restarts stops nobody', async ({ page, explorer }) => {
+  const ahead = page.waitForResponse(/\/static\/access-[^/]*\.js$/) // the last one
+  await page.goto(`${explorer.url}/ui/`)
+  await (await ahead).finished()
+  await page.route(/\/static\//, (route) => route.abort())
+  await page.locator('.side').getByRole('link', { name: 'System' }).click()
+  await expect(page.getByRole('heading', { name: 'System', level: 1 })).toBeVisible()
+})
+
+test('the language is in the address, and stays there', async ({ page, context, explorer }) => {
+  await page.goto(`${explorer.url}/ui/?lang=fr`)
+  await expect(page.getByRole('heading', { name: 'Aperçu', level: 1 })).toBeVisible()
+  await page.locator('.side').getByRole('link', { name: 'Exécutions', exact: true }).click()
+  await expect(page).toHaveURL(`${explorer.url}/ui/runs?lang=fr`)
+  await page.getByLabel('État').selectOption('failure')
+  await expect(page).toHaveURL(`${explorer.url}/ui/runs?status=failure&lang=fr`)
+  await page.goto(`${explorer.url}/ui/runs`) // the same tab
+  await expect(page.locator('html')).toHaveAttribute('lang', 'fr')
+
+  const other = await context.newPage()
+  await other.goto(`${explorer.url}/ui/runs`)
+  await other.getByRole('button', { name: 'Passer au français' }).click()
+  await expect(other).toHaveURL(`${explorer.url}/ui/runs?lang=fr`)
+  await expect(other.getByRole('heading', { name: 'Exécutions', level: 1 })).toBeVisible()
+})
+
+test('French dates stay in their card, and a time zone breaks after its slash', async ({ page, explorer }) => {
+  await explorer.api('/schedules/fetch_bills_daily/start', {})
+  try {
+    await page.goto(`${explorer.url}/ui/automation/schedules/fetch_bills_daily?lang=fr`)
+    await expect(page.locator('.card .date').first()).toBeVisible()
+    const over = await page.locator('.card').evaluateAll((cards) =>
+      cards.flatMap((card) =>
+        [...card.querySelectorAll('.date, .zone')]
+          .filter((e) => e.getBoundingClientRect().right > card.getBoundingClientRect().right)
+          .map((e) => e.textContent),
+      ),
+    )
+    expect(over).toEqual([])
+    const lines = await page.locator('.zone > span').evaluateAll((all) => all.map((e) => e.getClientRects().length))
+    expect(lines.every((n) => n === 1)).toBe(true)
+  } finally {
+    await explorer.api('/schedules/fetch_bills_daily/stop', {})
+  }
+})
+
+test('the log is one Tab stop, and arrow keys go from line to line', async ({ page, explorer }) => {
+  const run = await explorer.materialize('fetch_latest_bills', { limit: 7 })
+  await page.goto(`${explorer.url}/ui/runs/${run}`)
+  const log = page.locator('.log')
+  await expect(log).toHaveAttribute('data-complete', 'true')
+  await log.focus()
+  await page.keyboard.press('Tab')
+  expect(await log.evaluate((e) => e.contains(document.activeElement))).toBe(false)
+  await page.keyboard.press('Shift+Tab')
+  await expect(log).toBeFocused()
+  await page.keyboard.press('Home')
+  const first = log.locator('[data-index="0"]')
+  await expect(first.locator('.message')).toBeFocused()
+  await page.keyboard.press('ArrowRight')
+  await expect(first.locator('.act')).toBeFocused()
+  await page.keyboard.press('ArrowLeft')
+  await page.keyboard.press('ArrowDown')
+  await expect(log.locator('[data-index="1"] .message')).toBeFocused()
+  await page.keyboard.press('Enter')
+  await expect(log.locator('[data-index="1"] .message')).toHaveAttribute('aria-expanded', 'true')
+  await page.keyboard.press('End')
+  await expect(log.getByRole('button', { name: 'run succeeded' })).toBeFocused()
+})
+
+test('in forced colours a switch shows its state', async ({ page, explorer }) => {
+  await page.emulateMedia({ forcedColors: 'active' })
+  await explorer.api('/schedules/fetch_bills_daily/start', {})
+  try {
+    await page.goto(`${explorer.url}/ui/automation`)
+    const looks = (name: string) =>
+      page.getByRole('switch', { name }).evaluate((e) => getComputedStyle(e).backgroundColor)
+    await expect(page.getByRole('switch', { name: 'Schedule fetch_bills_daily' })).toBeChecked()
+    expect(await looks('Schedule fetch_bills_daily')).not.toBe(await looks('Schedule fetch_bills_hourly'))
+  } finally {
+    await explorer.api('/schedules/fetch_bills_daily/stop', {})
+  }
+})
+
+for (const width of [1440, 390]) {
+  test(`pages do not shift while they load, ${width} wide`, async ({ page, explorer }) => {
+    test.setTimeout(180_000)
+    await explorer.materialize('fetch_latest_bills', { limit: 9 })
+    await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
+    await page.setViewportSize({ width, height: 900 })
+    await page.addInitScript(() => {
+      const shifts = globalThis as unknown as { cls: number }
+      shifts.cls = 0
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[])
+          if (!entry.hadRecentInput) shifts.cls += entry.value
+      }).observe({ type: 'layout-shift', buffered: true })
+    })
+    for (const path of ['', 'automation', 'alerts', 'system', 'backfills', 'runs', 'assets', 'bills', 'data']) {
+      await page.goto(`${explorer.url}/ui/${path}`)
+      await expect(page.locator('h1')).toBeVisible()
+      await expect(page.locator('.skeleton')).toHaveCount(0)
+      const cls = await page.evaluate(() => (globalThis as unknown as { cls: number }).cls)
+      expect.soft(cls, `CLS of /ui/${path}`).toBeLessThanOrEqual(0.05)
+    }
+  })
+}

@@ -201,7 +201,7 @@ function applyStatus(next: SystemStatus): void {
 }
 
 /** Keeps the page's data up to date. Returns a function that stops it. */
-export function startLive(): () => void {
+function startLive(): () => void {
   hub = connectHub(onNews)
   const changed = () => {
     if (document.visibilityState !== 'visible') connection.set('paused')
@@ -221,6 +221,11 @@ export function startLive(): () => void {
     left()
     hub = undefined
   }
+}
+
+/** Keeps the page's data up to date while the user may read it. */
+export function useLive(allowed: boolean): void {
+  useEffect(() => (allowed ? startLive() : undefined), [allowed])
 }
 
 function watchStatus(): () => void {

@@ -8,9 +8,10 @@ import { useSystemStatus } from '../app/live'
 import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
-import { AssetLinks, RunLink } from '../ui/links'
+import { AssetLinks, RunLink, TimeZone } from '../ui/links'
 import { LiveSwitch, useUnknown } from '../ui/live-switch'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
@@ -77,7 +78,9 @@ function Schedules() {
                       </td>
                       <td data-label={t('automation.cron')}>
                         <code className="nowrap">{schedule.cron}</code>
-                        <p className="muted small">{schedule.time_zone}</p>
+                        <p className="muted small">
+                          <TimeZone name={schedule.time_zone} />
+                        </p>
                       </td>
                       <td data-label={t('automation.next')}>
                         <NextTick schedule={schedule} />
@@ -202,8 +205,8 @@ export function RunNow({ schedule }: { schedule: string }) {
     onError: toast.bad,
   })
   return (
-    <button
-      type="button"
+    <Act
+     
       className="btn small"
       aria-label={`${t('automation.runNow')}: ${schedule}`}
       disabled={run.isPending}
@@ -211,6 +214,6 @@ export function RunNow({ schedule }: { schedule: string }) {
     >
       <Play size={14} aria-hidden />
       {t('automation.runNow')}
-    </button>
+    </Act>
   )
 }

@@ -6,7 +6,7 @@ import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
-import { Name, RunLink } from '../ui/links'
+import { Name, RunLink, TimeZone } from '../ui/links'
 import { useUnknown } from '../ui/live-switch'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
@@ -48,7 +48,9 @@ export function SchedulePage() {
                     <code>{s.cron}</code>
                   </dd>
                   <dt>{t('automation.timeZone')}</dt>
-                  <dd>{s.time_zone}</dd>
+                  <dd>
+                    <TimeZone name={s.time_zone} />
+                  </dd>
                   <dt>{t('automation.catchUp')}</dt>
                   <dd>{s.catch_up ? t('app.yes') : t('app.no')}</dd>
                   <dt>{t('automation.changed')}</dt>

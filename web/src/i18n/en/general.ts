@@ -31,6 +31,8 @@ export const generalTexts = {
     notFound: 'Page not found',
     notFoundText: 'No page of this application has this address.',
     home: 'Go to the overview',
+    notLoaded: 'This page could not be loaded',
+    notLoadedText: 'The server did not respond. The page is loaded as soon as it does.',
     crashed: 'An error occurred on this page',
     crashedPart: 'An error occurred in this part of the page',
     noAnswer: 'The server is not responding. The data shown may be out of date.',

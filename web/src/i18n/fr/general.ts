@@ -33,6 +33,8 @@ export const generalTexts: Pick<Texts, 'app' | 'nav' | 'status' | 'overview'> = 
     notFound: 'Page introuvable',
     notFoundText: 'Aucune page de l’application ne correspond à cette adresse.',
     home: 'Aller à l’aperçu',
+    notLoaded: 'Cette page n’a pas pu être chargée',
+    notLoadedText: 'Le serveur n’a pas répondu. La page sera chargée dès qu’il répondra.',
     crashed: 'Une erreur s’est produite sur cette page',
     crashedPart: 'Une erreur s’est produite dans cette partie de la page',
     noAnswer: 'Le serveur ne répond pas. Les données affichées ne sont peut-être pas à jour.',

@@ -30,6 +30,7 @@ export default defineConfig(({ command }) => ({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
   },
+  worker: { format: 'es' },
   server: { proxy: { '^/(?!ui/)': { target: server, changeOrigin: true } } },
   test: { environment: 'node', include: ['src/**/*.test.ts'] },
 }))

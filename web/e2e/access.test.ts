@@ -13,9 +13,12 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     const admin = explorer.cli('keys', 'create', 'root', '--scope', 'admin').trim()
     const reader = explorer.cli('keys', 'create', 'reader', '--scope', 'read').trim()
 
+    const refused: string[] = []
+    page.on('response', (r) => r.status() === 401 && refused.push(r.url()))
     await page.goto(`${explorer.url}/ui/fetch-logs`)
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
     await expect(page.getByRole('navigation', { name: 'Main navigation' })).toHaveCount(0)
+    expect(refused).toEqual([]) // a page asks for nothing before the sign-in
     const { violations } = await new AxeBuilder({ page }).analyze()
     expect(violations.map((v) => v.id)).toEqual([])
     await page.getByLabel('API key', { exact: true }).fill('pex_wrong')
@@ -29,11 +32,18 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await expect(page.locator('.side').getByRole('link', { name: 'Access' })).toHaveCount(0)
     expect(await page.evaluate(() => document.cookie)).toBe('') // scripts cannot read the cookie
 
-    // The reader sees live data. Commands are refused with a message.
+    // The reader sees live data. What the key may not do is disabled, with the reason.
     await page.goto(`${explorer.url}/ui/automation`)
     await expect(page.locator('[data-connection=open]').first()).toBeAttached()
-    await page.getByRole('switch', { name: /fetch_bills_daily/ }).click()
-    await expect(page.getByText('this needs the scope operate; key reader has read').first()).toBeVisible()
+    const daily = page.getByRole('switch', { name: /fetch_bills_daily/ })
+    await expect(daily).toBeDisabled()
+    await expect(daily).toHaveAccessibleDescription('This needs the scope “operate”. You have “read”.')
+    await daily.click({ force: true })
+    await expect(daily).not.toBeChecked()
+    await expect(page.getByRole('button', { name: 'Run now: fetch_bills_daily' })).toBeDisabled()
+    await page.goto(`${explorer.url}/ui/access`)
+    await expect(page.getByText('This needs the scope “admin”. You have “read”.')).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Create a key' })).toHaveCount(0)
     await page.getByRole('button', { name: 'Sign out' }).first().click()
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
 

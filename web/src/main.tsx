@@ -6,12 +6,11 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 
 import { queryClient } from './app/client'
-import { startLive } from './app/live'
 import { router } from './app/router'
 import { Toasts } from './app/toasts'
 import { startI18n } from './i18n'
+import { loadAhead } from './ui/load-part'
 
-startLive()
 void startI18n().then(() => {
   createRoot(document.getElementById('root')!).render(
     <StrictMode>
@@ -21,4 +20,6 @@ void startI18n().then(() => {
       </QueryClientProvider>
     </StrictMode>,
   )
+  if (document.readyState === 'complete') loadAhead()
+  else window.addEventListener('load', loadAhead, { once: true })
 })

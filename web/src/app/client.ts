@@ -2,13 +2,19 @@ import { configureExplorer, type ProblemError } from '@parliament-explorer/sdk'
 import { QueryClient } from '@tanstack/react-query'
 
 import { apiBase } from '../lib/base'
+import { failOnSilence } from '../lib/silence'
 
-configureExplorer({ baseUrl: apiBase.href })
+// eslint-disable-next-line no-restricted-globals -- the SDK sends its requests with it
+configureExplorer({ baseUrl: apiBase.href, fetch: failOnSilence((...request) => fetch(...request)) })
 
 /** The cache of server data. Events keep it up to date, not polling; see live.ts. */
 export const queryClient = new QueryClient({
+  // Requests are sent even if the browser is offline: the server may be on this machine. Otherwise they would wait, and
+  // the page would show neither the data nor an error.
   defaultOptions: {
+    mutations: { networkMode: 'always' },
     queries: {
+      networkMode: 'always',
       staleTime: 10_000,
       gcTime: 5 * 60_000,
       retry: (failures, error) => failures < 2 && !isRefusal(error),

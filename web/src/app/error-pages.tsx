@@ -26,7 +26,7 @@ export function NotFound() {
 export function Crashed({ error, reset }: { error: unknown; reset: () => void }) {
   const { t } = useTranslation()
   return (
-    <div className="page main">
+    <div className="page">
       <Problem error={error} title={t('app.crashed')} retry={reset} />
     </div>
   )

@@ -5,6 +5,7 @@ import { queriesChangedBy } from './live'
 import * as queries from './queries'
 
 vi.mock('./client', () => ({ queryClient: {} }))
+vi.mock('./hub-client', () => ({ connectHub: () => ({}) }))
 
 type EventOf = readonly [type: string, asset?: string]
 

@@ -1,33 +1,16 @@
-import { followEvents, followStatus, type Event, type SystemStatus } from '@parliament-explorer/sdk'
+import type { Event, SystemStatus } from '@parliament-explorer/sdk'
 import type { QueryKey } from '@tanstack/react-query'
 import { useEffect, useSyncExternalStore } from 'react'
 
+import { createStore } from '../lib/store'
 import { queryClient } from './client'
+import type { Connection, News } from './hub'
+import { connectHub, type HubClient } from './hub-client'
 
 /*
- * One stream of all runs' events reports which data has changed. The queries of the visible page are then fetched
- * again. Browsers allow few connections to one server. So a hidden page closes its streams after a while, and resumes
- * them when it becomes visible again.
+ * The hub reports which data has changed; see hub.ts. The queries of the visible page are then fetched again. A hidden
+ * page needs no stream, and is brought up to date when it becomes visible.
  */
-
-export type Connection = 'connecting' | 'open' | 'lost' | 'paused'
-
-function createStore<T>(initial: T) {
-  let value = initial
-  const listeners = new Set<() => void>()
-  return {
-    get: () => value,
-    set(next: T) {
-      if (Object.is(next, value)) return
-      value = next
-      for (const listener of listeners) listener()
-    },
-    subscribe(listener: () => void) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-  }
-}
 
 const connection = createStore<Connection>('connecting')
 
@@ -49,10 +32,10 @@ export function useProgress(runId: string, asset: string): Progress | undefined 
 }
 
 /** How long a page is hidden before its streams close, in milliseconds. */
-const hiddenDelay = 20_000
+const hiddenDelay = 3_000
 
 /** Runs `stream` while the page is visible. Returns a function that stops it. */
-export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, paused?: () => void): () => void {
+export function whileVisible(stream: (signal: AbortSignal) => Promise<void>): () => void {
   let current: AbortController | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   const begin = () => {
@@ -70,11 +53,11 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, pau
     timer = setTimeout(() => {
       current?.abort()
       current = undefined
-      paused?.()
     }, hiddenDelay)
   }
   document.addEventListener('visibilitychange', changed)
-  begin()
+  // A page that was opened in the background has not been seen yet.
+  if (document.visibilityState === 'visible') begin()
   return () => {
     document.removeEventListener('visibilitychange', changed)
     clearTimeout(timer)
@@ -170,24 +153,6 @@ export function queriesChangedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>
   return keys
 }
 
-/** The events that the stream sends. Log lines are not among them: there may be very many. */
-const streamedTypes = [
-  'run_enqueued',
-  'run_started',
-  'run_success',
-  'run_failure',
-  'run_canceling',
-  'run_canceled',
-  'materialization',
-  'progress',
-  'step_started',
-  'step_success',
-  'step_failure',
-  'step_up_for_retry',
-  'step_skipped',
-  'step_canceled',
-  'step_requeued',
-]
 
 function applyEvent(event: Event): void {
   if (event.type === 'progress') {
@@ -202,57 +167,73 @@ function applyEvent(event: Event): void {
   scheduleRefresh(...queriesChangedBy(event))
 }
 
-/** Keeps the page's data up to date. Returns a function that stops it. */
-export function startLive(): () => void {
-  let lastEventId: string | undefined
-  return whileVisible(
-    async (signal) => {
-      connection.set('connecting')
-      for await (const { streamId, event } of followEvents({
-        after: lastEventId,
-        types: streamedTypes,
-        signal,
-        onConnection: (state) => {
-          connection.set(state)
-          // Data may have changed before the stream began or while it was interrupted.
-          if (state === 'open') void refresh()
-        },
-      })) {
-        lastEventId = streamId
-        applyEvent(event)
-      }
-    },
-    () => connection.set('paused'),
-  )
-}
+/** A visible page says this often that it is there, in milliseconds. */
+const presenceInterval = 15_000
 
 const status = createStore<SystemStatus | undefined>(undefined)
 let statusUsers = 0
-let stopStatus: (() => void) | undefined
+let hub: HubClient | undefined
+
+function tellNeed(): void {
+  hub?.need({ visible: document.visibilityState === 'visible', status: statusUsers > 0 })
+}
+
+function onNews(news: News): void {
+  if (news.kind === 'event') applyEvent(news.event)
+  else if (news.kind === 'status') applyStatus(news.status)
+  else {
+    connection.set(news.state)
+    // Data may have changed before the stream began or while it was interrupted.
+    if (news.state === 'open') void refresh()
+  }
+}
+
+function applyStatus(next: SystemStatus): void {
+  const last = status.get()
+  if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules))
+    scheduleRefresh(['schedules'], ['ticks'])
+  if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors))
+    scheduleRefresh(['sensors'], ['sensor-ticks'])
+  if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) scheduleRefresh(['backfills'])
+  // An asset that becomes late raises an alert, without an event.
+  if (last && last.open_alerts !== next.open_alerts) scheduleRefresh(['alerts'], ['assets'])
+  status.set(next)
+}
+
+/** Keeps the page's data up to date. Returns a function that stops it. */
+function startLive(): () => void {
+  hub = connectHub(onNews)
+  const changed = () => {
+    if (document.visibilityState !== 'visible') connection.set('paused')
+    tellNeed()
+  }
+  const left = () => hub?.leave()
+  const present = setInterval(() => document.visibilityState === 'visible' && tellNeed(), presenceInterval)
+  document.addEventListener('visibilitychange', changed)
+  window.addEventListener('pagehide', left)
+  window.addEventListener('pageshow', changed)
+  changed()
+  return () => {
+    clearInterval(present)
+    document.removeEventListener('visibilitychange', changed)
+    window.removeEventListener('pagehide', left)
+    window.removeEventListener('pageshow', changed)
+    left()
+    hub = undefined
+  }
+}
+
+/** Keeps the page's data up to date while the user may read it. */
+export function useLive(allowed: boolean): void {
+  useEffect(() => (allowed ? startLive() : undefined), [allowed])
+}
 
 function watchStatus(): () => void {
   statusUsers++
-  stopStatus ??= whileVisible(async (signal) => {
-    for await (const next of followStatus({ signal })) {
-      const last = status.get()
-      if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules))
-        scheduleRefresh(['schedules'], ['ticks'])
-      if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors))
-        scheduleRefresh(['sensors'], ['sensor-ticks'])
-      if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) scheduleRefresh(['backfills'])
-      // An asset that becomes late raises an alert, without an event.
-      if (last && last.open_alerts !== next.open_alerts) scheduleRefresh(['alerts'], ['assets'])
-      status.set(next)
-    }
-  })
+  if (statusUsers === 1) tellNeed()
   return () => {
     statusUsers--
-    // Navigation between two pages that use the status keeps the connection open.
-    setTimeout(() => {
-      if (statusUsers > 0) return
-      stopStatus?.()
-      stopStatus = undefined
-    }, 1000)
+    if (statusUsers === 0) tellNeed()
   }
 }
 

@@ -1,6 +1,9 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router'
 
 import { uiBase } from '../lib/base'
+import { loadPart } from '../ui/load-part'
+import { addressLanguage } from '../lib/address-language'
+import { formatQuery, parseQuery, type Query, upgradeQuery } from '../lib/query'
 import { Assets } from '../pages/assets'
 import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
@@ -9,10 +12,15 @@ import { fetchStatuses, levels, periods, runStatuses } from './search'
 import { Shell, SignInRedirect } from './shell'
 import { Crashed, NotFound } from './error-pages'
 
-const text = (value: unknown): string | undefined =>
-  value === undefined || value === null || value === '' ? undefined : String(value)
+/** The text of a search parameter. Of a repeated one, it is the first. */
+const text = (value: unknown): string | undefined => {
+  const first: unknown = Array.isArray(value) ? value[0] : value
+  return typeof first === 'string' || typeof first === 'number' || typeof first === 'boolean'
+    ? String(first) || undefined
+    : undefined
+}
 const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
-  allowed.find((a) => a === value)
+  allowed.find((a) => a === text(value))
 
 /** Makes all search parameters optional, in links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
@@ -35,20 +43,20 @@ const asset = createRoute({
   path: '/assets/$asset',
   validateSearch: (s: Record<string, unknown>) =>
     optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'partitions', 'checks', 'runs', 'launch']) }),
-  component: lazyRouteComponent(() => import('../pages/asset'), 'AssetPage'),
+  component: loadPart(async () => (await import('../pages/asset')).AssetPage),
 })
 
 const job = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$job',
-  component: lazyRouteComponent(() => import('../pages/job'), 'JobPage'),
+  component: loadPart(async () => (await import('../pages/job')).JobPage),
 })
 
 const launch = createRoute({
   getParentRoute: () => root,
   path: '/launch',
   validateSearch: (s: Record<string, unknown>) => optional({ assets: text(s.assets) }),
-  component: lazyRouteComponent(() => import('../pages/launch'), 'Launch'),
+  component: loadPart(async () => (await import('../pages/launch')).Launch),
 })
 
 const runs = createRoute({
@@ -71,7 +79,7 @@ const run = createRoute({
   validateSearch: (s: Record<string, unknown>) =>
     optional({
       tab: oneOf(s.tab, ['log', 'materializations', 'config']),
-      event: /^\d+$/.test(String(s.event)) ? Number(s.event) : undefined,
+      event: /^\d{1,15}$/.test(text(s.event) ?? '') ? Number(text(s.event)) : undefined,
       level: oneOf(s.level, levels),
       step: text(s.step),
       q: text(s.q),
@@ -82,38 +90,38 @@ const run = createRoute({
 const automation = createRoute({
   getParentRoute: () => root,
   path: '/automation',
-  component: lazyRouteComponent(() => import('../pages/automation'), 'Automation'),
+  component: loadPart(async () => (await import('../pages/automation')).Automation),
 })
 
 const schedule = createRoute({
   getParentRoute: () => root,
   path: '/automation/schedules/$schedule',
-  component: lazyRouteComponent(() => import('../pages/schedule'), 'SchedulePage'),
+  component: loadPart(async () => (await import('../pages/schedule')).SchedulePage),
 })
 
 const sensor = createRoute({
   getParentRoute: () => root,
   path: '/automation/sensors/$sensor',
-  component: lazyRouteComponent(() => import('../pages/sensor'), 'SensorPage'),
+  component: loadPart(async () => (await import('../pages/sensor')).SensorPage),
 })
 
 const backfills = createRoute({
   getParentRoute: () => root,
   path: '/backfills',
   validateSearch: (s: Record<string, unknown>) => optional({ selection: text(s.selection) }),
-  component: lazyRouteComponent(() => import('../pages/backfills'), 'Backfills'),
+  component: loadPart(async () => (await import('../pages/backfills')).Backfills),
 })
 
 const backfill = createRoute({
   getParentRoute: () => root,
   path: '/backfills/$backfillId',
-  component: lazyRouteComponent(() => import('../pages/backfill'), 'BackfillPage'),
+  component: loadPart(async () => (await import('../pages/backfill')).BackfillPage),
 })
 
 const alerts = createRoute({
   getParentRoute: () => root,
   path: '/alerts',
-  component: lazyRouteComponent(() => import('../pages/alerts'), 'Alerts'),
+  component: loadPart(async () => (await import('../pages/alerts')).Alerts),
 })
 
 const bills = createRoute({
@@ -124,15 +132,15 @@ const bills = createRoute({
       q: text(s.q),
       session: text(s.session),
       status: text(s.status),
-      law: oneOf(text(s.law), ['true', 'false']),
+      law: oneOf(s.law, ['true', 'false']),
     }),
-  component: lazyRouteComponent(() => import('../pages/bills'), 'Bills'),
+  component: loadPart(async () => (await import('../pages/bills')).Bills),
 })
 
 const bill = createRoute({
   getParentRoute: () => root,
   path: '/bills/$session/$number',
-  component: lazyRouteComponent(() => import('../pages/bill'), 'BillPage'),
+  component: loadPart(async () => (await import('../pages/bill')).BillPage),
 })
 
 const search = createRoute({
@@ -146,29 +154,29 @@ const search = createRoute({
       type: text(s.type),
       chamber: oneOf(s.chamber, ['house', 'senate']),
       year: text(s.year),
-      page: /^[1-9]\d?$/.test(String(s.page)) ? String(s.page) : undefined,
+      page: /^[1-9]\d?$/.test(text(s.page) ?? '') ? text(s.page) : undefined,
     }),
-  component: lazyRouteComponent(() => import('../pages/search'), 'Search'),
+  component: loadPart(async () => (await import('../pages/search')).Search),
 })
 
 const politicians = createRoute({
   getParentRoute: () => root,
   path: '/politicians',
   validateSearch: (s: Record<string, unknown>) =>
-    optional({ q: text(s.q), current: oneOf(text(s.current), ['true', 'false']) }),
-  component: lazyRouteComponent(() => import('../pages/politicians'), 'Politicians'),
+    optional({ q: text(s.q), current: oneOf(s.current, ['true', 'false']) }),
+  component: loadPart(async () => (await import('../pages/politicians')).Politicians),
 })
 
 const politician = createRoute({
   getParentRoute: () => root,
   path: '/politicians/$slug',
-  component: lazyRouteComponent(() => import('../pages/politician'), 'PoliticianPage'),
+  component: loadPart(async () => (await import('../pages/politician')).PoliticianPage),
 })
 
 const data = createRoute({
   getParentRoute: () => root,
   path: '/data',
-  component: lazyRouteComponent(() => import('../pages/data'), 'Data'),
+  component: loadPart(async () => (await import('../pages/data')).Data),
 })
 
 const fetchLogs = createRoute({
@@ -176,20 +184,20 @@ const fetchLogs = createRoute({
   path: '/fetch-logs',
   validateSearch: (s: Record<string, unknown>) =>
     optional({ status: oneOf(s.status, fetchStatuses), source: text(s.source), run: text(s.run) }),
-  component: lazyRouteComponent(() => import('../pages/fetch-logs'), 'FetchLogs'),
+  component: loadPart(async () => (await import('../pages/fetch-logs')).FetchLogs),
 })
 
 const system = createRoute({
   getParentRoute: () => root,
   path: '/system',
-  component: lazyRouteComponent(() => import('../pages/system'), 'System'),
+  component: loadPart(async () => (await import('../pages/system')).System),
 })
 
 const access = createRoute({
   getParentRoute: () => root,
   path: '/access',
   validateSearch: (s: Record<string, unknown>) => optional({ actor: text(s.actor) }),
-  component: lazyRouteComponent(() => import('../pages/access'), 'Access'),
+  component: loadPart(async () => (await import('../pages/access')).Access),
 })
 
 // The server redirects users without a session here. The shell shows the sign-in form, then returns to return_to.
@@ -200,7 +208,19 @@ const signIn = createRoute({
   component: SignInRedirect,
 })
 
+function withoutLanguage(query: Query): Query {
+  const rest = { ...query }
+  delete rest.lang
+  return rest
+}
+
+const query = upgradeQuery(location.search)
+if (query !== location.search) history.replaceState(history.state, '', location.pathname + query + location.hash)
+
 export const router = createRouter({
+  // The language is part of every address, and of no page's search parameters.
+  parseSearch: (text) => withoutLanguage(parseQuery(text)),
+  stringifySearch: (search) => formatQuery({ ...search, lang: addressLanguage() }),
   routeTree: root.addChildren([
     overview,
     assets,
@@ -227,6 +247,7 @@ export const router = createRouter({
     signIn,
   ]),
   basepath: uiBase.pathname,
+  defaultErrorComponent: Crashed,
   defaultPreload: 'intent',
   scrollRestoration: true,
 })

@@ -1,4 +1,5 @@
-import { Link, Outlet, useRouterState } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import {
   Activity,
   Bell,
@@ -22,14 +23,17 @@ import {
   X,
 } from 'lucide-react'
 import { Dialog } from 'radix-ui'
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
+import { loadPart } from '../ui/load-part'
+import { useSettling } from '../lib/settling'
 import { samePath } from '../lib/same-site'
-import { useConnection } from './live'
-import { endSession, useSession } from './session'
+import { useConnection, useLive } from './live'
+import { toast } from './toasts'
+import { endSession, sessionQuery, useSession } from './session'
 
 const pages = [
   ['/', 'overview', LayoutDashboard],
@@ -46,14 +50,17 @@ const pages = [
   ['/system', 'system', Activity],
 ] as const
 
-const SignIn = lazy(async () => ({ default: (await import('../pages/sign-in')).SignIn }))
+const SignIn = loadPart(async () => (await import('../pages/sign-in')).SignIn)
 
 export function Shell() {
   const { t } = useTranslation()
-  const session = useSession()
+  const asked = useQuery(sessionQuery)
+  const session = asked.data
+  useLive(session ? session.authentication !== 'required' || session.identity !== null : asked.isError)
   const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   const main = useRef<HTMLElement>(null)
   const path = useRouterState({ select: (s) => s.location.pathname })
+  const settling = useSettling(path, session !== undefined || asked.isError)
   const first = useRef(true)
   // After navigation, focus moves to the main content, so that screen readers begin there.
   useEffect(() => {
@@ -75,14 +82,13 @@ export function Shell() {
           <Navigation />
           <SideFooter />
         </aside>
-        <main className="main" ref={main} tabIndex={-1}>
+        <main className="main" ref={main} tabIndex={-1} data-settling={settling || undefined}>
           <ConnectionStatus banner />
           {session?.authentication === 'required' && !session.identity ? (
-            <Suspense>
-              <SignIn session={session} returnTo={returnTo} />
-            </Suspense>
+            <SignIn session={session} returnTo={returnTo} />
           ) : (
-            <Outlet />
+            // Before the session is known, a page would only collect refusals.
+            (session ?? asked.isError) && <Outlet />
           )}
         </main>
       </div>
@@ -140,6 +146,7 @@ function Navigation() {
 function SideFooter() {
   const { t, i18n } = useTranslation()
   const other = i18n.language === 'fr' ? 'en' : 'fr'
+  const router = useRouter()
   return (
     <div className="side-foot">
       <SignedInUser />
@@ -151,7 +158,13 @@ function SideFooter() {
           className="btn small ghost"
           lang={other}
           aria-label={t('app.languageLabel')}
-          onClick={() => void setLanguage(other)}
+          onClick={() =>
+            void setLanguage(other).then(
+              // The address of this page, and of all links, has the language from now on.
+              () => router.navigate({ to: '.', search: true, hash: true, replace: true, resetScroll: false }),
+              toast.bad,
+            )
+          }
         >
           <Languages size={15} aria-hidden />
           {t('app.language')}

@@ -25,8 +25,10 @@ import {
 } from '../lib/config'
 import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
+import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Command } from '../ui/basics'
+import { Guard } from '../ui/guard'
 import { fieldErrors, Problem } from '../ui/problem'
 
 type Mode = 'form' | Format
@@ -37,7 +39,15 @@ const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:o
  * Starts a run of an asset, of several assets or of a job. The config is entered in a form generated from its JSON
  * Schema, or as JSON or YAML.
  */
-export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
+export default function Launchpad(props: { assets: Asset[]; job?: string; initial?: Config }) {
+  return (
+    <Guard>
+      <LaunchForm {...props} />
+    </Guard>
+  )
+}
+
+function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const id = useId()
@@ -53,6 +63,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   const [partition, setPartition] = useState('')
   const partitioned = assets.find((a) => a.partitions)
   const key = useRef(newIdempotencyKey())
+  const refusal = useRefusal()
 
   const parsed: ParsedConfig = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
   const wrongTag = invalidTag(tags)
@@ -127,7 +138,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
         noValidate
         onSubmit={(e) => {
           e.preventDefault()
-          if (parsed.config && !wrongTag && !start.isPending) start.mutate()
+          if (refusal === undefined && parsed.config && !wrongTag && !start.isPending) start.mutate()
         }}
       >
         {mode === 'form' ? (
@@ -174,14 +185,14 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
         </div>
         {start.error && <Problem error={start.error} title={t('launch.refused')} />}
         <div className="row wrap">
-          <button
+          <Act
             type="submit"
             className="btn primary"
             disabled={!parsed.config || wrongTag !== undefined || start.isPending}
           >
             <Play size={16} aria-hidden />
             {start.isPending ? t('launch.starting') : job ? t('launch.startJob') : t('launch.start')}
-          </button>
+          </Act>
           <button
             type="button"
             className="btn"

@@ -11,6 +11,7 @@ import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
 import { useWidth } from '../lib/size'
+import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { AssetState, stateTone } from '../ui/asset-state'
 import { Card, Empty } from '../ui/basics'
@@ -147,15 +148,14 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
           >
             {selected.size > 0 ? t('assets.clear') : t('assets.selectAll')}
           </button>
-          <button
-            type="button"
+          <Act
             className="btn small primary"
             disabled={selected.size === 0 || start.isPending}
             onClick={() => start.mutate()}
           >
             <Play size={14} aria-hidden />
             {selected.size > 0 ? t('assets.materializePartitions', { count: selected.size }) : t('assets.materialize')}
-          </button>
+          </Act>
         </div>
       }
       padded

@@ -1,7 +1,7 @@
 import type { Event } from '@parliament-explorer/sdk'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDownToLine, ArrowUpToLine, Download } from 'lucide-react'
-import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { levels } from '../app/search'
@@ -75,6 +75,10 @@ export function RunLog({
     )
       setFollow(false)
   }
+  const onKey = useLogKeys(rows.length, (index) => {
+    setFollow(false)
+    virtual.scrollToIndex(index, { align: 'auto' })
+  })
   const shown = useRef({ rows, virtual, expanded })
   useEffect(() => {
     shown.current = { rows, virtual, expanded }
@@ -144,7 +148,9 @@ export function RunLog({
         tabIndex={0}
         role="region"
         aria-label={t('log.label')}
+        aria-description={t('log.keys')}
         onScroll={onScroll}
+        onKeyDown={onKey}
         data-lines={rows.length}
         data-complete={log.complete}
       >
@@ -188,6 +194,46 @@ export function RunLog({
       </p>
     </div>
   )
+}
+
+/**
+ * The keys of the log, which is one Tab stop: up and down, Page Up and Page Down, Home and End go to a line, left and
+ * right to its message and its link. `reveal` scrolls to a line, so that it is in the page.
+ */
+function useLogKeys(count: number, reveal: (index: number) => void) {
+  return (event: KeyboardEvent<HTMLDivElement>) => {
+    const box = event.currentTarget
+    const at = document.activeElement?.closest<HTMLElement>('.log-place')
+    const link = document.activeElement?.classList.contains('act') ?? false
+    const page = Math.max(1, Math.floor(box.clientHeight / rowHeight) - 1)
+    const now = at ? Number(at.dataset.index) : firstVisible(box) - 1
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -count, End: count }
+    const step = steps[event.key as keyof typeof steps]
+    const sideways = event.key === 'ArrowRight' || event.key === 'ArrowLeft'
+    if (count === 0 || event.ctrlKey || event.metaKey || event.altKey) return
+    if (step === undefined && !(sideways && at)) return
+    event.preventDefault()
+    const to = Math.min(count - 1, Math.max(0, now + (step ?? 0)))
+    const part = (sideways ? event.key === 'ArrowRight' : link) ? '.act' : '.message'
+    const focus = () => {
+      const line = box.querySelector<HTMLElement>(`.log-place[data-index="${to}"] ${part}`)
+      line?.focus({ preventScroll: true })
+      return line !== null
+    }
+    reveal(to)
+    // A line that was far away is in the page after the next frame.
+    if (!focus()) requestAnimationFrame(() => focus() || requestAnimationFrame(focus))
+  }
+}
+
+/** The index of the first line in view. */
+function firstVisible(box: HTMLElement): number {
+  const top = box.getBoundingClientRect().top
+  const lines = [...box.querySelectorAll<HTMLElement>('.log-place')]
+  const first = lines
+    .filter((line) => line.getBoundingClientRect().top >= top - 1)
+    .map((line) => Number(line.dataset.index))
+  return first.length > 0 ? Math.min(...first) : 0
 }
 
 /** The filters of the log, by level, step and text. */
@@ -284,6 +330,7 @@ const Line = memo(function Line({
       <button
         type="button"
         className={successTypes.has(event.type) ? 'message ev-good' : 'message'}
+        tabIndex={-1}
         aria-expanded={open}
         onClick={() => toggle(event.id)}
       >
@@ -292,6 +339,7 @@ const Line = memo(function Line({
       <button
         type="button"
         className="act"
+        tabIndex={-1}
         aria-label={words.permalink}
         title={words.permalink}
         onClick={() => link(event.id)}

@@ -1,6 +1,7 @@
 import i18next, { type i18n } from 'i18next'
 import { initReactI18next } from 'react-i18next'
 
+import { setAddressLanguage } from '../lib/address-language'
 import { en } from './en'
 
 declare module 'i18next' {
@@ -37,7 +38,9 @@ export async function setLanguage(language: Language, keep = true): Promise<void
   await i18next.changeLanguage(language)
   document.documentElement.lang = language
   if (!keep) return
+  setAddressLanguage(language)
   try {
+    sessionStorage.setItem('language', language)
     localStorage.setItem('language', language)
   } catch {
     // Without storage, the choice applies to this page only.

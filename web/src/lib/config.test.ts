@@ -72,3 +72,19 @@ describe('tags', () => {
     expect(parseTags(' reason:backlog , when: 12:30 ,')).toEqual({ reason: 'backlog', when: '12:30' }))
   test('the error names an invalid tag', () => expect(() => parseTags('reason:backlog, oops')).toThrow('oops'))
 })
+
+test('a field that was emptied is not set', () => {
+  const schema = {
+    type: 'object',
+    properties: { limit: { type: 'integer', minimum: 1 }, range: { type: 'object' } },
+    required: ['since'],
+  }
+  expect(validateConfig(schema, { limit: undefined, range: { from: undefined }, since: '2026' })).toEqual([])
+  expect(validateConfig(schema, { since: undefined })).toEqual([{ pointer: '/since', detail: 'is required' }])
+  expect(validateConfig({ type: 'object' }, undefined)).toEqual([])
+})
+
+test('YAML that refers to itself is an error', () => {
+  expect(() => parseConfig('&a [*a]', 'yaml')).toThrow()
+  expect(parseConfig('limit: .nan', 'yaml')).toEqual({ limit: null })
+})

@@ -41,10 +41,18 @@ export function formatConfig(config: Config, format: Format): string {
       : toYaml(config)
 }
 
+/**
+ * A value as the server receives it: without the fields that are not set, such as an emptied number. It throws an Error
+ * if the value refers to itself, which YAML allows.
+ */
+export function asJson(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
+}
+
 /** Parses a config. It throws an Error if the text is invalid. An empty text is an empty config. */
 export function parseConfig(text: string, format: Format): unknown {
   if (text.trim() === '') return {}
-  return format === 'json' ? JSON.parse(text) : parseYaml(text)
+  return asJson(format === 'json' ? JSON.parse(text) : parseYaml(text))
 }
 
 // Keywords that only report an error of a nested value.
@@ -60,7 +68,7 @@ const wrapperKeywords = new Set([
 
 /** Validates a config against its JSON Schema. */
 export function validateConfig(schema: object, config: unknown): ConfigError[] {
-  const { errors } = new Validator(schema as Schema, '2020-12', false).validate(config)
+  const { errors } = new Validator(schema as Schema, '2020-12', false).validate(asJson(config ?? {}))
   const leaf = (e: OutputUnit) =>
     !wrapperKeywords.has(e.keyword) ||
     !errors.some((o) => o !== e && o.instanceLocation.startsWith(e.instanceLocation) && !wrapperKeywords.has(o.keyword))

@@ -17,6 +17,7 @@ import { useTranslation } from 'react-i18next'
 import { queryClient } from '../app/client'
 import { auditQuery, keysQuery, sessionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
+import { useRefusal } from '../ui/act'
 import { Card, CopyButton, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { Confirm } from '../ui/confirm'
@@ -30,12 +31,19 @@ const lifetimes = [30, 90, 365] as const
 /** API keys, sessions and the audit log. */
 export function Access() {
   const { t } = useTranslation()
+  const refusal = useRefusal('admin')
   return (
     <div className="page">
       <PageHead title={t('access.title')} />
-      <Keys />
-      <Sessions />
-      <AuditLog />
+      {refusal === undefined ? (
+        <>
+          <Keys />
+          <Sessions />
+          <AuditLog />
+        </>
+      ) : (
+        <p className="notice">{refusal}</p>
+      )}
     </div>
   )
 }

@@ -7,6 +7,7 @@ import { queryClient } from '../app/client'
 import { useSystemStatus } from '../app/live'
 import { alertsQuery, channelsQuery, deliveriesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
+import { Act } from '../ui/act'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { itemsOf, Loaded } from '../ui/loaded'
 
@@ -140,8 +141,7 @@ function Channels() {
                         {c.target}
                       </td>
                       <td className="right">
-                        <button
-                          type="button"
+                        <Act
                           className="btn small"
                           aria-label={`${t('alerts.test')}: ${c.name}`}
                           disabled={test.isPending}
@@ -149,7 +149,7 @@ function Channels() {
                         >
                           <Send size={14} aria-hidden />
                           {t('alerts.test')}
-                        </button>
+                        </Act>
                       </td>
                     </tr>
                   ))}

@@ -3,7 +3,6 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Play } from 'lucide-react'
 import { Tabs } from 'radix-ui'
-import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import {
@@ -13,20 +12,21 @@ import {
   recentMaterializationsQuery,
   runsQuery,
 } from '../app/queries'
+import { loadPart } from '../ui/load-part'
 import { serverFlag } from '../lib/base'
 import { shellQuote } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
-import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
+import { Card, Empty, Json, LoadMore, PageHead, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
 import { AssetLinks, Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
 import { RunTable } from '../ui/run-table'
 
-const Partitions = lazy(() => import('../features/partition-map'))
-const Launchpad = lazy(() => import('../features/launchpad'))
+const Partitions = loadPart(async () => (await import('../features/partition-map')).default)
+const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
 export function AssetPage() {
   const { t } = useTranslation()
@@ -78,9 +78,7 @@ export function AssetPage() {
             </Tabs.Content>
             {data.partitions && (
               <Tabs.Content value="partitions">
-                <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
-                  <Partitions asset={data} />
-                </Suspense>
+                <Partitions asset={data} />
               </Tabs.Content>
             )}
             <Tabs.Content value="checks">
@@ -90,9 +88,7 @@ export function AssetPage() {
               <AssetRuns asset={name} />
             </Tabs.Content>
             <Tabs.Content value="launch">
-              <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
-                <Launchpad assets={[data]} />
-              </Suspense>
+              <Launchpad assets={[data]} />
             </Tabs.Content>
           </Tabs.Root>
         )}

@@ -2,7 +2,6 @@ import type { Asset } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { List, Network, Play } from 'lucide-react'
-import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { assetsQuery, recentMaterializationsQuery } from '../app/queries'
@@ -10,9 +9,10 @@ import { Card, PageHead, Skeleton, Time } from '../ui/basics'
 import { Sparkline } from '../ui/charts'
 import { AssetLink, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
+import { loadPart } from '../ui/load-part'
 import { leadingSeries } from '../lib/metadata'
 
-const Graph = lazy(() => import('../features/asset-graph'))
+const Graph = loadPart(async () => (await import('../features/asset-graph')).default)
 
 export function Assets() {
   const { t } = useTranslation()
@@ -44,9 +44,7 @@ export function Assets() {
       />
       {assets.error && !assets.data && <Problem error={assets.error} retry={() => void assets.refetch()} />}
       {view === 'graph' ? (
-        <Suspense fallback={<Skeleton lines={6} height="26rem" />}>
-          <Graph />
-        </Suspense>
+        <Graph />
       ) : !assets.data && !assets.error ? (
         <Card>
           <Skeleton lines={6} height="16rem" />

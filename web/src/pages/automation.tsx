@@ -2,17 +2,17 @@ import { runSchedule, type Schedule, startSchedule, stopSchedule } from '@parlia
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { Play } from 'lucide-react'
-import { Switch } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
-import { queryClient } from '../app/client'
 import { useSystemStatus } from '../app/live'
 import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
-import { AssetLinks, RunLink } from '../ui/links'
+import { AssetLinks, RunLink, TimeZone } from '../ui/links'
+import { LiveSwitch, useUnknown } from '../ui/live-switch'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 import { Sensors } from './sensors'
@@ -78,14 +78,12 @@ function Schedules() {
                       </td>
                       <td data-label={t('automation.cron')}>
                         <code className="nowrap">{schedule.cron}</code>
-                        <p className="muted small">{schedule.time_zone}</p>
+                        <p className="muted small">
+                          <TimeZone name={schedule.time_zone} />
+                        </p>
                       </td>
                       <td data-label={t('automation.next')}>
-                        {schedule.running && schedule.next_ticks[0] ? (
-                          <Time at={schedule.next_ticks[0]} />
-                        ) : (
-                          <span className="muted">{t('automation.stopped')}</span>
-                        )}
+                        <NextTick schedule={schedule} />
                       </td>
                       <td data-label={t('automation.last')}>
                         {schedule.last_tick ? (
@@ -172,35 +170,26 @@ function Jobs() {
   )
 }
 
-/** Starts and stops a schedule. The switch moves at once, and moves back if the request fails. */
 export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
   const { t } = useTranslation()
-  const put = (next: Schedule) => {
-    queryClient.setQueryData(schedulesQuery.queryKey, (old) => old?.map((s) => (s.name === next.name ? next : s)))
-    queryClient.setQueryData(['schedules', next.name], next)
-  }
-  const turn = useMutation({
-    mutationFn: (on: boolean) => (on ? startSchedule : stopSchedule)({ path: { schedule: schedule.name } }),
-    onMutate: async (on) => {
-      await queryClient.cancelQueries({ queryKey: ['schedules'] })
-      put({ ...schedule, running: on })
-    },
-    onSuccess: ({ data }) => put(data),
-    onError: (error) => {
-      put(schedule)
-      toast.bad(error)
-    },
-  })
   return (
-    <Switch.Root
-      className="switch"
-      aria-label={t('automation.switch', { name: schedule.name })}
-      checked={schedule.running}
-      disabled={turn.isPending}
-      onCheckedChange={(on) => turn.mutate(on)}
-    >
-      <Switch.Thumb />
-    </Switch.Root>
+    <LiveSwitch
+      kind="schedules"
+      of={schedule}
+      label={t('automation.switch', { name: schedule.name })}
+      turn={(name, on) => (on ? startSchedule : stopSchedule)({ path: { schedule: name } })}
+    />
+  )
+}
+
+/** The next tick of a schedule. */
+function NextTick({ schedule }: { schedule: Schedule }) {
+  const { t } = useTranslation()
+  if (useUnknown('schedules', schedule.name)) return <span className="muted">{t('automation.unknown')}</span>
+  return schedule.running && schedule.next_ticks[0] ? (
+    <Time at={schedule.next_ticks[0]} />
+  ) : (
+    <span className="muted">{t('automation.stopped')}</span>
   )
 }
 
@@ -216,8 +205,8 @@ export function RunNow({ schedule }: { schedule: string }) {
     onError: toast.bad,
   })
   return (
-    <button
-      type="button"
+    <Act
+     
       className="btn small"
       aria-label={`${t('automation.runNow')}: ${schedule}`}
       disabled={run.isPending}
@@ -225,6 +214,6 @@ export function RunNow({ schedule }: { schedule: string }) {
     >
       <Play size={14} aria-hidden />
       {t('automation.runNow')}
-    </button>
+    </Act>
   )
 }

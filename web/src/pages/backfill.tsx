@@ -9,6 +9,7 @@ import { useSystemStatus } from '../app/live'
 import { backfillPartitionsQuery, backfillQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { Act } from '../ui/act'
 import { BackfillBadge, BackfillProgress } from '../ui/backfill'
 import { Card, CopyButton, LoadMore, PageHead, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
@@ -109,36 +110,36 @@ function Actions({ backfill: b }: { backfill: Backfill }) {
   if (b.ended_at) {
     if (b.counts.failure + b.counts.canceled === 0) return null
     return (
-      <button type="button" className="btn" disabled={act.isPending} onClick={() => act.mutate('retry')}>
+      <Act className="btn" disabled={act.isPending} onClick={() => act.mutate('retry')}>
         <RotateCw size={16} aria-hidden />
         {t('backfills.retry')}
-      </button>
+      </Act>
     )
   }
   return (
     <>
       {b.status === 'paused' ? (
-        <button type="button" className="btn" disabled={act.isPending} onClick={() => act.mutate('resume')}>
+        <Act className="btn" disabled={act.isPending} onClick={() => act.mutate('resume')}>
           <Play size={16} aria-hidden />
           {t('backfills.resume')}
-        </button>
+        </Act>
       ) : (
-        <button
-          type="button"
+        <Act
+         
           className="btn"
           disabled={act.isPending || b.status !== 'running'}
           onClick={() => act.mutate('pause')}
         >
           <Pause size={16} aria-hidden />
           {t('backfills.pause')}
-        </button>
+        </Act>
       )}
       <Confirm
         trigger={
-          <button type="button" className="btn danger" disabled={act.isPending || b.status === 'canceling'}>
+          <Act className="btn danger" disabled={act.isPending || b.status === 'canceling'}>
             <X size={16} aria-hidden />
             {t('backfills.cancel')}
-          </button>
+          </Act>
         }
         title={t('backfills.cancelAsk')}
         text={t('backfills.cancelText')}

@@ -10,6 +10,7 @@ import { assetsQuery, backfillsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
+import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { BackfillBadge, BackfillProgress } from '../ui/backfill'
 import { Card, Empty, Field, LoadMore, PageHead, Time } from '../ui/basics'
@@ -195,9 +196,9 @@ function BackfillForm() {
               onChange={(e) => edit(() => setConcurrency(e.target.value))}
             />
           </Field>
-          <button type="submit" className="btn" disabled={dry.isPending || selection.trim() === ''}>
+          <Act type="submit" className="btn" disabled={dry.isPending || selection.trim() === ''}>
             {t('backfills.dryRun')}
-          </button>
+          </Act>
         </div>
         <p id="bf-help" className="muted small">
           {t('backfills.selectionHelp')} {t('backfills.rangeHelp')}
@@ -217,10 +218,10 @@ function BackfillForm() {
         </div>
         {plan && plan.runs > 0 && (
           <p>
-            <button type="button" className="btn primary" disabled={start.isPending} onClick={() => start.mutate()}>
+            <Act className="btn primary" disabled={start.isPending} onClick={() => start.mutate()}>
               <History size={16} aria-hidden />
               {t('backfills.go')}
-            </button>
+            </Act>
           </p>
         )}
       </form>

@@ -1,18 +1,18 @@
 import type { Asset, Job } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { assetsQuery, jobQuery, runsQuery } from '../app/queries'
+import { loadPart } from '../ui/load-part'
 import type { Config } from '../lib/config'
 import { duration } from '../lib/format'
-import { Card, Empty, LoadMore, PageHead, Skeleton } from '../ui/basics'
+import { Card, Empty, LoadMore, PageHead } from '../ui/basics'
 import { AssetLinks, Name } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { RunTable } from '../ui/run-table'
 
-const Launchpad = lazy(() => import('../features/launchpad'))
+const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
 export function JobPage() {
   const { t, i18n } = useTranslation()
@@ -59,9 +59,7 @@ export function JobPage() {
                 </dl>
               </div>
             </Card>
-            <Suspense fallback={<Skeleton lines={6} height="16rem" />}>
-              <Launchpad key={name} assets={assetsOf(data)} job={name} initial={data.config as Config} />
-            </Suspense>
+            <Launchpad key={name} assets={assetsOf(data)} job={name} initial={data.config as Config} />
           </div>
         )}
       </Loaded>

@@ -8,6 +8,7 @@ import { useTranslation } from 'react-i18next'
 import { useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
+import { Act } from '../ui/act'
 import { useRetry } from '../ui/actions'
 import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
@@ -167,8 +168,8 @@ function Failure({ run }: { run: Run }) {
           <span className="muted small">
             <Time at={run.ended_at ?? run.created_at} />
           </span>
-          <button
-            type="button"
+          <Act
+           
             className="btn small"
             disabled={retry.isPending}
             onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
@@ -177,7 +178,7 @@ function Failure({ run }: { run: Run }) {
           >
             <RotateCw size={14} aria-hidden />
             {t('runs.retry')}
-          </button>
+          </Act>
         </span>
       </div>
       <p className="small break" style={{ color: 'var(--bad)' }}>

@@ -14,6 +14,7 @@ import { duration, relative, shortId } from '../lib/format'
 import { type LogFilter, useLog } from '../lib/log'
 import { useNow } from '../lib/now'
 import { useWidth } from '../lib/size'
+import { Act } from '../ui/act'
 import { hasEnded, isActive, useCancel, useRetry } from '../ui/actions'
 import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
@@ -131,10 +132,10 @@ function Actions({ run }: { run: RunDetail }) {
     return (
       <Confirm
         trigger={
-          <button type="button" className="btn danger" disabled={!isActive(run) || cancel.isPending}>
+          <Act className="btn danger" disabled={!isActive(run) || cancel.isPending}>
             <Ban size={16} aria-hidden />
             {t('runs.cancel')}
-          </button>
+          </Act>
         }
         title={t('run.cancelAsk')}
         text={t('run.cancelText')}
@@ -147,25 +148,23 @@ function Actions({ run }: { run: RunDetail }) {
   return (
     <>
       {run.status !== 'success' && (
-        <button
-          type="button"
+        <Act
           className="btn primary"
           disabled={retry.isPending}
           onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
         >
           <RotateCw size={16} aria-hidden />
           {t('runs.retryFromFailure')}
-        </button>
+        </Act>
       )}
-      <button
-        type="button"
+      <Act
         className="btn"
         disabled={retry.isPending}
         onClick={() => retry.mutate({ id: run.id, fromFailure: false })}
       >
         <RotateCcw size={16} aria-hidden />
         {t('runs.retry')}
-      </button>
+      </Act>
     </>
   )
 }

@@ -9,6 +9,7 @@ import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queri
 import { periods, runStatuses } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
+import { Act } from '../ui/act'
 import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -156,30 +157,27 @@ export function Runs() {
       {selected.length > 0 && (
         <div className="bulk" role="region" aria-label={t('app.actions')}>
           <strong className="num">{t('runs.selected', { count: selected.length })}</strong>
-          <button
-            type="button"
+          <Act
             className="btn small danger"
             disabled={!can('cancel') || bulk.isPending}
             onClick={() => bulk.mutate('cancel')}
           >
             {t('runs.cancel')}
-          </button>
-          <button
-            type="button"
+          </Act>
+          <Act
             className="btn small"
             disabled={!can('retry') || bulk.isPending}
             onClick={() => bulk.mutate('retry')}
           >
             {t('runs.retry')}
-          </button>
-          <button
-            type="button"
+          </Act>
+          <Act
             className="btn small"
             disabled={!can('retryFromFailure') || bulk.isPending}
             onClick={() => bulk.mutate('retryFromFailure')}
           >
             {t('runs.retryFromFailure')}
-          </button>
+          </Act>
           <button type="button" className="btn small ghost" onClick={() => setChosen(new Set())}>
             {t('assets.clear')}
           </button>

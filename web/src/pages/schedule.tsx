@@ -6,7 +6,8 @@ import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
-import { Name, RunLink } from '../ui/links'
+import { Name, RunLink, TimeZone } from '../ui/links'
+import { useUnknown } from '../ui/live-switch'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 import { RunNow, ScheduleSwitch } from './automation'
@@ -18,6 +19,7 @@ export function SchedulePage() {
   const schedule = useQuery(scheduleQuery(name))
   const ticks = useInfiniteQuery(ticksQuery(name))
   const s = schedule.data
+  const unknown = useUnknown('schedules', name)
   return (
     <div className="page">
       <PageHead
@@ -46,7 +48,9 @@ export function SchedulePage() {
                     <code>{s.cron}</code>
                   </dd>
                   <dt>{t('automation.timeZone')}</dt>
-                  <dd>{s.time_zone}</dd>
+                  <dd>
+                    <TimeZone name={s.time_zone} />
+                  </dd>
                   <dt>{t('automation.catchUp')}</dt>
                   <dd>{s.catch_up ? t('app.yes') : t('app.no')}</dd>
                   <dt>{t('automation.changed')}</dt>
@@ -55,7 +59,9 @@ export function SchedulePage() {
               </div>
             </Card>
             <Card title={t('automation.nextTicks')}>
-              {!s.running ? (
+              {unknown ? (
+                <Empty title={t('automation.unknown')}>{t('automation.unknownText')}</Empty>
+              ) : !s.running ? (
                 <Empty title={t('automation.notStarted')} command={`explorer schedules start ${name}${serverFlag}`}>
                   {t('automation.notStartedText')}
                 </Empty>

@@ -10,6 +10,7 @@ import { sensorQuery, sensorTicksQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { duration } from '../lib/format'
+import { Act } from '../ui/act'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
 import { Name, RunLink } from '../ui/links'
@@ -160,14 +161,14 @@ function Cursor({ sensor, cursor }: { sensor: string; cursor: string | null }) {
           spellCheck={false}
           onChange={(e) => setDraft(e.target.value)}
         />
-        <button type="submit" className="btn" disabled={set.isPending || draft === (cursor ?? '') || draft === ''}>
+        <Act type="submit" className="btn" disabled={set.isPending || draft === (cursor ?? '') || draft === ''}>
           {t('automation.cursorSet')}
-        </button>
+        </Act>
         <Confirm
           trigger={
-            <button type="button" className="btn" disabled={set.isPending || cursor === null}>
+            <Act className="btn" disabled={set.isPending || cursor === null}>
               {t('automation.cursorReset')}
-            </button>
+            </Act>
           }
           title={t('automation.cursorResetAsk')}
           text={t('automation.cursorResetText')}

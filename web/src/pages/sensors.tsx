@@ -2,15 +2,16 @@ import { evaluateSensor, type Sensor, startSensor, stopSensor } from '@parliamen
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Zap } from 'lucide-react'
-import { Switch } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
 import { queryClient } from '../app/client'
 import { sensorsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { duration } from '../lib/format'
+import { Act } from '../ui/act'
 import { Card, Empty, Time } from '../ui/basics'
 import { RunLink } from '../ui/links'
+import { LiveSwitch } from '../ui/live-switch'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 
@@ -88,35 +89,15 @@ export function Sensors() {
   )
 }
 
-/** Starts and stops a sensor. The switch moves at once, and moves back if the request fails. */
 export function SensorSwitch({ sensor }: { sensor: Sensor }) {
   const { t } = useTranslation()
-  const put = (next: Sensor) => {
-    queryClient.setQueryData(sensorsQuery.queryKey, (old) => old?.map((s) => (s.name === next.name ? next : s)))
-    queryClient.setQueryData(['sensors', next.name], next)
-  }
-  const turn = useMutation({
-    mutationFn: (on: boolean) => (on ? startSensor : stopSensor)({ path: { sensor: sensor.name } }),
-    onMutate: async (on) => {
-      await queryClient.cancelQueries({ queryKey: ['sensors'] })
-      put({ ...sensor, running: on })
-    },
-    onSuccess: ({ data }) => put(data),
-    onError: (error) => {
-      put(sensor)
-      toast.bad(error)
-    },
-  })
   return (
-    <Switch.Root
-      className="switch"
-      aria-label={t('automation.switchSensor', { name: sensor.name })}
-      checked={sensor.running}
-      disabled={turn.isPending}
-      onCheckedChange={(on) => turn.mutate(on)}
-    >
-      <Switch.Thumb />
-    </Switch.Root>
+    <LiveSwitch
+      kind="sensors"
+      of={sensor}
+      label={t('automation.switchSensor', { name: sensor.name })}
+      turn={(name, on) => (on ? startSensor : stopSensor)({ path: { sensor: name } })}
+    />
   )
 }
 
@@ -136,8 +117,8 @@ export function Evaluate({ sensor }: { sensor: string }) {
     onError: toast.bad,
   })
   return (
-    <button
-      type="button"
+    <Act
+     
       className="btn small"
       aria-label={`${t('automation.evaluate')}: ${sensor}`}
       disabled={evaluate.isPending}
@@ -145,6 +126,6 @@ export function Evaluate({ sensor }: { sensor: string }) {
     >
       <Zap size={14} aria-hidden />
       {t('automation.evaluate')}
-    </button>
+    </Act>
   )
 }

@@ -18,6 +18,8 @@ import { useTranslation } from 'react-i18next'
 
 import { dateTime, duration, relative, utc } from '../lib/format'
 import { useNow } from '../lib/now'
+import { usePlaceholder } from '../lib/settling'
+import { Guard } from './guard'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'idle'
 
@@ -62,7 +64,7 @@ function AbsoluteTime({ at }: { at: string }) {
   const { i18n } = useTranslation()
   const date = new Date(at)
   return (
-    <time dateTime={at} title={utc(date)} className="nowrap num">
+    <time dateTime={at} title={utc(date)} className="date num">
       {dateTime(date, i18n.language)}
     </time>
   )
@@ -194,7 +196,7 @@ export function Card({
           {actions}
         </header>
       )}
-      {padded ? <div className="body">{children}</div> : children}
+      <Guard>{padded ? <div className="body">{children}</div> : children}</Guard>
     </section>
   )
 }
@@ -242,6 +244,7 @@ export function PageHead({
 /** A placeholder while data loads. */
 export function Skeleton({ lines = 3, height }: { lines?: number; height?: string }) {
   const { t } = useTranslation()
+  usePlaceholder()
   return (
     <div className="stack" style={{ padding: '1rem', minHeight: height }} role="status" aria-label={t('app.loading')}>
       {Array.from({ length: lines }, (_, i) => (

@@ -15,6 +15,20 @@ export function Name({ children }: { children: string }) {
   ))
 }
 
+/** A time zone such as America/Toronto. It may wrap after a slash only. */
+export function TimeZone({ name }: { name: string }) {
+  return (
+    <span className="zone">
+      {name.split(/(?<=\/)/).map((part, i) => (
+        <Fragment key={i}>
+          {i > 0 && <wbr />}
+          <span>{part}</span>
+        </Fragment>
+      ))}
+    </span>
+  )
+}
+
 export function RunLink({ id }: { id: string }) {
   return (
     <Link to="/runs/$runId" params={{ runId: id }} className="mono" title={id}>

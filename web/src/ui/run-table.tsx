@@ -4,6 +4,7 @@ import { DropdownMenu } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
+import { useRefusal } from './act'
 import { hasEnded, isActive, useCancel, useRetry } from './actions'
 import { Duration, StatusBadge, Time } from './basics'
 import { RunLink, RunSubject, TriggerText } from './links'
@@ -107,6 +108,7 @@ function RunMenu({ run }: { run: Run }) {
   const { t } = useTranslation()
   const cancel = useCancel()
   const retry = useRetry({ open: false })
+  const refusal = useRefusal()
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger className="btn ghost icon" aria-label={t('runs.actionsOf', { id: shortId(run.id) })}>
@@ -114,19 +116,24 @@ function RunMenu({ run }: { run: Run }) {
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="end">
-          <DropdownMenu.Item className="menu-item" disabled={!isActive(run)} onSelect={() => cancel.mutate(run.id)}>
+          {refusal !== undefined && <DropdownMenu.Label className="menu-item muted">{refusal}</DropdownMenu.Label>}
+          <DropdownMenu.Item
+            className="menu-item"
+            disabled={refusal !== undefined || !isActive(run)}
+            onSelect={() => cancel.mutate(run.id)}
+          >
             {t('runs.cancel')}
           </DropdownMenu.Item>
           <DropdownMenu.Item
             className="menu-item"
-            disabled={!hasEnded(run)}
+            disabled={refusal !== undefined || !hasEnded(run)}
             onSelect={() => retry.mutate({ id: run.id, fromFailure: false })}
           >
             {t('runs.retry')}
           </DropdownMenu.Item>
           <DropdownMenu.Item
             className="menu-item"
-            disabled={!hasEnded(run) || run.status === 'success'}
+            disabled={refusal !== undefined || !hasEnded(run) || run.status === 'success'}
             onSelect={() => retry.mutate({ id: run.id, fromFailure: true })}
           >
             {t('runs.retryFromFailure')}

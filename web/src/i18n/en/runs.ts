@@ -73,6 +73,7 @@ export const runTexts = {
     announce: 'Run status: {{status}}',
   },
   log: {
+    keys: 'Use the arrow keys to go from line to line, and Enter to open one.',
     level: 'Level',
     levelAll: 'All levels',
     debug: 'Debug',

@@ -13,6 +13,7 @@ export const systemTexts = {
     name: 'Name',
     nameOf: 'Owner or purpose',
     scope: 'Scope',
+    needs: 'This needs the scope “{{scope}}”. You have “{{has}}”.',
     scope_read: 'read',
     scope_operate: 'operate',
     scope_admin: 'admin',

@@ -77,6 +77,7 @@ export const runTexts: Pick<Texts, 'runs' | 'run' | 'log'> = {
     announce: 'État de l’exécution : {{status}}',
   },
   log: {
+    keys: 'Les flèches vont d’une ligne à l’autre, et Entrée en ouvre une.',
     level: 'Niveau',
     levelAll: 'Tous les niveaux',
     debug: 'Débogage',

@@ -15,6 +15,7 @@ export const systemTexts: Pick<Texts, 'access' | 'system'> = {
     name: 'Nom',
     nameOf: 'Propriétaire ou usage',
     scope: 'Portée',
+    needs: 'Cette action exige la portée « {{scope}} ». Vous avez « {{has}} ».',
     scope_read: 'lecture',
     scope_operate: 'exploitation',
     scope_admin: 'administration',

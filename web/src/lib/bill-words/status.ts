@@ -35,8 +35,12 @@ const second = (chamber: 'house' | 'senate'): Stage => ({
     fr: `En deuxième lecture ${chambers[chamber].fr.at}`,
   },
   explanation: {
-    en: `${chamber === 'house' ? 'Members' : 'Senators'} debate the principle of the bill, then vote on it as a whole. Its wording is not changed at this stage.`,
-    fr: `Les ${chamber === 'house' ? 'députés' : 'sénateurs'} débattent du principe du projet de loi, puis votent sur l’ensemble. Le texte n’est pas modifié à cette étape.`,
+    en:
+      `${chamber === 'house' ? 'Members' : 'Senators'} debate the principle of the bill, then vote on it as a ` +
+      'whole. Its wording is not changed at this stage.',
+    fr:
+      `Les ${chamber === 'house' ? 'députés' : 'sénateurs'} débattent du principe du projet de loi, puis votent sur ` +
+      'l’ensemble. Le texte n’est pas modifié à cette étape.',
   },
   next: {
     en: 'A vote at second reading. If the bill passes, a committee studies it.',
@@ -67,8 +71,12 @@ const report = (chamber: 'house' | 'senate'): Stage => ({
     fr: `À l’étape du rapport ${chambers[chamber].fr.at}`,
   },
   explanation: {
-    en: `The committee has reported. ${chamber === 'house' ? 'The House of Commons' : 'The Senate'} decides on the amendments that were proposed.`,
-    fr: `Le comité a fait rapport. ${chamber === 'house' ? 'La Chambre des communes' : 'Le Sénat'} se prononce sur les amendements proposés.`,
+    en:
+      `The committee has reported. ${chamber === 'house' ? 'The House of Commons' : 'The Senate'} decides on the ` +
+      'amendments that were proposed.',
+    fr:
+      `Le comité a fait rapport. ${chamber === 'house' ? 'La Chambre des communes' : 'Le Sénat'} se prononce sur ` +
+      'les amendements proposés.',
   },
   next: { en: 'Third reading.', fr: 'La troisième lecture.' },
   term: 'report-stage',
@@ -81,7 +89,9 @@ const third = (chamber: 'house' | 'senate'): Stage => ({
   },
   explanation: {
     en: `The last debate and the last vote on the bill ${chambers[chamber].en.at}, in its final form.`,
-    fr: `Le dernier débat et le dernier vote sur le projet de loi ${chambers[chamber].fr.at}, dans sa forme définitive.`,
+    fr:
+      `Le dernier débat et le dernier vote sur le projet de loi ${chambers[chamber].fr.at}, dans sa forme ` +
+      'définitive.',
   },
   next: { en: '', fr: '' }, // depends on whether the other chamber has passed the bill
   term: 'third-reading',
@@ -93,8 +103,12 @@ const awaiting = (chamber: 'house' | 'senate'): Stage => ({
     fr: `En attente de la première lecture ${chambers[chamber].fr.at}`,
   },
   explanation: {
-    en: `${chamber === 'senate' ? 'The House of Commons' : 'The Senate'} has passed the bill. Both chambers must pass it in the same words before it can become law.`,
-    fr: `${chamber === 'senate' ? 'La Chambre des communes' : 'Le Sénat'} a adopté le projet de loi. Les deux chambres doivent l’adopter dans les mêmes termes pour qu’il puisse devenir loi.`,
+    en:
+      `${chamber === 'senate' ? 'The House of Commons' : 'The Senate'} has passed the bill. Both chambers must pass ` +
+      'it in the same words before it can become law.',
+    fr:
+      `${chamber === 'senate' ? 'La Chambre des communes' : 'Le Sénat'} a adopté le projet de loi. Les deux ` +
+      'chambres doivent l’adopter dans les mêmes termes pour qu’il puisse devenir loi.',
   },
   next: {
     en: `First reading ${chambers[chamber].en.at}.`,
@@ -107,16 +121,26 @@ const amendmentsIn = (chamber: 'house' | 'senate'): Stage => {
   const other = chamber === 'house' ? 'senate' : 'house'
   return {
     headline: {
-      en: `${chamber === 'house' ? 'The House of Commons' : 'The Senate'} is considering amendments made by ${chambers[other].en.name}`,
-      fr: `${chamber === 'house' ? 'La Chambre des communes' : 'Le Sénat'} étudie des amendements ${other === 'house' ? 'de la Chambre des communes' : 'du Sénat'}`,
+      en:
+        `${chamber === 'house' ? 'The House of Commons' : 'The Senate'} is considering amendments made by ` +
+        `${chambers[other].en.name}`,
+      fr:
+        `${chamber === 'house' ? 'La Chambre des communes' : 'Le Sénat'} étudie des amendements ` +
+        `${other === 'house' ? 'de la Chambre des communes' : 'du Sénat'}`,
     },
     explanation: {
       en: 'Both chambers have passed the bill, but not in the same words. They exchange messages until they agree.',
-      fr: 'Les deux chambres ont adopté le projet de loi, mais pas dans les mêmes termes. Elles échangent des messages jusqu’à ce qu’elles s’entendent.',
+      fr:
+        'Les deux chambres ont adopté le projet de loi, mais pas dans les mêmes termes. Elles échangent des ' +
+        'messages jusqu’à ce qu’elles s’entendent.',
     },
     next: {
-      en: `A decision ${chambers[chamber].en.at}: accept the amendments, reject them or change them, and tell ${chambers[other].en.name}.`,
-      fr: `Une décision ${chambers[chamber].fr.at} : accepter les amendements, les rejeter ou les modifier, et en aviser ${chambers[other].fr.name}.`,
+      en:
+        `A decision ${chambers[chamber].en.at}: accept the amendments, reject them or change them, and tell ` +
+        `${chambers[other].en.name}.`,
+      fr:
+        `Une décision ${chambers[chamber].fr.at} : accepter les amendements, les rejeter ou les modifier, et en ` +
+        `aviser ${chambers[other].fr.name}.`,
     },
     term: 'message',
   }
@@ -141,8 +165,12 @@ const stages: Record<string, Stage> = {
       fr: 'En comité avant la deuxième lecture à la Chambre des communes',
     },
     explanation: {
-      en: 'A committee studies the bill before the House of Commons votes on its principle, so it can change more of it.',
-      fr: 'Un comité étudie le projet de loi avant que la Chambre des communes ne vote sur son principe, et peut donc le modifier davantage.',
+      en:
+        'A committee studies the bill before the House of Commons votes on its principle, so it can change more of ' +
+        'it.',
+      fr:
+        'Un comité étudie le projet de loi avant que la Chambre des communes ne vote sur son principe, et peut donc ' +
+        'le modifier davantage.',
     },
     next: {
       en: 'The committee reports the bill to the House of Commons, with or without amendments.',
@@ -156,8 +184,13 @@ const stages: Record<string, Stage> = {
       fr: 'Déposé, et en attente de son tour à la Chambre des communes',
     },
     explanation: {
-      en: 'Outside the order of precedence: the bill is not among the items of private members’ business that the House of Commons takes up. Members’ turns are drawn by lot. Many bills never have one.',
-      fr: 'Hors de l’ordre de priorité : le projet de loi n’est pas parmi les affaires émanant des députés que la Chambre des communes étudie. Le tour des députés est tiré au sort. Beaucoup de projets de loi ne sont jamais étudiés.',
+      en:
+        'Outside the order of precedence: the bill is not among the items of private members’ business that the ' +
+        'House of Commons takes up. Members’ turns are drawn by lot. Many bills never have one.',
+      fr:
+        'Hors de l’ordre de priorité : le projet de loi n’est pas parmi les affaires émanant des députés que la ' +
+        'Chambre des communes étudie. Le tour des députés est tiré au sort. Beaucoup de projets de loi ne sont ' +
+        'jamais étudiés.',
     },
     next: {
       en: 'A place in the order of precedence, then second reading.',
@@ -173,7 +206,9 @@ const stages: Record<string, Stage> = {
     },
     next: {
       en: 'Royal assent, given for the Sovereign by the Governor General or a deputy. With it, the bill becomes law.',
-      fr: 'La sanction royale, donnée au nom du souverain par la gouverneure générale ou le gouverneur général, ou par un suppléant. Le projet de loi devient alors loi.',
+      fr:
+        'La sanction royale, donnée au nom du souverain par la gouverneure générale ou le gouverneur général, ou ' +
+        'par un suppléant. Le projet de loi devient alors loi.',
     },
     term: 'royal-assent',
   },
@@ -215,8 +250,12 @@ const ends: Record<
   became_law: {
     headline: { en: 'This bill is law', fr: 'Ce projet de loi est devenu loi' },
     explanation: {
-      en: 'Both chambers passed it and it received royal assent. Parts of an act can come into force later, on a day that the act or the government sets.',
-      fr: 'Les deux chambres l’ont adopté et il a reçu la sanction royale. Des parties d’une loi peuvent entrer en vigueur plus tard, à une date que fixe la loi ou le gouvernement.',
+      en:
+        'Both chambers passed it and it received royal assent. Parts of an act can come into force later, on a day ' +
+        'that the act or the government sets.',
+      fr:
+        'Les deux chambres l’ont adopté et il a reçu la sanction royale. Des parties d’une loi peuvent entrer en ' +
+        'vigueur plus tard, à une date que fixe la loi ou le gouvernement.',
     },
     next: { en: '', fr: '' },
     term: 'royal-assent',
@@ -262,7 +301,9 @@ const ends: Record<
     },
     explanation: {
       en: 'Its session ended before it was decided. It was reinstated in the next one at the stage it had reached.',
-      fr: 'Sa session a pris fin avant qu’il ne soit décidé. Il a été rétabli dans la suivante, à l’étape qu’il avait atteinte.',
+      fr:
+        'Sa session a pris fin avant qu’il ne soit décidé. Il a été rétabli dans la suivante, à l’étape qu’il avait ' +
+        'atteinte.',
     },
     next: { en: '', fr: '' },
     term: 'reinstatement',
@@ -271,8 +312,12 @@ const ends: Record<
   died_on_order_paper: {
     headline: { en: 'This bill died when its session ended', fr: 'Ce projet de loi est mort à la fin de sa session' },
     explanation: {
-      en: 'It died on the Order Paper: Parliament was prorogued or dissolved before the bill was decided. The same proposal can come back only as another bill.',
-      fr: 'Il est mort au Feuilleton : le Parlement a été prorogé ou dissous avant que le projet de loi ne soit décidé. La proposition ne peut revenir que sous la forme d’un autre projet de loi.',
+      en:
+        'It died on the Order Paper: Parliament was prorogued or dissolved before the bill was decided. The same ' +
+        'proposal can come back only as another bill.',
+      fr:
+        'Il est mort au Feuilleton : le Parlement a été prorogé ou dissous avant que le projet de loi ne soit ' +
+        'décidé. La proposition ne peut revenir que sous la forme d’un autre projet de loi.',
     },
     next: { en: '', fr: '' },
     term: 'order-paper',
@@ -281,8 +326,12 @@ const ends: Record<
   pro_forma: {
     headline: { en: 'A pro forma bill', fr: 'Un projet de loi pro forma' },
     explanation: {
-      en: 'It is introduced at the opening of a session to assert the chamber’s right to deliberate before it turns to the Speech from the Throne. It is not meant to become law.',
-      fr: 'Il est déposé à l’ouverture d’une session pour affirmer le droit de la chambre de délibérer avant de passer au discours du Trône. Il n’est pas destiné à devenir loi.',
+      en:
+        'It is introduced at the opening of a session to assert the chamber’s right to deliberate before it turns ' +
+        'to the Speech from the Throne. It is not meant to become law.',
+      fr:
+        'Il est déposé à l’ouverture d’une session pour affirmer le droit de la chambre de délibérer avant de ' +
+        'passer au discours du Trône. Il n’est pas destiné à devenir loi.',
     },
     next: { en: '', fr: '' },
     term: 'pro-forma-bill',
@@ -312,8 +361,10 @@ function afterThird(bill: AnyBill, chamber: 'house' | 'senate', language: Langua
       : `The final vote. If the bill passes, it goes ${chambers[other].en.to}.`
   }
   return language === 'fr'
-    ? `Le vote final. Si le projet de loi est adopté sans amendement, il attend la sanction royale. S’il est amendé, il retourne ${chambers[other].fr.to}.`
-    : `The final vote. If the bill passes without amendment, it waits for royal assent. With amendments, it goes back ${chambers[other].en.to}.`
+    ? 'Le vote final. Si le projet de loi est adopté sans amendement, il attend la sanction royale. S’il est amendé, il ' +
+        `retourne ${chambers[other].fr.to}.`
+    : 'The final vote. If the bill passes without amendment, it waits for royal assent. With amendments, it goes back ' +
+        `${chambers[other].en.to}.`
 }
 
 /** The state of a bill in plain words: what it is, what that means and what comes next. */

@@ -28,7 +28,7 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   await page.goto(`${explorer.url}/ui/bills/${law.id}`)
   await expect(page.getByText(/\d+ yeas, \d+ nays/).first()).toBeVisible()
   await expect(page.getByRole('link', { name: 'First Reading', exact: true })).toBeVisible()
-  const feed = await page.getByRole('link', { name: 'Subscribe (RSS)' }).getAttribute('href')
+  const feed = await page.locator('head link[type="application/rss+xml"]').getAttribute('href')
   expect(await (await page.request.get(feed!)).text()).toContain('<rss version="2.0"')
   await page.locator('.facts').getByRole('link').first().click()
   await expect(page).toHaveURL(new RegExp(`/politicians/${law.sponsor!.politician}$`))

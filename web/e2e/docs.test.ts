@@ -71,10 +71,9 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await expect(page.getByRole('alert')).toBeVisible()
     await page.mouse.move(0, 0)
   })
-  await shoot('bill', `bills/${bill.id}`, 'light', async (page) => {
-    await page.getByRole('heading', { name: 'Version history' }).scrollIntoViewIfNeeded()
-    await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
-  })
+  await shoot('bill', `bills/${bill.id}`, 'light', (page) =>
+    expect(page.getByRole('heading', { name: 'Progress' })).toBeVisible(),
+  )
   for (const sensor of ['new_bills_sensor', 'fetch_failure_sensor']) await explorer.api(`/sensors/${sensor}/start`, {})
   await shoot('automation', 'automation', 'dark', (page) => expect(page.getByRole('switch').first()).toBeVisible())
   const backfill = await explorer.api<{ id: string }>('/backfills', {

@@ -144,17 +144,18 @@ test("a bill's history", async ({ page, explorer }) => {
   const bill = items.find((b) => b.version > 1 && b.law)!
   await page.goto(`${explorer.url}/ui/bills?session=44-1&law=true`)
   await page.getByLabel('Search').fill(bill.number.toLowerCase())
-  await page.getByRole('link', { name: bill.number, exact: true }).click()
-  await expect(page.getByText(bill.title.fr).first()).toBeVisible()
+  await page.getByRole('link', { name: new RegExp(`^${bill.number} `) }).click()
   await expect(page.getByText(bill.title.en).first()).toBeVisible()
-  const history = page.getByRole('region', { name: 'Version history' })
+  await page.getByText('Changes of the data, field by field').click()
+  const history = page.getByRole('region', { name: 'Changes of the data, field by field' })
   // The changes of the simulation's second day.
   const changes = history.locator(`[data-version="${bill.version}"]`)
   await expect(changes.getByText('law', { exact: true })).toBeVisible()
+  await expect(changes.getByText(/^It became law\./)).toBeVisible()
   await expect(changes.locator('ins', { hasText: 'Royal assent received' })).toBeVisible()
-  await expect(history.getByText('First stored version.')).toBeVisible()
-  const stages = page.getByRole('region', { name: 'Stages' })
-  await expect(stages.getByText('Royal assent')).toBeVisible()
+  await expect(history.getByText('This bill was added to this copy.')).toBeVisible()
+  const progress = page.getByRole('region', { name: 'Progress' })
+  await expect(progress.getByText('Royal assent')).toBeVisible()
 })
 
 test('a link that is followed while a search is being typed is not called back', async ({ page, explorer }) => {
@@ -162,7 +163,7 @@ test('a link that is followed while a search is being typed is not called back',
   await page.clock.install()
   let arrive = () => {}
   const asked = new Promise<void>((resolve) => {
-    void page.route(/\/static\/bill-[^/]*\.js$/, async (route) => {
+    void page.route(/\/static\/bill-[\w-]{8}\.js$/, async (route) => {
       resolve()
       await new Promise<void>((go) => (arrive = go)) // the page is still loading when the draft would be committed
       await route.continue()
@@ -170,13 +171,13 @@ test('a link that is followed while a search is being typed is not called back',
   })
   await page.goto(`${explorer.url}/ui/bills?session=44-1`)
   const link = page.locator('tbody a').first()
-  const number = (await link.textContent())!
+  const number = (await link.locator('strong').textContent())!
   await page.getByLabel('Search').fill(number.toLowerCase())
   await link.click()
   await asked
   await page.clock.runFor(1000)
   arrive()
-  await expect(page.getByRole('region', { name: 'Version history' })).toBeVisible()
+  await expect(page.getByRole('region', { name: 'History', exact: true })).toBeVisible()
   await expect(page).toHaveURL(new RegExp(`/bills/44-1/${number}$`, 'i'))
 })
 

@@ -28,6 +28,9 @@ const pages = [
   'assets/fetch_latest_bills?tab=checks',
   'assets?view=graph&selection=%2Bbill_statistics',
   'assets?view=graph&selection=nope',
+  'home',
+  'glossary',
+  'feeds?feed=bills',
   'bills',
   'bills?q=nothing+has+this',
   'search',
@@ -82,6 +85,7 @@ for (const scheme of ['light', 'dark'] as const) {
         `runs/${bad}`,
         `backfills/${backfill.id}`,
         `bills/${items[0]!.id}`,
+        `embed/bills/${items[0]!.id}`,
         `politicians/${people.items[0]!.slug}`,
       ]) {
         await page.goto(`${explorer.url}/ui/${path}`)

@@ -68,6 +68,7 @@ const table: Record<keyof typeof queries, { key: QueryKey; by: EventOf[] }> = {
   },
   billsQuery: { key: queries.billsQuery({ law: true }).queryKey, by: data },
   billQuery: { key: queries.billQuery('44-1', 'C-11').queryKey, by: data },
+  billsWithStatusQuery: { key: queries.billsWithStatusQuery('44-1', 'HouseAt3rdReading').queryKey, by: data },
   versionsQuery: { key: queries.versionsQuery('44-1', 'C-11').queryKey, by: data },
   searchQuery: { key: queries.searchQuery({ q: 'water' }).queryKey, by: [...data, ...made('update_embeddings')] },
   politiciansQuery: { key: queries.politiciansQuery({ q: 'ada' }).queryKey, by: data },

@@ -228,6 +228,14 @@ export const billsQuery = (filters: BillFilters) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 
+/** A few bills with a status, of one session. */
+export const billsWithStatusQuery = (session: string, status: string) =>
+  queryOptions({
+    queryKey: ['bills', 'status', session, status],
+    queryFn: async ({ signal }) => (await listBills({ query: { session, status, limit: 10 }, signal })).data.items,
+    enabled: session !== '',
+  })
+
 export const billQuery = (session: string, number: string) =>
   queryOptions({
     queryKey: ['bills', 'one', session, number],

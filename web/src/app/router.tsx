@@ -133,6 +133,12 @@ const bills = createRoute({
       session: text(s.session),
       status: text(s.status),
       law: oneOf(s.law, ['true', 'false']),
+      type: text(s.type),
+      chamber: oneOf(s.chamber, ['house', 'senate']),
+      year: text(s.year),
+      committee: text(s.committee),
+      sponsor: text(s.sponsor),
+      sort: oneOf(s.sort, ['introduced', 'latest_activity', 'updated']),
     }),
   component: loadPart(async () => (await import('../pages/bills')).Bills),
 })
@@ -141,6 +147,32 @@ const bill = createRoute({
   getParentRoute: () => root,
   path: '/bills/$session/$number',
   component: loadPart(async () => (await import('../pages/bill')).BillPage),
+})
+
+// A page for frames of other sites. The shell leaves out its navigation there.
+const billEmbed = createRoute({
+  getParentRoute: () => root,
+  path: '/embed/bills/$session/$number',
+  component: loadPart(async () => (await import('../pages/bill-embed')).BillEmbed),
+})
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/home',
+  component: loadPart(async () => (await import('../pages/home')).Home),
+})
+
+const glossary = createRoute({
+  getParentRoute: () => root,
+  path: '/glossary',
+  component: loadPart(async () => (await import('../pages/glossary')).Glossary),
+})
+
+const feeds = createRoute({
+  getParentRoute: () => root,
+  path: '/feeds',
+  validateSearch: (s: Record<string, unknown>) => optional({ feed: text(s.feed), q: text(s.q) }),
+  component: loadPart(async () => (await import('../pages/feeds')).FeedPage),
 })
 
 const search = createRoute({
@@ -237,6 +269,10 @@ export const router = createRouter({
     alerts,
     bills,
     bill,
+    billEmbed,
+    home,
+    glossary,
+    feeds,
     search,
     politicians,
     politician,

@@ -7,6 +7,7 @@ import {
   CalendarClock,
   FileText,
   History,
+  House,
   KeyRound,
   Languages,
   LayoutDashboard,
@@ -35,17 +36,23 @@ import { useConnection, useLive } from './live'
 import { toast } from './toasts'
 import { endSession, sessionQuery, useSession } from './session'
 
-const pages = [
+/** The pages for readers. */
+const readerPages = [
+  ['/home', 'home', House],
+  ['/bills', 'bills', FileText],
+  ['/search', 'search', Search],
+  ['/politicians', 'politicians', Users],
+  ['/data', 'data', Rss],
+] as const
+
+/** The pages for operators. */
+const operatorPages = [
   ['/', 'overview', LayoutDashboard],
   ['/assets', 'assets', Boxes],
   ['/runs', 'runs', Play],
   ['/automation', 'automation', CalendarClock],
   ['/backfills', 'backfills', History],
   ['/alerts', 'alerts', Bell],
-  ['/bills', 'bills', FileText],
-  ['/search', 'search', Search],
-  ['/politicians', 'politicians', Users],
-  ['/data', 'data', Rss],
   ['/fetch-logs', 'fetchLogs', ScrollText],
   ['/system', 'system', Activity],
 ] as const
@@ -67,6 +74,8 @@ export function Shell() {
     if (first.current) first.current = false
     else main.current?.focus({ preventScroll: true })
   }, [path])
+  // A page for a frame of another site has nothing around it.
+  if (path.startsWith('/embed/')) return <Outlet />
   return (
     <>
       <button type="button" className="skip" onClick={() => main.current?.focus()}>
@@ -122,17 +131,8 @@ function Navigation() {
   if (session?.authentication === 'required' && !session.identity) return null
   return (
     <nav className="nav" aria-label={t('app.navigation')}>
-      {pages.map(([to, name, Icon]) => (
-        <Link
-          key={to}
-          to={to}
-          activeOptions={{ exact: to === '/', includeSearch: false }}
-          activeProps={{ 'aria-current': 'page' }}
-        >
-          <Icon size={18} aria-hidden />
-          {t(`nav.${name}`)}
-        </Link>
-      ))}
+      <PageLinks name={t('nav.groupBills')} pages={readerPages} />
+      <PageLinks name={t('nav.groupOperations')} pages={operatorPages} />
       {session?.identity?.scope === 'admin' && (
         <Link to="/access" activeProps={{ 'aria-current': 'page' }}>
           <KeyRound size={18} aria-hidden />
@@ -140,6 +140,28 @@ function Navigation() {
         </Link>
       )}
     </nav>
+  )
+}
+
+type NavigationPage = (typeof readerPages | typeof operatorPages)[number]
+
+function PageLinks({ name, pages }: { name: string; pages: readonly NavigationPage[] }) {
+  const { t } = useTranslation()
+  return (
+    <div role="group" aria-label={name} className="nav-group">
+      <span aria-hidden>{name}</span>
+      {pages.map(([to, page, Icon]) => (
+        <Link
+          key={to}
+          to={to}
+          activeOptions={{ exact: to === '/', includeSearch: false }}
+          activeProps={{ 'aria-current': 'page' }}
+        >
+          <Icon size={18} aria-hidden />
+          {t(`nav.${page}`)}
+        </Link>
+      ))}
+    </div>
   )
 }
 

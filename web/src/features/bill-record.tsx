@@ -1,43 +1,12 @@
-import type { BillDetail, Bilingual } from '@parliament-explorer/sdk'
+import type { BillDetail } from '@parliament-explorer/sdk'
 import { Link } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
+import { day, debatesOf, historyOf, languageOf } from '../lib/bill-words'
 import { billParams, inLanguage } from '../lib/bills'
 import { webAddress } from '../lib/same-site'
 import { Card } from '../ui/basics'
-
-/** The outcome of a bill. */
-export function Outcome({ bill }: { bill: BillDetail }) {
-  const { t } = useTranslation()
-  const outcome = bill.outcome
-  if (!outcome || outcome.code === 'in_progress') return null
-  // A code that this version does not know is not shown. The page still shows the status.
-  if (!(outcome.code in tones)) return null
-  return (
-    <p className={`notice ${tones[outcome.code]}`}>
-      {t(`bills.outcome_${outcome.code}`)}
-      {outcome.on && ` (${outcome.on})`}
-      {bill.reinstated_as && (
-        <>
-          {' → '}
-          <OtherSession bill={bill.reinstated_as} />
-        </>
-      )}
-    </p>
-  )
-}
-
-const tones = {
-  became_law: 'good',
-  defeated: 'bad',
-  not_proceeded_with: 'bad',
-  dropped_from_order_paper: 'bad',
-  reinstated: 'good',
-  died_on_order_paper: 'warn',
-  pro_forma: '',
-  in_progress: '',
-} as const
 
 /** The same bill in another session: a link to its page, or to LEGISinfo if it is not stored. */
 export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstated_as']> }) {
@@ -147,7 +116,13 @@ export function Votes({ bill }: { bill: BillDetail }) {
               </div>
               <p className="muted small num">
                 {[
-                  t('bills.tally', { yeas: v.yeas, nays: v.nays, paired: v.paired, n: v.number, date: v.date ?? '–' }),
+                  t('bills.tally', {
+                    yeas: v.yeas,
+                    nays: v.nays,
+                    paired: v.paired,
+                    n: v.number,
+                    date: day(v.date, languageOf(i18n.language)) ?? '–',
+                  }),
                   v.chamber === 'senate' && t('bills.senate'),
                   inLanguage(v.stage, i18n.language),
                 ]
@@ -169,7 +144,11 @@ export function Votes({ bill }: { bill: BillDetail }) {
                   <VoteResult result={d.result} />
                 </div>
                 <p className="muted small num">
-                  {[d.date, inLanguage(d.method, i18n.language), inLanguage(d.stage, i18n.language)]
+                  {[
+                    day(d.date, languageOf(i18n.language)),
+                    inLanguage(d.method, i18n.language),
+                    inLanguage(d.stage, i18n.language),
+                  ]
                     .filter(Boolean)
                     .join(' · ')}
                 </p>
@@ -182,86 +161,127 @@ export function Votes({ bill }: { bill: BillDetail }) {
   )
 }
 
-interface Entry {
-  date: string | null
-  where: string | null
-  what: string | null
-  url: string | null
-  note: string | null
+/** What happened to the bill, in sentences. */
+export function BillHistory({ bill }: { bill: BillDetail }) {
+  const { t, i18n } = useTranslation()
+  const told = historyOf(bill, languageOf(i18n.language))
+  const rulings = bill.rulings.length > 0 && t('bills.ruling')
+  return (
+    <Card title={t('readers.history')}>
+      {told.length === 0 ? (
+        <p className="muted padded">{t('readers.noHistory')}</p>
+      ) : (
+        <ol className="list story">
+          {told.map((h, i) => (
+            <li key={i} className="stack tight">
+              <span>
+                {h.text}
+                {h.url && (
+                  <span className="no-print">
+                    {' '}
+                    <a href={webAddress(h.url)} rel="noreferrer" aria-label={`${t('readers.report')}: ${h.text}`}>
+                      {t('readers.report')}
+                    </a>
+                  </span>
+                )}
+              </span>
+              {h.note && <span className="muted small">{h.note}</span>}
+            </li>
+          ))}
+        </ol>
+      )}
+      {rulings && (
+        <p className="small padded">
+          {rulings}:{' '}
+          {bill.rulings.map((r, i) => (
+            <span key={i}>
+              {i > 0 && ', '}
+              <ExternalLink url={inLanguage(r.url, i18n.language)}>
+                {day(r.date, languageOf(i18n.language)) ?? t(`bills.${r.chamber}`)}
+              </ExternalLink>
+            </span>
+          ))}
+        </p>
+      )}
+    </Card>
+  )
 }
 
-/** The bill's sittings, committee meetings and reports, messages and rulings, by day. */
-export function BillEvents({ bill }: { bill: BillDetail }) {
+/** The debates of the bill by stage, with a link to each sitting. */
+export function Debates({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
-  const say = (b: Bilingual) => inLanguage(b, i18n.language)
-  const chamber = (c: string | null) => (c === 'house' || c === 'senate' ? t(`bills.${c}`) : null)
-  const at = (c: string | null, sitting: string | null) =>
-    [chamber(c), sitting && t('bills.sitting', { n: sitting })].filter(Boolean).join(', ')
-  const sittings = bill.sittings.map((s): Entry => ({
-    date: s.date,
-    where: at(s.chamber, s.number),
-    what: say(s.name),
-    url: say(s.url),
-    note: say(s.note),
-  }))
-  const known = new Set(sittings.map((s) => `${s.date} ${s.what}`))
-  const entries = [
-    ...sittings,
-    // An event without further details only repeats its sitting.
-    ...bill.events
-      .filter((e) => e.report !== null || say(e.note) !== null || !known.has(`${e.date} ${say(e.name)}`))
-      .map((e): Entry => ({
-        date: e.date,
-        where: [chamber(e.chamber), e.committee, e.report !== null && t('bills.report', { n: e.report })]
-          .filter(Boolean)
-          .join(', '),
-        what: say(e.name),
-        url: say(e.report_url),
-        note: say(e.note),
-      })),
-    ...bill.committee_meetings.map((m): Entry => ({
-      date: m.date,
-      where: [m.acronym, m.number && t('bills.meeting', { n: m.number })].filter(Boolean).join(', '),
-      what: say(m.committee),
-      url: m.url,
-      note: null,
-    })),
-    ...bill.messages.map((m): Entry => ({
-      date: m.date,
-      where: at(m.chamber, m.sitting),
-      what: say(m.name),
-      url: say(m.url),
-      note: null,
-    })),
-    ...bill.rulings.map((r): Entry => ({
-      date: r.date,
-      where: at(r.chamber, r.sitting),
-      what: t('bills.ruling'),
-      url: say(r.url),
-      note: null,
-    })),
-  ]
-    .map((entry, i) => ({ entry, i }))
-    .sort((a, b) => (a.entry.date ?? '9').localeCompare(b.entry.date ?? '9') || a.i - b.i)
-    .map(({ entry }) => entry)
-  if (entries.length === 0) return null
+  const language = languageOf(i18n.language)
+  const debates = debatesOf(bill.sittings, language)
+  if (debates.length === 0) return null
   return (
-    <Card title={t('bills.course')}>
-      <ExpandableList items={entries} first={12} name={t('bills.course')}>
-        {(e, i) => (
-          <li key={i} className="row" style={{ alignItems: 'baseline', gap: '1rem' }}>
-            <span className="num muted small nowrap" style={{ minWidth: '5.5rem' }}>
-              {e.date ?? '–'}
-            </span>
-            <span className="stack tight" style={{ minWidth: 0 }}>
-              <ExternalLink url={e.url}>{e.what}</ExternalLink>
-              {(e.where || e.note) && (
-                <span className="muted small">{[e.where, e.note].filter(Boolean).join(' · ')}</span>
-              )}
-            </span>
+    <Card title={t('readers.debates')}>
+      <ul className="list">
+        {debates.map((d) => (
+          <li key={d.chamber + d.stage}>
+            <details>
+              <summary>
+                {t(`bills.${d.chamber}`)}, {d.stage}{' '}
+                <span className="muted small">({t('readers.sittings', { count: d.sittings.length })})</span>
+              </summary>
+              <ul className="days">
+                {d.sittings.map((s, i) => (
+                  <li key={i}>
+                    <ExternalLink url={s.url}>
+                      {s.number
+                        ? t('readers.sittingOn', { date: day(s.date, language) ?? '–', n: s.number })
+                        : (day(s.date, language) ?? '–')}
+                    </ExternalLink>
+                  </li>
+                ))}
+              </ul>
+            </details>
           </li>
-        )}
-      </ExpandableList>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+/** The committees that studied the bill, each with its meetings. */
+export function Committees({ bill }: { bill: BillDetail }) {
+  const { t, i18n } = useTranslation()
+  const language = languageOf(i18n.language)
+  if (bill.committees.length === 0) return null
+  return (
+    <Card title={t('readers.committees')}>
+      <ul className="list">
+        {bill.committees.map((c) => {
+          const meetings = bill.committee_meetings.filter((m) => m.acronym === c.acronym && m.chamber === c.chamber)
+          return (
+            <li key={c.chamber + c.acronym} className="stack tight">
+              <span>
+                <Link to="/bills" search={{ committee: c.acronym }}>
+                  {inLanguage(c.name, language) ?? c.acronym}
+                </Link>{' '}
+                <span className="muted small">({t(`bills.${c.chamber}`)})</span>
+              </span>
+              {meetings.length === 0 ? (
+                <span className="muted small">{t('readers.noMeetings')}</span>
+              ) : (
+                <details>
+                  <summary>{t('readers.meetings', { count: meetings.length })}</summary>
+                  <ul className="days">
+                    {meetings.map((m, i) => (
+                      <li key={i}>
+                        <ExternalLink url={m.url}>
+                          {m.number
+                            ? t('readers.meetingOn', { date: day(m.date, language) ?? '–', n: m.number })
+                            : (day(m.date, language) ?? '–')}
+                        </ExternalLink>
+                      </li>
+                    ))}
+                  </ul>
+                </details>
+              )}
+            </li>
+          )
+        })}
+      </ul>
     </Card>
   )
 }
@@ -293,7 +313,13 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
               </span>
             </div>
             <p className="muted small num">
-              {[s.date, t(`bills.${s.chamber}`), inLanguage(s.stage, i18n.language)].filter(Boolean).join(' · ')}
+              {[
+                day(s.date, languageOf(i18n.language)),
+                t(`bills.${s.chamber}`),
+                inLanguage(s.stage, i18n.language),
+              ]
+                .filter(Boolean)
+                .join(' · ')}
             </p>
           </li>
         )}

@@ -1,27 +1,33 @@
 import type { Bill, BillDetail } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
+import { Languages } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { billQuery, versionsQuery } from '../app/queries'
-import { serverUrl } from '../lib/base'
+import { billQuery, politicianQuery, versionsQuery } from '../app/queries'
+import { BillHistory, Committees, Debates, OtherSession, References, Speeches, Votes } from '../features/bill-record'
+import { ShareBill } from '../features/bill-share'
+import { BillStatus, ProgressOf } from '../features/bill-status'
+import { setLanguage } from '../i18n'
+import { changeSentences, day, fieldName, languageOf, nameOf, sessionWords } from '../lib/bill-words'
+import { statuteWords } from '../lib/bill-words/cite'
 import { billParams, inLanguage } from '../lib/bills'
+import { useFeedLink } from '../lib/feeds'
 import { webAddress } from '../lib/same-site'
-import { Card, LoadMore, PageHead, Time } from '../ui/basics'
+import { Card, LoadMore, PageHead } from '../ui/basics'
 import { Change } from '../ui/diff'
-import { RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
-import { BillEvents, OtherSession, Outcome, References, Speeches, Votes } from '../features/bill-record'
 
 export function BillPage() {
   const { t, i18n } = useTranslation()
   const { session, number } = useParams({ from: '/bills/$session/$number' })
   const bill = useQuery(billQuery(session, number))
   const b = bill.data
-  const name = b ? (inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language) ?? b.number) : number
+  const name = b ? nameOf(b, languageOf(i18n.language)) : number
+  useFeedLink(`bill-${session}-${number}`, b ? `${b.number} ${name}` : undefined)
   return (
-    <div className="page">
+    <div className="page bill-page">
       <PageHead
         title={b ? `${b.number} ${name}` : number}
         heading={b ? `${b.number} · ${name}` : number}
@@ -32,95 +38,110 @@ export function BillPage() {
           </Link>,
           number,
         ]}
-      >
-        {b && (
-          <span className={`badge ${b.law ? 'good' : 'busy'}`} style={{ paddingLeft: '0.55rem', whiteSpace: 'normal' }}>
-            {inLanguage(b.status, i18n.language)}
-          </span>
-        )}
-      </PageHead>
-      <Loaded query={bill} lines={8} height="30rem">
-        {(b) => (
-          <>
-            <Outcome bill={b} />
-            {!b.record.complete && b.sources.legisinfo && <p className="notice warn">{t('bills.incomplete')}</p>}
-            <Card label={t('bills.title')} padded>
-              <div className="bilingual">
-                <Titles bill={b} language="en" name={t('bills.english')} />
-                <Titles bill={b} language="fr" name={t('bills.french')} />
-              </div>
-            </Card>
-            <div className="grid two">
-              <Card title={t('bills.about')} padded>
-                <Facts bill={b} />
-              </Card>
-              <div className="stack">
-                <Stages bill={b} />
-                <Publications bill={b} />
-              </div>
-            </div>
-            <div className="grid two">
-              <Votes bill={b} />
-              <div className="stack">
-                <BillEvents bill={b} />
-                <Speeches speeches={b.speeches} />
-              </div>
-            </div>
-            <Card title={t('bills.summary')} padded>
-              {b.summary.en || b.summary.fr ? (
-                <div className="bilingual">
-                  <Summary html={b.summary.en} language="en" />
-                  <Summary html={b.summary.fr} language="fr" />
-                </div>
-              ) : (
-                <p className="muted">{t('bills.noSummary')}</p>
-              )}
-            </Card>
-            {(b.notes.en || b.notes.fr) && (
-              <Card title={t('bills.notes')} padded>
-                <div className="bilingual">
-                  <Summary html={b.notes.en} language="en" />
-                  <Summary html={b.notes.fr} language="fr" />
-                </div>
-              </Card>
-            )}
-            <References bill={b} />
-            <History session={session} number={number} />
-          </>
-        )}
+        actions={<LanguageButton />}
+      />
+      <Loaded query={bill} lines={8} height="60rem">
+        {(b) => <BillBody bill={b} />}
       </Loaded>
     </div>
   )
 }
 
-function Titles({ bill, language, name }: { bill: Bill; language: 'en' | 'fr'; name: string }) {
+/** Changes the language of the page from its head, where a reader looks for it. */
+function LanguageButton() {
+  const { t, i18n } = useTranslation()
+  const other = i18n.language === 'fr' ? 'en' : 'fr'
   return (
-    <div className="stack tight">
-      <span className="muted small">{name}</span>
-      <div lang={language} className="stack tight">
-        {bill.short_title[language] && <strong>{bill.short_title[language]}</strong>}
-        <p>{bill.title[language] ?? '–'}</p>
-        <p className="muted small">{[bill.bill_type[language], bill.status[language]].filter(Boolean).join(' · ')}</p>
+    <button type="button" className="btn small no-print" lang={other} onClick={() => void setLanguage(other)}>
+      <Languages size={15} aria-hidden />
+      {t('readers.otherLanguage')}
+    </button>
+  )
+}
+
+function BillBody({ bill }: { bill: BillDetail }) {
+  const { t, i18n } = useTranslation()
+  const { session, number } = billParams(bill.id)
+  return (
+    <>
+      <LongTitle bill={bill} />
+      <BillStatus bill={bill} />
+      {!bill.record.complete && bill.sources.legisinfo && (
+        <p className="notice warn no-print">{t('readers.incomplete')}</p>
+      )}
+      <ProgressOf bill={bill} />
+      <div className="grid two">
+        <Card title={t('bills.about')} padded>
+          <Facts bill={bill} />
+        </Card>
+        <div className="stack loose">
+          <Texts bill={bill} />
+          <div className="no-print">
+            <ShareBill bill={bill} />
+          </div>
+        </div>
       </div>
-    </div>
+      <Card title={t('bills.summary')} padded>
+        <Html html={inLanguage(bill.summary, i18n.language)} none={t('bills.noSummary')} />
+      </Card>
+      <div className="grid two">
+        <BillHistory bill={bill} />
+        <div className="stack loose">
+          <Votes bill={bill} />
+          <Committees bill={bill} />
+          <div className="no-print stack loose">
+            <Debates bill={bill} />
+            <Speeches speeches={bill.speeches} />
+          </div>
+        </div>
+      </div>
+      <Related bill={bill} />
+      {inLanguage(bill.notes, i18n.language) && (
+        <Card title={t('bills.notes')} padded>
+          <Html html={inLanguage(bill.notes, i18n.language)} none="–" />
+        </Card>
+      )}
+      <div className="no-print stack loose">
+        <References bill={bill} />
+        <Changes session={session} number={number} />
+      </div>
+      <p className="muted small">{t('readers.sourcesNote')}</p>
+    </>
   )
 }
 
-function Summary({ html, language }: { html: string | null; language: 'en' | 'fr' }) {
-  // The server sanitises the HTML of summaries and notes.
-  return html ? (
-    <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} />
-  ) : (
-    <p className="muted">–</p>
+/** The long title, if the heading has the short one. */
+function LongTitle({ bill }: { bill: Bill }) {
+  const { i18n } = useTranslation()
+  const long = inLanguage(bill.title, i18n.language)
+  if (!long || long === nameOf(bill, languageOf(i18n.language))) return null
+  return <p className="prose muted">{long}</p>
+}
+
+/** A text longer than this is cut on paper. */
+const longText = 1500
+
+function Html({ html, none }: { html: string | null; none: string }) {
+  const { t } = useTranslation()
+  if (!html) return <p className="muted">{none}</p>
+  const long = html.length > longText
+  return (
+    <>
+      {/* The server sanitises the HTML of summaries and notes. */}
+      <div className={long ? 'prose long' : 'prose'} dangerouslySetInnerHTML={{ __html: html }} />
+      {long && (
+        <p className="print-only muted small">
+          {t('readers.rest')} {location.href}
+        </p>
+      )}
+    </>
   )
 }
 
-/** The sponsor, with the office held at that time. */
+/** The sponsor with the office held at that time. */
 function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
   const { i18n } = useTranslation()
-  const what = [inLanguage(sponsor.office, i18n.language), inLanguage(sponsor.riding, i18n.language)]
-    .filter(Boolean)
-    .join(', ')
+  const office = inLanguage(sponsor.office, i18n.language)
   return (
     <span className="stack tight">
       <span>
@@ -133,95 +154,43 @@ function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
           sponsor.name
         )}
       </span>
-      {what && <span className="muted small">{what}</span>}
+      {office && <span className="muted small">{office}</span>}
     </span>
   )
 }
 
+/** The sponsor's party: of the time, if a speech of the sponsor names it, otherwise today's. */
+function useParty(bill: BillDetail): string | null {
+  const { t, i18n } = useTranslation()
+  const speech = bill.speeches.find((s) => s.sponsor && inLanguage(s.caucus, i18n.language))
+  const slug = bill.sponsor?.politician ?? ''
+  const politician = useQuery({ ...politicianQuery(slug), enabled: !speech && slug !== '' })
+  if (speech) return inLanguage(speech.caucus, i18n.language)
+  const party = politician.data ? inLanguage(politician.data.party, i18n.language) : null
+  return party && t('readers.partyNow', { party })
+}
+
 function Facts({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
+  const language = languageOf(i18n.language)
+  const party = useParty(bill)
+  const type =
+    inLanguage(bill.bill_type, language) ??
+    (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null)
+  const study = bill.senate_pre_study
   const rows: [string, ReactNode][] = [
-    [
-      t('bills.type'),
-      inLanguage(bill.bill_type, i18n.language) ??
-        (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null),
-    ],
     [t('bills.sponsor'), bill.sponsor && <SponsorName key="sponsor" sponsor={bill.sponsor} />],
-    [t('bills.form'), inLanguage(bill.form, i18n.language)],
+    [t('readers.riding'), bill.sponsor && inLanguage(bill.sponsor.riding, language)],
+    [t('readers.party'), party],
+    [t('bills.type'), type],
     [t('bills.chamber'), t(`bills.${bill.home_chamber}`)],
-    [t('bills.reinstatedFrom'), bill.reinstated_from && <OtherSession key="from" bill={bill.reinstated_from} />],
-    [t('bills.reinstatedAs'), bill.reinstated_as && <OtherSession key="as" bill={bill.reinstated_as} />],
-    [t('bills.introduced'), bill.introduced_on],
-    [t('bills.activity'), bill.latest_activity_at && <Time at={bill.latest_activity_at} absolute />],
-    [t('bills.royalAssent'), bill.royal_assent_on],
-    [t('bills.statute'), bill.statute && t('bills.statuteText', bill.statute)],
-    [
-      t('bills.committees'),
-      bill.committees.length > 0 && (
-        <ul className="stack tight">
-          {bill.committees.map((c) => (
-            <li key={c.chamber + c.acronym}>
-              {inLanguage(c.name, i18n.language)}{' '}
-              <span className="muted small">({[c.acronym, t(`bills.${c.chamber}`)].filter(Boolean).join(', ')})</span>
-            </li>
-          ))}
-        </ul>
-      ),
-    ],
-    [
-      t('bills.preStudy'),
-      bill.senate_pre_study &&
-        [
-          inLanguage(bill.senate_pre_study.name, i18n.language) ?? bill.senate_pre_study.committee,
-          bill.senate_pre_study.in_progress && t('bills.underWay'),
-        ]
-          .filter(Boolean)
-          .join(' · '),
-    ],
-    [
-      t('bills.related'),
-      bill.related_bills.length > 0 && (
-        <span className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
-          {bill.related_bills.map((id) => (
-            <Link key={id} to="/bills/$session/$number" params={billParams(id)} className="nowrap">
-              {id}
-            </Link>
-          ))}
-        </span>
-      ),
-    ],
-    [
-      t('bills.links'),
-      <span key="links" className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
-        {bill.legisinfo_url && (
-          <a href={webAddress(bill.legisinfo_url)} rel="noreferrer">
-            LEGISinfo
-          </a>
-        )}
-        {bill.openparliament_url && (
-          <a href={webAddress(bill.openparliament_url)} rel="noreferrer">
-            openparliament.ca
-          </a>
-        )}
-        {bill.text_url && (
-          <a href={webAddress(bill.text_url)} rel="noreferrer">
-            {t('bills.text')}
-          </a>
-        )}
-      </span>,
-    ],
-    [
-      t('bills.sources'),
-      <span key="sources" className="stack tight small">
-        {(['openparliament', 'legisinfo'] as const).map((source) => (
-          <span key={source}>
-            {source}: {bill.sources[source] ? <Time at={bill.sources[source]} /> : t('bills.notFetched')}
-          </span>
-        ))}
-      </span>,
-    ],
-    [t('bills.missing'), bill.missing_since && <Time key="missing" at={bill.missing_since} absolute />],
-    [t('bills.firstSeen'), <Time key="first" at={bill.first_seen_at} absolute />],
+    [t('bills.session'), sessionWords(bill.parliament, bill.session, language)],
+    [t('bills.introduced'), day(bill.introduced_on, language)],
+    [t('bills.royalAssent'), day(bill.royal_assent_on, language)],
+    [t('bills.statute'), statuteWords(bill, language)],
+    [t('bills.preStudy'), study && (inLanguage(study.name, language) ?? study.committee)],
+    [t('bills.missing'), day(bill.missing_since, language)],
+    [t('bills.links'), <Sources key="links" bill={bill} />],
   ]
   return (
     <dl className="facts">
@@ -237,116 +206,136 @@ function Facts({ bill }: { bill: BillDetail }) {
   )
 }
 
-function Stages({ bill }: { bill: BillDetail }) {
-  const { t, i18n } = useTranslation()
-  const stages = bill.stages
-  let chamber = ''
+function Sources({ bill }: { bill: Bill }) {
   return (
-    <Card title={t('bills.stages')} padded>
-      {stages.length === 0 && bill.readings.length === 0 ? (
-        <p className="muted">{t('bills.noStages')}</p>
-      ) : stages.length === 0 ? (
-        <ol className="stages">
-          {bill.readings.map((r) => (
-            <li key={r.chamber + r.reading} className="completed">
-              <span className="mark" />
-              <span>
-                <span className="muted small">{t(`bills.${r.chamber}`)}: </span>
-                {t(`bills.reading_${r.reading}`)}
-              </span>
-              <span className="muted small nowrap num">{r.passed_on}</span>
-            </li>
-          ))}
-        </ol>
-      ) : (
-        <ol className="stages">
-          {stages.map((stage, i) => {
-            const header =
-              stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
-            return (
-              <li key={i} className={stage.state}>
-                <span className="mark" />
-                <span>
-                  {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
-                  {inLanguage(stage.name, i18n.language)}
-                  {stage.committee && <span className="muted small"> ({stage.committee})</span>}
-                </span>
-                <span className="muted small nowrap num">
-                  {t(`bills.stage_${stage.state}`)}{' '}
-                  {stage.completed_on && stage.started_on && stage.started_on < stage.completed_on
-                    ? `${stage.started_on} – ${stage.completed_on}`
-                    : (stage.state_since ?? stage.started_on)}
-                </span>
-              </li>
-            )
-          })}
-        </ol>
+    <span className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
+      {bill.legisinfo_url && (
+        <a href={webAddress(bill.legisinfo_url)} rel="noreferrer">
+          LEGISinfo
+        </a>
       )}
-    </Card>
+      {bill.openparliament_url && (
+        <a href={webAddress(bill.openparliament_url)} rel="noreferrer">
+          openparliament.ca
+        </a>
+      )}
+    </span>
   )
 }
 
 /** The published versions of the text. */
-function Publications({ bill }: { bill: BillDetail }) {
+function Texts({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   return (
-    <Card
-      title={t('bills.publications')}
-      actions={
-        <a className="btn small" href={serverUrl(`feeds/bill-${bill.id.replace('/', '-')}.rss?lang=${i18n.language}`)}>
-          {t('feeds.subscribe')}
-        </a>
-      }
-    >
-      {bill.publications.length === 0 ? (
-        <p className="muted" style={{ padding: '1rem' }}>
-          {t('bills.noPublications')}
-        </p>
-      ) : (
-        <ol className="list">
-          {bill.publications.map((p) => (
-            <li key={p.id}>
-              <a href={webAddress(p.url)} rel="noreferrer">
-                {inLanguage(p.name, i18n.language) ?? p.id}
-              </a>
-            </li>
-          ))}
-        </ol>
-      )}
+    <Card title={t('readers.texts')}>
+      {bill.publications.length === 0 && !bill.text_url && <p className="muted padded">{t('bills.noPublications')}</p>}
+      <ol className="list">
+        {bill.publications.length === 0 && bill.text_url && (
+          <li>
+            <a href={webAddress(bill.text_url)} rel="noreferrer">
+              {t('bills.text')}
+            </a>
+          </li>
+        )}
+        {bill.publications.map((p) => (
+          <li key={p.id}>
+            <a href={webAddress(p.url)} rel="noreferrer">
+              {inLanguage(p.name, i18n.language) ?? p.id}
+            </a>
+          </li>
+        ))}
+      </ol>
     </Card>
   )
 }
 
-function History({ session, number }: { session: string; number: string }) {
+/** Bills of other sessions that are the same, and similar bills. Those that are not stored lead to LEGISinfo. */
+function Related({ bill }: { bill: BillDetail }) {
   const { t } = useTranslation()
+  if (!bill.reinstated_from && !bill.reinstated_as && bill.related_bills.length === 0) return null
+  return (
+    <Card title={t('readers.related')} padded>
+      <div className="stack tight">
+        {bill.reinstated_from && (
+          <p>
+            {t('readers.reinstatedFrom')} <OtherSession bill={bill.reinstated_from} />
+          </p>
+        )}
+        {bill.reinstated_as && (
+          <p>
+            {t('readers.reinstatedAs')} <OtherSession bill={bill.reinstated_as} />
+          </p>
+        )}
+        {bill.related_bills.length > 0 && (
+          <>
+            <h3>{t('readers.similar')}</h3>
+            <ul className="stack tight">
+              {bill.related_bills.map((id) => (
+                <li key={id}>
+                  <RelatedBill id={id} />
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </div>
+    </Card>
+  )
+}
+
+function RelatedBill({ id }: { id: string }) {
+  const { t, i18n } = useTranslation()
+  const { session, number } = billParams(id)
+  const query = useQuery({ ...billQuery(session, number), retry: false })
+  const language = languageOf(i18n.language)
+  if (query.data) {
+    return (
+      <Link to="/bills/$session/$number" params={{ session, number }}>
+        {id} · {nameOf(query.data, language)}
+      </Link>
+    )
+  }
+  return (
+    <a href={`https://www.parl.ca/legisinfo/${language}/bill/${session}/${number.toLowerCase()}`} rel="noreferrer">
+      {id} ({t('readers.otherSite')})
+    </a>
+  )
+}
+
+/** The changes of the stored data: a sentence for each version, and every field on demand. */
+function Changes({ session, number }: { session: string; number: string }) {
+  const { t } = useTranslation()
+  const [open, setOpen] = useState(false)
+  return (
+    <Card label={t('readers.fields')} padded>
+      <details onToggle={(e) => setOpen(e.currentTarget.open)}>
+        <summary>{t('readers.fields')}</summary>
+        {open && <Versions session={session} number={number} />}
+      </details>
+    </Card>
+  )
+}
+
+function Versions({ session, number }: { session: string; number: string }) {
+  const { i18n } = useTranslation()
+  const language = languageOf(i18n.language)
   const query = useInfiniteQuery(versionsQuery(session, number))
   return (
-    <Card title={t('bills.history')}>
+    <>
       <Loaded query={itemsOf(query)} lines={4}>
         {(versions) => (
           <ol className="list">
             {versions.map((v) => (
               <li key={v.version} className="stack" data-version={v.version}>
-                <div className="row wrap between">
-                  <h3>{t('bills.version', { n: v.version })}</h3>
-                  <span className="muted small">
-                    <Time at={v.created_at} absolute />
-                    {v.run_id && (
-                      <>
-                        {' '}
-                        {t('bills.changedBy', { id: '' })}
-                        <RunLink id={v.run_id} />
-                      </>
-                    )}
-                  </span>
+                <div>
+                  <h3>{day(v.created_at, language)}</h3>
+                  <p>{changeSentences(v.changes, v.version, language).join(' ')}</p>
                 </div>
-                {v.changes.length === 0 ? (
-                  <p className="muted small">{t('bills.noChanges')}</p>
-                ) : (
+                {v.changes.length > 0 && (
                   <dl className="facts">
                     {v.changes.map((c) => (
                       <div key={c.field} style={{ display: 'contents' }}>
-                        <dt className="mono">{c.field}</dt>
+                        <dt>{fieldName(c.field, language)}</dt>
                         <dd>
                           <Change from={c.from} to={c.to} />
                         </dd>
@@ -360,6 +349,6 @@ function History({ session, number }: { session: string; number: string }) {
         )}
       </Loaded>
       <LoadMore query={query} />
-    </Card>
+    </>
   )
 }

@@ -46,6 +46,14 @@ function Feeds() {
                   )}
                 </span>
                 <span className="row">
+                  <Link
+                    to="/feeds"
+                    search={{ feed: f.name }}
+                    className="btn small"
+                    aria-label={`${t('feeds.subscribe')}: ${inLanguage(f.title, i18n.language)}`}
+                  >
+                    {t('feeds.subscribe')}
+                  </Link>
                   {(['rss', 'atom', 'json'] as const).map((form) => (
                     <a
                       key={form}

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { politicianQuery } from '../app/queries'
-import { serverUrl } from '../lib/base'
+import { day, languageOf, statusWords } from '../lib/bill-words'
 import { billParams, inLanguage } from '../lib/bills'
 import { webAddress } from '../lib/same-site'
 import { Card, PageHead } from '../ui/basics'
@@ -37,7 +37,10 @@ export function PoliticianPage() {
                       {inLanguage(m.label, i18n.language) ?? inLanguage(m.party, i18n.language) ?? '–'}{' '}
                       {m.started_on && (
                         <span className="muted small num">
-                          {[m.started_on, m.ended_on].filter(Boolean).join(' – ')}
+                          {[m.started_on, m.ended_on]
+                            .map((d) => day(d, languageOf(i18n.language)))
+                            .filter(Boolean)
+                            .join(' – ')}
                         </span>
                       )}
                     </li>
@@ -70,9 +73,9 @@ export function PoliticianPage() {
                 title={t('politicians.bills', { count: p.sponsored_bills.length })}
                 actions={
                   p.person_id !== null && (
-                    <a className="btn small" href={serverUrl(`feeds/sponsor-${p.slug}.rss?lang=${i18n.language}`)}>
+                    <Link to="/feeds" search={{ feed: `sponsor-${p.slug}` }} className="btn small">
                       {t('feeds.subscribe')}
-                    </a>
+                    </Link>
                   )
                 }
               >
@@ -91,7 +94,7 @@ export function PoliticianPage() {
                           </span>{' '}
                           {inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language)}
                         </Link>
-                        <span className="muted small">{inLanguage(b.status, i18n.language)}</span>
+                        <span className="muted small">{statusWords(b, languageOf(i18n.language)).headline}</span>
                       </li>
                     ))}
                   </ol>

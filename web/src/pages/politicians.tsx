@@ -3,7 +3,6 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
 import { politiciansQuery } from '../app/queries'
-import { serverFlag } from '../lib/base'
 import { inLanguage } from '../lib/bills'
 import { useDraft } from '../lib/draft'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
@@ -88,9 +87,7 @@ export function Politicians() {
             ) : filtered ? (
               <Empty title={t('politicians.empty')}>{t('politicians.emptyText')}</Empty>
             ) : (
-              <Empty title={t('politicians.none')} command={'explorer materialize fetch_politicians' + serverFlag}>
-                {t('politicians.noneText')}
-              </Empty>
+              <Empty title={t('politicians.none')}>{t('politicians.noneText')}</Empty>
             )
           }
         </Loaded>

@@ -4,11 +4,12 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
 import { searchQuery } from '../app/queries'
-import { serverUrl } from '../lib/base'
+import { languageOf, statusWords } from '../lib/bill-words'
 import { billParams, billStatuses, inLanguage } from '../lib/bills'
 import { useDraft } from '../lib/draft'
 import { Card, Empty, Field, PageHead } from '../ui/basics'
 import { ResetFilters } from '../ui/choice'
+import { FilterDrawer } from '../ui/filter-drawer'
 import { Loaded } from '../ui/loaded'
 
 const facets = ['session', 'status', 'type', 'chamber', 'year'] as const
@@ -68,7 +69,8 @@ export function Search() {
         <Loaded query={result} lines={10} height="30rem">
           {(r) => (
             <div className="search-page" style={result.isPlaceholderData ? { opacity: 0.6 } : undefined}>
-              <Card title={t('search.narrow')} padded>
+              <FilterDrawer count={facets.filter((f) => search[f] !== undefined).length} className="card body facets">
+                <h2>{t('search.narrow')}</h2>
                 {facets.every((f) => r.facets[f].length === 0) && <p className="muted small">–</p>}
                 {facets.map(
                   (facet) =>
@@ -93,21 +95,18 @@ export function Search() {
                       </fieldset>
                     ),
                 )}
-              </Card>
+              </FilterDrawer>
               <Card
                 title={t('search.found', { count: r.total })}
                 actions={
-                  <a
-                    className="btn small"
-                    href={serverUrl(`feeds/search.rss?q=${encodeURIComponent(search.q ?? '')}&lang=${i18n.language}`)}
-                  >
+                  <Link to="/feeds" search={{ feed: 'search', q: search.q }} className="btn small">
                     {t('feeds.subscribe')}
-                  </a>
+                  </Link>
                 }
               >
                 <p className="muted small" style={{ padding: '0.6rem 1rem 0' }} role="status">
                   {r.fuzzy && <>{t('search.fuzzy')} </>}
-                  {r.semantic.used ? t('search.semantic') : t('search.lexical', { reason: r.semantic.reason })}
+                  {r.semantic.used && t('search.semantic')}
                 </p>
                 {r.items.length === 0 ? (
                   <Empty title={t('search.nothing')}>{t('search.nothingText')}</Empty>
@@ -175,7 +174,7 @@ function Hit({ hit }: { hit: SearchHit }) {
           dangerouslySetInnerHTML={{ __html: h.html }}
         />
       ))}
-      <p className="muted small">{inLanguage(b.status, i18n.language)}</p>
+      <p className="muted small">{statusWords(b, languageOf(i18n.language)).headline}</p>
     </li>
   )
 }

@@ -4,7 +4,7 @@ export const dataTexts = {
   },
   feeds: {
     title: 'Feeds',
-    subscribe: 'Subscribe (RSS)',
+    subscribe: 'Follow by feed',
     help: 'Changes of bills for feed readers. Bills, politicians and searches have feeds on their own pages.',
     of: '{{form}} of {{title}}',
   },

@@ -6,7 +6,7 @@ export const dataTexts: Pick<Texts, 'data' | 'feeds' | 'exports' | 'quality' | '
   },
   feeds: {
     title: 'Fils',
-    subscribe: 'S’abonner (RSS)',
+    subscribe: 'Suivre par fil',
     help:
       'Modifications des projets de loi pour les lecteurs de fils. Les projets de loi, les députés et les ' +
       'recherches ont des fils sur leurs propres pages.',

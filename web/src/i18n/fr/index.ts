@@ -4,6 +4,7 @@ import { automationTexts } from './automation'
 import { billTexts } from './bills'
 import { dataTexts } from './data'
 import { generalTexts } from './general'
+import { readerTexts } from './readers'
 import { runTexts } from './runs'
 import { systemTexts } from './system'
 
@@ -15,5 +16,6 @@ export const fr: Texts = {
   ...automationTexts,
   ...billTexts,
   ...dataTexts,
+  ...readerTexts,
   ...systemTexts,
 }

@@ -112,8 +112,8 @@ func (s *Server) mountRiverUI() (err error) {
 		return fmt.Errorf("mount River UI: %w", err)
 	}
 	river := echo.WrapHandler(s.riverUI)
-	read := s.authorize("riverui", access.ScopeRead)(river)
-	change := s.authorize("riverui", access.ScopeAdmin)(s.record(river))
+	read := s.authorize("riverui", permit{scope: access.ScopeRead})(river)
+	change := s.authorize("riverui", permit{scope: access.ScopeAdmin})(s.record(river))
 	s.echo.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
 	s.echo.Any("/riverui/*", func(c echo.Context) error {
 		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
@@ -127,7 +127,7 @@ func (s *Server) mountRiverUI() (err error) {
 
 // mountProfiles mounts the profiles of net/http/pprof, which need the scope admin.
 func (s *Server) mountProfiles() {
-	admin := s.authorize("pprof", access.ScopeAdmin)
+	admin := s.authorize("pprof", permit{scope: access.ScopeAdmin})
 	s.echo.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin, shortProfile)
 	s.echo.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
 	s.echo.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin, shortProfile)

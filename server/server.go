@@ -103,7 +103,9 @@ func New(cfg Config) (*Server, error) {
 		strangers = (strangers + 1) / 2
 	}
 	s := &Server{
-		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), admission: newAdmission(cfg.Access),
+		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg),
+		admission: newAdmission(cfg.Access, int(cfg.DB.Pool.Config().MaxConns)),
+
 		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
 	}
 	e := s.echo

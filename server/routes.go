@@ -98,7 +98,9 @@ func (s *Server) mountUI() error {
 		return fmt.Errorf("mount the web UI: %w", err)
 	}
 	s.echo.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
-	s.echo.GET("/ui/*", echo.WrapHandler(http.StripPrefix("/ui", ui)), secure(policyUI))
+	handler := echo.WrapHandler(http.StripPrefix("/ui", ui))
+	s.echo.GET("/ui/*", handler, secure(policyUI), s.describePages)
+	s.echo.GET("/ui/embed/bills/:session/:number", handler, secure(policyUI), embeddable, s.describePages)
 	return nil
 }
 
@@ -111,7 +113,7 @@ func (s *Server) mountRiverUI() (err error) {
 	if err != nil {
 		return fmt.Errorf("mount River UI: %w", err)
 	}
-	river := echo.WrapHandler(s.riverUI)
+	river := echo.WrapHandler(withWayBack(s.riverUI))
 	read := s.authorize("riverui", permit{scope: access.ScopeRead})(river)
 	change := s.authorize("riverui", permit{scope: access.ScopeAdmin})(s.record(river))
 	s.echo.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })

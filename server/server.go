@@ -62,6 +62,8 @@ type Config struct {
 	// MaxConnections is the maximum number of open connections; default 4000. Where keys are required, half of them may
 	// belong to clients that have not shown a key.
 	MaxConnections int
+	// sitemapPiece is how many addresses a file of the sitemap has, for tests.
+	sitemapPiece int
 	// Version and Revision are returned by GET /version; default "dev" and empty.
 	Version, Revision string
 }
@@ -104,8 +106,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg),
-		admission: newAdmission(cfg.Access, int(cfg.DB.Pool.Config().MaxConns)),
-
+		admission:   newAdmission(cfg.Access, int(cfg.DB.Pool.Config().MaxConns)),
 		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
 	}
 	e := s.echo
@@ -122,6 +123,9 @@ func New(cfg Config) (*Server, error) {
 	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
 	e.GET("/docs/*", echo.WrapHandler(docsHandler()), secure(policyDocs))
 	if err := s.mountUI(); err != nil {
+		return nil, err
+	}
+	if err := s.mountRobots(); err != nil {
 		return nil, err
 	}
 	if err := s.mountRiverUI(); err != nil {

@@ -154,6 +154,7 @@ type turn struct {
 	owner      string // the client that the connection belongs to once it is authenticated
 	leave      func()
 	connection *connection
+	answer     answerLimit
 	control    *http.ResponseController
 	body       bool
 }
@@ -181,9 +182,7 @@ func (t *turn) known() {
 
 // goesOn lifts the time limits of a stranger's request.
 func (t *turn) goesOn() {
-	if t.connection != nil {
-		t.connection.until.Store(0)
-	}
+	t.answer.unbounded()
 	if t.body {
 		_ = t.control.SetReadDeadline(time.Now().Add(knownReading)) // where the connection has deadlines
 	}
@@ -210,8 +209,8 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		t := &turn{
-			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()),
-			body:   r.ContentLength != 0,
+			connection: connectionOf(r.Context()), answer: limitOfAnswer(r.Context()),
+			control: http.NewResponseController(c.Response()), body: r.ContentLength != 0,
 			client: access.Network(c.RealIP()),
 		}
 		t.connection.headerRead()
@@ -227,7 +226,7 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			t.owner = client
 			if stranger = !known; stranger {
 				where = a.strangers
-				t.connection.answerWithin(strangerAnswer)
+				t.answer.within(strangerAnswer)
 			} else {
 				t.client = client
 			}
@@ -237,7 +236,11 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err := a.enter(c, where, t, stranger, next)
 		if refused(err) && !a.refusals.Allow() {
-			a.holdBack(r.Context())
+			if r.ProtoMajor == 2 { // delayed requests of one connection would hold its headers in memory
+				c.Response().Header().Set(echo.HeaderConnection, "close")
+			} else {
+				a.holdBack(r.Context())
+			}
 		}
 		return err
 	}
@@ -398,9 +401,9 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 			t.leave = func() { leave(); before() }
 			switch {
 			case lists:
-				t.connection.answerWithin(listAnswer)
+				t.answer.within(listAnswer)
 			case isReader(c):
-				t.connection.answerWithin(readerExport)
+				t.answer.within(readerExport)
 			}
 			return next(c)
 		}

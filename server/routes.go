@@ -143,7 +143,7 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler := answerHead(compressed)
+	handler := bindStreams(answerHead(compressed))
 	if s.cfg.Tracer == nil {
 		return handler, nil
 	}

@@ -139,7 +139,7 @@ func New(cfg Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ConnContext: withConnection, ConnState: stateChanged,
+		ConnContext: withConnection, ConnState: stateChanged, Protocols: protocols(), HTTP2: http2Limits(),
 		// net/http would answer OPTIONS * before the request is counted.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),

@@ -20,6 +20,8 @@ type accessFlags struct {
 	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"Lifetime of a sign-in session."`
 	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Maximum number of requests per minute of each key, each person and each address; 0: no limit."`
+	PublicRead      string        `env:"PUBLIC_READ" help:"What may be read without a key: data (bills, politicians, votes, search, feeds, exports) or all (also runs, assets, schedules and the like). Unset: nothing." placeholder:"data|all"`
+	PublicRateLimit int           `env:"PUBLIC_RATE_LIMIT" default:"600" help:"Maximum number of requests per minute of each address that reads without a key; 0: no limit."`
 	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Maximum number of wrong keys per minute of each address. Beyond it, only keys and sessions that were recently valid are accepted."`
 	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"Maximum number of open connections. If authentication is required, clients that have not authenticated may use half of them."`
 	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Origins whose pages may call the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
@@ -46,7 +48,10 @@ func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, 
 		return nil, err
 	}
 	cfg := access.Config{Required: required, RateLimit: f.RateLimit, GuessLimit: f.GuessLimit,
-		SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
+		ReaderLimit: f.PublicRateLimit, SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
+	if cfg.PublicRead, err = access.ParsePublicRead(f.PublicRead); err != nil {
+		return nil, usage("PUBLIC_READ %s", err)
+	}
 	cfg.SecureCookies = strings.HasPrefix(f.PublicURL, "https:") || f.PublicURL == "" && !isLoopback(addr)
 	if cfg.OIDC, err = f.oidc(); err != nil {
 		return nil, err
@@ -76,6 +81,12 @@ func (f accessFlags) required(loopback bool) (bool, error) {
 func (f accessFlags) check() error {
 	if f.RateLimit < 0 {
 		return usage("RATE_LIMIT %d: want 0 (no limit) or more", f.RateLimit)
+	}
+	if f.PublicRateLimit < 0 {
+		return usage("PUBLIC_RATE_LIMIT %d: want 0 (no limit) or more", f.PublicRateLimit)
+	}
+	if _, err := access.ParsePublicRead(f.PublicRead); err != nil {
+		return usage("PUBLIC_READ %s", err)
 	}
 	if f.GuessLimit < 1 {
 		return usage("GUESS_LIMIT %d: want 1 or more", f.GuessLimit)

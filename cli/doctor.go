@@ -367,7 +367,29 @@ func (c *doctorCmd) server(r *examination) {
 				r.a.version, r.a.revision), "use one version, but for the time of an upgrade")
 		}
 	}
+	r.publicRead(cl)
 	c.automation(r, cl)
+}
+
+// publicRead reports what the server lets anybody read.
+func (r *examination) publicRead(cl *client) {
+	const what = "public reading"
+	answer, err := cl.GetSessionWithResponse(r.a.ctx)
+	if err != nil || answer.JSON200 == nil {
+		return
+	}
+	read, off := answer.JSON200.PublicRead, answer.JSON200.Authentication == api.Off
+	switch {
+	case off && (read == api.PublicReadData || read == api.PublicReadAll):
+		r.warn(what, "PUBLIC_READ has no effect: the server requires no authentication", "set AUTH=on")
+	case read == api.PublicReadData:
+		r.good(what, "anybody may read bills, politicians, votes, search, feeds and exports")
+	case read == api.PublicReadAll:
+		r.warn(what, "anybody may read everything except keys, sessions and the audit log, with the logs of runs",
+			"PUBLIC_READ=data opens the data alone")
+	case !off:
+		r.good(what, "is off: everything needs a key or a session")
+	}
 }
 
 // schedule checks whether a schedule is running and whether its last tick fired.

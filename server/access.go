@@ -39,23 +39,24 @@ func identityOf(c echo.Context) *access.Identity {
 	return who
 }
 
-// authorize lets requests through that have the scope, and applies the rate limit. operation is their name in the audit
-// log; see record.
-func (s *Server) authorize(operation string, scope access.Scope) echo.MiddlewareFunc {
+// authorize lets requests through that have the permit, and applies the rate limit. operation is their name in the
+// audit log; see record.
+func (s *Server) authorize(operation string, p permit) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		next = s.forReaders(operation, p, next)
 		return func(c echo.Context) error {
 			c.Set(operationKey, operation)
-			c.Set(scopeKey, scope)
-			if err := s.admit(c, scope); err != nil {
+			c.Set(scopeKey, p.scope)
+			if err := s.admit(c, p); err != nil {
 				return err
 			}
-			return s.watch(c, scope, next)
+			return s.watch(c, p.scope, next)
 		}
 	}
 }
 
-func (s *Server) admit(c echo.Context, scope access.Scope) error {
-	r, header := c.Request(), c.Response().Header()
+func (s *Server) admit(c echo.Context, p permit) error {
+	r, header, scope := c.Request(), c.Response().Header(), p.scope
 	if !s.cfg.Access.Required() {
 		if err := s.crossOrigin.Check(r); err != nil {
 			return crossSite()
@@ -72,6 +73,10 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 	who := identityOf(c)
 	if who != nil {
 		turnOf(c).known()
+	}
+	if s.reads(c, p) {
+		c.Set(readerKey, true)
+		return s.cfg.Access.AllowReader(header, c.RealIP())
 	}
 	if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
 		return err
@@ -149,7 +154,9 @@ func toSignIn(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (h *handlers) session(who *access.Identity) api.SessionState {
-	out := api.SessionState{Authentication: api.Off, Methods: []api.SignInMethod{}}
+	out := api.SessionState{
+		Authentication: api.Off, Methods: []api.SignInMethod{}, PublicRead: api.PublicRead(h.cfg.Access.PublicReading()),
+	}
 	if !h.cfg.Access.Required() {
 		out.Identity = &api.Identity{Kind: api.IdentityKindAnonymous, Name: "everybody", Scope: api.Admin}
 		return out

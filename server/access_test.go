@@ -56,10 +56,31 @@ func contract(t *testing.T) *openapi3.T {
 	return spec
 }
 
-// TestAuthorizationMatrix asks for every operation of the contract with every kind of credential. An allowed request is
-// known by 422: it carries a parameter that no operation takes, so that nothing is done.
+// TestAuthorizationMatrix asks for every operation of the contract with every kind of credential, for every PUBLIC_READ.
+// An allowed request is known by 422: it carries a parameter that no operation takes, so that nothing is done.
 func TestAuthorizationMatrix(t *testing.T) {
-	s := guarded(t, func(c *access.Config) { c.GuessLimit = 1_000_000 })
+	t.Parallel()
+	for _, public := range []access.PublicRead{"", access.PublicNone, access.PublicData, access.PublicAll} {
+		t.Run("PUBLIC_READ="+string(public), func(t *testing.T) {
+			t.Parallel()
+			authorizationMatrix(t, public)
+		})
+	}
+}
+
+// readByAnybody are the operations that PUBLIC_READ=data opens. The contract states them too; a change there must be
+// meant.
+var readByAnybody = []string{
+	"ListBills", "ListBillChanges", "GetBill", "ListBillVersions", "ListBillStages", "ListBillVotes", "ListPoliticians",
+	"GetPolitician", "SearchBills", "ListFeeds", "GetFeed", "ListExports", "GetExport",
+}
+
+// readByNobody are operations with the scope read that need a key whatever PUBLIC_READ is.
+var readByNobody = []string{"ListSensorRunKeys", "ListAlertChannels", "ListAlertDeliveries", "GetMetrics"}
+
+// authorizationMatrix is long, because it has every kind of credential.
+func authorizationMatrix(t *testing.T, public access.PublicRead) {
+	s := guarded(t, func(c *access.Config) { c.GuessLimit, c.PublicRead = 1_000_000, public })
 	past, future := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
 	_, read := s.key("r", access.ScopeRead, nil)
 	_, operate := s.key("o", access.ScopeOperate, &future)
@@ -73,22 +94,27 @@ func TestAuthorizationMatrix(t *testing.T) {
 		name   string
 		header []string
 		scope  access.Scope // "": does not count
+		reader bool         // reads what is public
 	}{
-		{"no key", nil, ""},
-		{"another scheme", []string{"Authorization", "Basic " + admin}, ""},
-		{"no key of ours", bearer("sk_live_1"), ""},
-		{"a wrong key", bearer(admin[:len(admin)-1] + "8"), ""},
-		{"an expired key", bearer(expired), ""},
-		{"a revoked key", bearer(revoked), ""},
-		{"read", bearer(read), access.ScopeRead},
-		{"operate", bearer(operate), access.ScopeOperate},
-		{"admin", bearer(admin), access.ScopeAdmin},
+		{"no key", nil, "", true},
+		{"an ended session", []string{"Cookie", access.CookieName + "=ended"}, "", true},
+		{"another scheme", []string{"Authorization", "Basic " + admin}, "", false},
+		{"no key of ours", bearer("sk_live_1"), "", false},
+		{"a wrong key", bearer(admin[:len(admin)-1] + "8"), "", false},
+		{"an expired key", bearer(expired), "", false},
+		{"a revoked key", bearer(revoked), "", false},
+		{"read", bearer(read), access.ScopeRead, false},
+		{"operate", bearer(operate), access.ScopeOperate, false},
+		{"admin", bearer(admin), access.ScopeAdmin, false},
 	}
 	operations := 0
 	for path, item := range contract(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			operations++
 			wanted := access.Scope(op.Extensions["x-required-scope"].(string))
+			open := wanted == access.ScopeRead && (public == access.PublicData || public == access.PublicAll) &&
+				slices.Contains(readByAnybody, op.OperationID) ||
+				wanted == access.ScopeRead && public == access.PublicAll && !slices.Contains(readByNobody, op.OperationID)
 			at := path
 			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
 				if p.Value.In == "path" {
@@ -101,6 +127,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 				case strings.EqualFold(op.OperationID, "completeSignIn"):
 					want = http.StatusNotFound // this server has no provider
 				case wanted == access.ScopeNone || wanted == access.ScopeSignature:
+				case c.reader && open:
 				case c.scope == "":
 					want = http.StatusUnauthorized
 				case !c.scope.Includes(wanted):
@@ -147,7 +174,8 @@ func TestAuthorizationMatrix(t *testing.T) {
 func TestEveryRouteIsGuarded(t *testing.T) {
 	s := guarded(t)
 	known := map[string]bool{
-		"/": true, "/docs": true, "/docs/*": true, "/ui": true, "/ui/*": true, "/riverui": true, "/riverui/*": true,
+		"/": true, "/robots.txt": true, "/sitemap.xml": true, "/sitemaps/:piece": true,
+		"/docs": true, "/docs/*": true, "/ui": true, "/ui/*": true, "/ui/embed/bills/:session/:number": true, "/riverui": true, "/riverui/*": true,
 	}
 	for path := range contract(t).Paths.Map() {
 		known[strings.NewReplacer("{", ":", "}", "").Replace(path)] = true

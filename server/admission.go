@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +54,16 @@ const (
 	// bills in memory for as long as the client reads.
 	maxExports, exportsShare = 16, 4
 
+	// Readers read without a key or a session. Together they may use half of the connections to the database, and one
+	// network readersShare of them, so that authenticated requests need not wait for them. Their lists and exports have
+	// budgets of their own. readerStreams is how many event streams they may have, readerStreamsShare one network.
+	readersShare                      = 4
+	readersPatience                   = 5 * time.Second
+	readerLists, readerListsShare     = 24 << 20, 6 << 20
+	readerExports, readerExportsShare = 6, 2
+	readerExport                      = 5 * time.Minute // the time to send one
+	readerStreams, readerStreamsShare = 64, 8
+
 	// probesPerMinute is how many probes per minute a network may send before the answers are delayed.
 	// everythingPerMinute is how many requests of any kind the strangers of a network may send: RATE_LIMIT counts
 	// operations only, and this limit also counts files and unknown paths.
@@ -71,6 +82,7 @@ type admission struct {
 	control          *access.Control
 	strangers, known *gate
 	lists, exports   *gate
+	readers          readerGates
 	bodies           *gate
 	checking         *semaphore.Weighted
 	taken            map[string]int // the maximum length of a stranger's body, by method and route
@@ -79,9 +91,11 @@ type admission struct {
 	rush, refusals   *rate.Limiter
 }
 
-func newAdmission(control *access.Control) *admission {
+// newAdmission makes the limits of a server that has the given number of connections to the database.
+func newAdmission(control *access.Control, connections int) *admission {
 	return &admission{
 		control:   control,
+		readers:   newReaderGates(connections),
 		strangers: newGate(maxStrangers, strangersShare, strangersWaiting, 2*time.Second),
 		bodies:    newGate(bodiesMemory, bodiesShare, strangersWaiting, 2*time.Second),
 		checking:  semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
@@ -95,12 +109,52 @@ func newAdmission(control *access.Control) *admission {
 	}
 }
 
+// readerGates limit the requests of readers.
+type readerGates struct{ requests, lists, exports, streams *gate }
+
+func newReaderGates(connections int) readerGates {
+	const waiting = strangersWaiting
+	all := int64(max(1, connections/2))
+	return readerGates{
+		requests: newGate(all, min(readersShare, max(1, all/2)), waiting, readersPatience),
+		lists:    newGate(readerLists, readerListsShare, waiting, readersPatience),
+		exports:  newGate(readerExports, readerExportsShare, waiting, readersPatience),
+		streams:  newGate(readerStreams, readerStreamsShare, waiting, time.Second),
+	}
+}
+
+// read waits for the turn of a reader. An export has a place of its own, see bounded, and so has an event stream: both
+// last for as long as the reader reads, and seldom use the database.
+func (a *admission) read(c echo.Context, operation string) (leave func(), err error) {
+	r, t := c.Request(), turnOf(c)
+	if t == nil || operation == "getExport" {
+		return func() {}, nil
+	}
+	where := a.readers.requests
+	accept := strings.Join(r.Header.Values(echo.HeaderAccept), ", ")
+	stream := operation == "streamEvents" || prefersStream(accept) && (operation == "listRunEvents" ||
+		operation == "getStatus")
+	if stream {
+		where = a.readers.streams
+	}
+	leave, err = where.enter(r.Context(), t.client, 1)
+	if err != nil {
+		return nil, busy(c.Response().Header(), err)
+	}
+	if !stream {
+		before := t.leave
+		t.leave = func() { leave(); before() }
+	}
+	return leave, nil
+}
+
 // turn is a request that was admitted.
 type turn struct {
 	client     string
 	owner      string // the client that the connection belongs to once it is authenticated
 	leave      func()
 	connection *connection
+	answer     answerLimit
 	control    *http.ResponseController
 	body       bool
 }
@@ -128,9 +182,7 @@ func (t *turn) known() {
 
 // goesOn lifts the time limits of a stranger's request.
 func (t *turn) goesOn() {
-	if t.connection != nil {
-		t.connection.until.Store(0)
-	}
+	t.answer.unbounded()
 	if t.body {
 		_ = t.control.SetReadDeadline(time.Now().Add(knownReading)) // where the connection has deadlines
 	}
@@ -157,8 +209,8 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		t := &turn{
-			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()),
-			body:   r.ContentLength != 0,
+			connection: connectionOf(r.Context()), answer: limitOfAnswer(r.Context()),
+			control: http.NewResponseController(c.Response()), body: r.ContentLength != 0,
 			client: access.Network(c.RealIP()),
 		}
 		t.connection.headerRead()
@@ -174,7 +226,7 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			t.owner = client
 			if stranger = !known; stranger {
 				where = a.strangers
-				t.connection.answerWithin(strangerAnswer)
+				t.answer.within(strangerAnswer)
 			} else {
 				t.client = client
 			}
@@ -184,7 +236,11 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err := a.enter(c, where, t, stranger, next)
 		if refused(err) && !a.refusals.Allow() {
-			a.holdBack(r.Context())
+			if r.ProtoMajor == 2 { // delayed requests of one connection would hold its headers in memory
+				c.Response().Header().Set(echo.HeaderConnection, "close")
+			} else {
+				a.holdBack(r.Context())
+			}
 		}
 		return err
 	}
@@ -329,9 +385,12 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 			if t == nil || !lists && isHead(c.Request().Context()) { // lists read their items for HEAD too
 				return next(c)
 			}
-			where, weight := a.exports, int64(1)
+			forLists, where, weight := a.lists, a.exports, int64(1)
+			if isReader(c) {
+				forLists, where = a.readers.lists, a.readers.exports
+			}
 			if lists {
-				where, weight = a.lists, itemMemory*int64(limitAsked(c))
+				where, weight = forLists, itemMemory*int64(limitAsked(c))
 			}
 			leave, err := where.enter(c.Request().Context(), t.client, weight)
 			if err != nil {
@@ -340,8 +399,11 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 			defer leave()
 			before := t.leave
 			t.leave = func() { leave(); before() }
-			if lists {
-				t.connection.answerWithin(listAnswer)
+			switch {
+			case lists:
+				t.answer.within(listAnswer)
+			case isReader(c):
+				t.answer.within(readerExport)
 			}
 			return next(c)
 		}

@@ -190,6 +190,12 @@ type connection struct {
 	of      *connections
 	network string
 
+	http2 atomic.Bool // the client speaks HTTP/2
+	// For the goroutine that reads:
+	sniffed bool // whether it does is known
+	matched int  // bytes of http2Preface so far
+	frames  frames
+
 	reading     atomic.Bool  // a header is being read
 	held, lines atomic.Int64 // bytes and lines of it so far
 	closed      atomic.Bool
@@ -215,7 +221,7 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 
 // stateChanged is the ConnState hook of net/http: an idle connection reads a header next.
 func stateChanged(c net.Conn, state http.ConnState) {
-	if mine, ok := c.(*connection); ok && state == http.StateIdle {
+	if mine, ok := c.(*connection); ok && state == http.StateIdle && !mine.http2.Load() {
 		mine.headerRead() // for a request that net/http answered on its own
 		mine.reading.Store(true)
 	}
@@ -226,6 +232,14 @@ var errHeaderTooLong = errors.New("the header has too many lines, or too much of
 // Read implements net.Conn.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	rest := c.sniff(p[:n])
+	if c.http2.Load() {
+		if !c.readFrames(rest) {
+			_ = c.Close()
+			return 0, errHeaderTooLong
+		}
+		return n, err
+	}
 	if n > 0 && c.reading.Load() {
 		held, all := c.held.Add(int64(n)), c.of.heading.Add(int64(n))
 		lines := c.lines.Add(int64(bytes.Count(p[:n], []byte("\n"))))
@@ -240,22 +254,55 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// readFrames counts the bytes of incomplete header blocks as Read does those of headers. It reports whether the
+// connection may go on.
+func (c *connection) readFrames(b []byte) bool {
+	added, ended := c.frames.read(b)
+	if ended {
+		c.of.heading.Add(-c.held.Swap(0))
+	}
+	if added == 0 {
+		return true
+	}
+	weight := int64(added) * headerFactor
+	held, all := c.held.Add(weight), c.of.heading.Add(weight)
+	if all > maxHeading && held > headingShare {
+		return false
+	}
+	if c.closed.Load() { // closed while it was reading
+		c.of.heading.Add(-c.held.Swap(0))
+	}
+	return true
+}
+
+// sniff looks for http2Preface at the start of a connection. It returns b, without the end of the preface.
+func (c *connection) sniff(b []byte) []byte {
+	if c.sniffed || len(b) == 0 {
+		return b
+	}
+	n := min(len(b), len(http2Preface)-c.matched)
+	if string(b[:n]) != http2Preface[c.matched:c.matched+n] {
+		c.sniffed = true
+		return b
+	}
+	if c.matched += n; c.matched < len(http2Preface) {
+		return b
+	}
+	c.sniffed = true
+	c.headerRead()
+	c.http2.Store(true)
+	return b[n:]
+}
+
 // headerRead marks the header as complete.
 func (c *connection) headerRead() {
-	if c == nil {
+	if c == nil || c.http2.Load() {
 		return
 	}
 	c.reading.Store(false)
 	c.until.Store(0)
 	c.lines.Store(0)
 	c.of.heading.Add(-c.held.Swap(0))
-}
-
-// answerWithin sets the deadline of the answer.
-func (c *connection) answerWithin(d time.Duration) {
-	if c != nil {
-		c.until.Store(time.Now().Add(d).UnixNano())
-	}
 }
 
 // belongsTo assigns the connection to an authenticated client. It is then protected, unless the client has maxOfClient

@@ -162,14 +162,19 @@ func cutLast(s, sep string) (before, after string) {
 
 // baseURL returns the address of the server for the client of a request.
 func (h *handlers) baseURL(ctx context.Context) string {
-	if h.cfg.PublicURL != "" {
-		return strings.TrimSuffix(h.cfg.PublicURL, "/")
+	return baseAddress(h.cfg.PublicURL, infoOf(ctx).request)
+}
+
+// baseAddress returns PUBLIC_URL or, without it, the address that a request was sent to.
+func baseAddress(publicURL string, r *http.Request) string {
+	if publicURL != "" {
+		return strings.TrimSuffix(publicURL, "/")
 	}
 	scheme := "http"
-	if infoOf(ctx).request.TLS != nil {
+	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + infoOf(ctx).request.Host
+	return scheme + "://" + r.Host
 }
 
 // feedWords are the texts of feeds, by language.

@@ -87,7 +87,7 @@ func TestWritesHaveDeadlines(t *testing.T) {
 	c.belongsTo("somebody")
 	_, _ = c.Write([]byte("x"))
 	within(writeTimeout)
-	c.answerWithin(6 * time.Second)
+	answerLimit{&c.until}.within(6 * time.Second)
 	_, _ = c.Write([]byte("x"))
 	within(6 * time.Second)
 	c.headerRead()

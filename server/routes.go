@@ -98,7 +98,9 @@ func (s *Server) mountUI() error {
 		return fmt.Errorf("mount the web UI: %w", err)
 	}
 	s.echo.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
-	s.echo.GET("/ui/*", echo.WrapHandler(http.StripPrefix("/ui", ui)), secure(policyUI))
+	handler := echo.WrapHandler(http.StripPrefix("/ui", ui))
+	s.echo.GET("/ui/*", handler, secure(policyUI), s.describePages)
+	s.echo.GET("/ui/embed/bills/:session/:number", handler, secure(policyUI), embeddable, s.describePages)
 	return nil
 }
 
@@ -111,9 +113,9 @@ func (s *Server) mountRiverUI() (err error) {
 	if err != nil {
 		return fmt.Errorf("mount River UI: %w", err)
 	}
-	river := echo.WrapHandler(s.riverUI)
-	read := s.authorize("riverui", access.ScopeRead)(river)
-	change := s.authorize("riverui", access.ScopeAdmin)(s.record(river))
+	river := echo.WrapHandler(withWayBack(s.riverUI))
+	read := s.authorize("riverui", permit{scope: access.ScopeRead})(river)
+	change := s.authorize("riverui", permit{scope: access.ScopeAdmin})(s.record(river))
 	s.echo.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
 	s.echo.Any("/riverui/*", func(c echo.Context) error {
 		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
@@ -127,7 +129,7 @@ func (s *Server) mountRiverUI() (err error) {
 
 // mountProfiles mounts the profiles of net/http/pprof, which need the scope admin.
 func (s *Server) mountProfiles() {
-	admin := s.authorize("pprof", access.ScopeAdmin)
+	admin := s.authorize("pprof", permit{scope: access.ScopeAdmin})
 	s.echo.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin, shortProfile)
 	s.echo.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
 	s.echo.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin, shortProfile)
@@ -141,7 +143,7 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler := answerHead(compressed)
+	handler := bindStreams(answerHead(compressed))
 	if s.cfg.Tracer == nil {
 		return handler, nil
 	}

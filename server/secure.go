@@ -8,9 +8,11 @@ import (
 // Content security policies. Answers of the API are not pages and load nothing; pages load only files of the binary.
 // River UI and Swagger UI start with an inline script. Scripts create styles in all pages.
 const (
-	policyAPI    = "default-src 'none'; frame-ancestors 'none'"
-	policyCommon = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
-		"base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors 'none'"
+	policyAPI   = "default-src 'none'; frame-ancestors 'none'"
+	policyPages = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
+		"base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors "
+	policyCommon  = policyPages + "'none'"
+	policyEmbed   = policyPages + "*" // of the one page that other sites may frame
 	policyUI      = policyCommon
 	policyDocs    = policyCommon + "; script-src 'self' 'unsafe-inline'"
 	policyRiverUI = policyCommon + "; script-src 'self' 'unsafe-inline'"

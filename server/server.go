@@ -62,6 +62,8 @@ type Config struct {
 	// MaxConnections is the maximum number of open connections; default 4000. Where keys are required, half of them may
 	// belong to clients that have not shown a key.
 	MaxConnections int
+	// sitemapPiece is how many addresses a file of the sitemap has, for tests.
+	sitemapPiece int
 	// Version and Revision are returned by GET /version; default "dev" and empty.
 	Version, Revision string
 }
@@ -103,7 +105,8 @@ func New(cfg Config) (*Server, error) {
 		strangers = (strangers + 1) / 2
 	}
 	s := &Server{
-		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), admission: newAdmission(cfg.Access),
+		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg),
+		admission:   newAdmission(cfg.Access, int(cfg.DB.Pool.Config().MaxConns)),
 		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
 	}
 	e := s.echo
@@ -122,6 +125,9 @@ func New(cfg Config) (*Server, error) {
 	if err := s.mountUI(); err != nil {
 		return nil, err
 	}
+	if err := s.mountRobots(); err != nil {
+		return nil, err
+	}
 	if err := s.mountRiverUI(); err != nil {
 		return nil, err
 	}
@@ -133,7 +139,7 @@ func New(cfg Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ConnContext: withConnection, ConnState: stateChanged,
+		ConnContext: withConnection, ConnState: stateChanged, Protocols: protocols(), HTTP2: http2Limits(),
 		// net/http would answer OPTIONS * before the request is counted.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),

@@ -43,11 +43,11 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 					query[p.Name] = true
 				}
 			}
-			scope, err := scopeOf(op)
+			needs, err := permitOf(method, op)
 			if err != nil {
 				return nil, err
 			}
-			limit := maxBody
+			scope, limit := needs.scope, maxBody
 			switch scope { // anybody can send a body to the operations of these two scopes
 			case access.ScopeSignature:
 				limit = maxWebhook
@@ -63,7 +63,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil),
+				s.authorize(op.OperationID, needs), s.admission.bounded(op.OperationID, params["query/limit"] != nil),
 				s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params),
 				checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
 			}

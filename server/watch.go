@@ -40,7 +40,7 @@ func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc
 			mu.Lock()
 			defer mu.Unlock()
 			if !done { // otherwise the connection may serve another request by now
-				connectionOf(ctx).answerWithin(0) // all later writes fail
+				limitOfAnswer(ctx).within(0) // all later writes fail
 				_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now())
 			}
 		})

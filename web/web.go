@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/vearutop/statigz"
 )
@@ -25,6 +24,8 @@ var files = sync.OnceValue(func() http.Handler {
 // Handler serves the UI. The path of a request is relative to the mount point, such as "/" or "/runs/123". A path that
 // is not a file gets the index page, so that links to pages of the UI work.
 //
+// A path that is not a file says what the Page of its context says; see WithPage.
+//
 // Handler writes the base address of the page relative to the request's path. So the UI works behind a proxy that adds
 // a path before the mount point, without configuration.
 func Handler() (http.Handler, error) {
@@ -34,6 +35,9 @@ func Handler() (http.Handler, error) {
 	}
 	index, err := fs.ReadFile(root, "index.html")
 	if err != nil {
+		return nil, err
+	}
+	if err := checkIndex(index); err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,10 +62,8 @@ func Handler() (http.Handler, error) {
 				return
 			}
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-cache")
 		depth := strings.Count(r.URL.EscapedPath(), "/") - 1 // browsers do not treat an escaped slash as a separator
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(withBase(index, depth)))
+		serveIndex(w, r, index, depth)
 	}), nil
 }
 

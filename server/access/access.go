@@ -133,6 +133,11 @@ type Config struct {
 	// RateLimit is the number of requests per minute for each key, each person and each unauthenticated address; 0
 	// means no limit. Each server counts on its own.
 	RateLimit int
+	// PublicRead is what may be read without a key or a session; default PublicNone.
+	PublicRead PublicRead
+	// ReaderLimit is the number of requests per minute of each address that reads without a key or a session; 0 means
+	// no limit.
+	ReaderLimit int
 	// GuessLimit is the number of invalid keys that an address may send per minute, whatever RateLimit is; default 30.
 	// Beyond it, nothing that the address sends is looked up, except keys and sessions that were valid lately.
 	GuessLimit int
@@ -154,6 +159,7 @@ type Control struct {
 	relaxed *sql.Queries
 	known   *expirable.LRU[string, sql.ApiKey] // by hash or id; a revoked key works for keyCache at most
 	limits  *limiter
+	readers *limiter // requests of readers, by address
 	guesses *limiter // invalid keys, by address
 	strays  *limiter // invalid sessions, by address: a page sends one until somebody signs in
 	// proven holds the hashes of keys and sessions that were valid lately. Sending one of them is not a guess.
@@ -183,6 +189,9 @@ func New(cfg Config) (*Control, error) {
 	if cfg.DB == nil || cfg.Logger == nil {
 		return nil, errors.New("access: DB and Logger are required")
 	}
+	if cfg.PublicRead == "" {
+		cfg.PublicRead = PublicNone
+	}
 	if cfg.SessionLifetime <= 0 {
 		cfg.SessionLifetime = 12 * time.Hour
 	}
@@ -192,7 +201,7 @@ func New(cfg Config) (*Control, error) {
 	c := &Control{
 		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
 		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit),
-		guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		readers: newLimiter(cfg.ReaderLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
 		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers),
 		afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },

@@ -71,19 +71,33 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	if who != nil {
 		key = who.limitKey()
 	}
+	return c.limits.count(header, "default", key)
+}
+
+// AllowReader counts a request of a reader by its address, and sets the RateLimit headers of its answer. It returns a
+// LimitError if nothing is left.
+func (c *Control) AllowReader(header http.Header, address string) error {
+	if !c.cfg.Required || c.readers.perMinute <= 0 {
+		return nil
+	}
+	return c.readers.count(header, "reader", addressKey(address))
+}
+
+// count takes a token of a bucket and reports in header what is left, under the name of the policy.
+func (l *limiter) count(header http.Header, policy, key string) error {
 	now := time.Now()
-	bucket := c.limits.bucket(key)
+	bucket := l.bucket(key)
 	allowed := bucket.AllowN(now, 1)
 	left := max(0, bucket.TokensAt(now))
-	perSecond := float64(c.limits.perMinute) / 60
-	full := (float64(c.limits.perMinute) - left) / perSecond
+	perSecond := float64(l.perMinute) / 60
+	full := (float64(l.perMinute) - left) / perSecond
 	// The form is that of draft-ietf-httpapi-ratelimit-headers.
-	header.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=60`, c.limits.perMinute))
-	header.Set("RateLimit", fmt.Sprintf(`"default";r=%d;t=%d`, int(left), int(math.Ceil(full))))
+	header.Set("RateLimit-Policy", fmt.Sprintf(`%q;q=%d;w=60`, policy, l.perMinute))
+	header.Set("RateLimit", fmt.Sprintf(`%q;r=%d;t=%d`, policy, int(left), int(math.Ceil(full))))
 	if allowed {
 		return nil
 	}
-	return c.limits.refuse(left)
+	return l.refuse(left)
 }
 
 // enter begins a lookup that may be counted. A bucket has as many lookups in progress as it has tokens left, so that

@@ -102,6 +102,9 @@ SELECT EXISTS (SELECT FROM bill_index i JOIN (SELECT unnest(@prefixes::text[]) A
     unnest(@digits::integer[]) AS digits, unnest(@suffixes::text[]) AS suffix) AS n
     ON i.digits = n.digits AND i.suffix = n.suffix AND (n.prefix = '' OR i.prefix = n.prefix)) AS found;
 
+-- name: ListBillPlaces :many
+SELECT id, updated_at FROM bills WHERE id > @after::text ORDER BY id LIMIT sqlc.arg('limit');
+
 -- name: ListBillVersions :many
 SELECT * FROM bill_versions WHERE bill_id = @bill_id
     AND (sqlc.narg(before)::integer IS NULL OR version < sqlc.narg(before)) ORDER BY version DESC

@@ -447,6 +447,40 @@ func (q *Queries) KindsThere(ctx context.Context, kinds []string) (bool, error) 
 	return found, err
 }
 
+const listBillPlaces = `-- name: ListBillPlaces :many
+SELECT id, updated_at FROM bills WHERE id > $1::text ORDER BY id LIMIT $2
+`
+
+type ListBillPlacesParams struct {
+	After string
+	Limit int32
+}
+
+type ListBillPlacesRow struct {
+	ID        string
+	UpdatedAt time.Time
+}
+
+func (q *Queries) ListBillPlaces(ctx context.Context, arg ListBillPlacesParams) ([]ListBillPlacesRow, error) {
+	rows, err := q.db.Query(ctx, listBillPlaces, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListBillPlacesRow{}
+	for rows.Next() {
+		var i ListBillPlacesRow
+		if err := rows.Scan(&i.ID, &i.UpdatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listBillVersions = `-- name: ListBillVersions :many
 SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1
     AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC

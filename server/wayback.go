@@ -1,0 +1,90 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// wayBack is the header of River UI's pages, with a link to the web UI. River UI is another program's, so the header
+// brings its own styles, and moves what River UI fixes to the top of the window.
+const wayBack = `<style>
+#way-back { position: fixed; inset: 0 0 auto 0; z-index: 60; box-sizing: border-box; height: 2.25rem; display: flex;
+  align-items: center; gap: 1rem; padding: 0 1rem; font: 0.875rem/1.25 system-ui, sans-serif; background: #1e293b;
+  color: #e2e8f0; }
+#way-back a { color: #fff; font-weight: 600; text-decoration: underline; text-underline-offset: 0.2em; }
+body { box-sizing: border-box; padding-top: 2.25rem; }
+.lg\:inset-y-0, .sticky.top-0 { top: 2.25rem !important; }
+@media print { #way-back { display: none; } body { padding-top: 0; } }
+</style>
+<header id="way-back"><a href="/ui/">← Parliament Explorer</a><span>River UI</span></header>
+`
+
+// withWayBack adds wayBack to the pages of a handler. Its other answers are not changed.
+func withWayBack(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/riverui/api/") ||
+			strings.HasPrefix(r.URL.Path, "/riverui/assets/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r.Header.Del("Range") // the page is longer than River UI knows
+		page := &pageWriter{ResponseWriter: w}
+		next.ServeHTTP(page, r)
+		page.end()
+	})
+}
+
+// pageWriter holds back an HTML page.
+type pageWriter struct {
+	http.ResponseWriter
+	began bool
+	held  *bytes.Buffer // nil: the answer is not a page
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *pageWriter) WriteHeader(status int) {
+	if w.began {
+		return
+	}
+	w.began = true
+	header := w.Header()
+	if status == http.StatusOK && strings.HasPrefix(header.Get(echo.HeaderContentType), "text/html") &&
+		header.Get(echo.HeaderContentEncoding) == "" {
+		header.Del(echo.HeaderContentLength)
+		header.Del("Accept-Ranges")
+		w.held = &bytes.Buffer{}
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *pageWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.held != nil {
+		return w.held.Write(b)
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *pageWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// end sends the page, with the header at the start of its body.
+func (w *pageWriter) end() {
+	if w.held == nil {
+		return
+	}
+	page := w.held.Bytes()
+	if i := bytes.Index(page, []byte("<body")); i >= 0 {
+		if j := bytes.IndexByte(page[i:], '>'); j >= 0 {
+			at := i + j + 1
+			page = bytes.Join([][]byte{page[:at], page[at:]}, []byte(wayBack))
+		}
+	}
+	w.ResponseWriter.WriteHeader(http.StatusOK)
+	_, _ = w.ResponseWriter.Write(page) // the client left
+}

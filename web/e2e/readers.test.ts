@@ -105,7 +105,13 @@ test('the list of bills: titles are links, filters have their address, and a dra
   await expect(page.getByText(/^[\d,]+ bills$/)).toBeVisible()
   await page.getByLabel('Chamber').selectOption('senate')
   await expect(page).toHaveURL(/chamber=senate/)
-  await expect(page.getByRole('rowgroup').last().getByRole('link', { name: /^S-\d+ ./ }).first()).toBeVisible()
+  await expect(
+    page
+      .getByRole('rowgroup')
+      .last()
+      .getByRole('link', { name: /^S-\d+ ./ })
+      .first(),
+  ).toBeVisible()
   await page.getByLabel('Sort').selectOption('latest_activity')
   await expect(page).toHaveURL(/sort=latest_activity/)
   await page.setViewportSize({ width: 390, height: 844 })

@@ -103,12 +103,14 @@ test('the bar of a canceled backfill says what each part is', async ({ page, exp
   await expect(bar).toHaveAttribute('aria-valuenow', '1')
   await expect(page.getByText('1 of 5 done')).toBeVisible()
   await expect(page.getByText('1 succeeded · 1 canceled · 3 not started', { exact: true })).toBeVisible()
-  const widths = await bar.locator('> *').evaluateAll((all) =>
-    all.map((e) => [
-      e.getAttribute('data-part'),
-      Math.round((100 * e.getBoundingClientRect().width) / e.parentElement!.getBoundingClientRect().width),
-    ]),
-  )
+  const widths = await bar
+    .locator('> *')
+    .evaluateAll((all) =>
+      all.map((e) => [
+        e.getAttribute('data-part'),
+        Math.round((100 * e.getBoundingClientRect().width) / e.parentElement!.getBoundingClientRect().width),
+      ]),
+    )
   expect(widths).toEqual([
     ['success', 20],
     ['canceled', 20],
@@ -204,13 +206,15 @@ test('French dates stay in their card, and a time zone breaks after its slash', 
   try {
     await page.goto(`${explorer.url}/ui/automation/schedules/fetch_bills_daily?lang=fr`)
     await expect(page.locator('.card .date').first()).toBeVisible()
-    const over = await page.locator('.card').evaluateAll((cards) =>
-      cards.flatMap((card) =>
-        [...card.querySelectorAll('.date, .zone')]
-          .filter((e) => e.getBoundingClientRect().right > card.getBoundingClientRect().right)
-          .map((e) => e.textContent),
-      ),
-    )
+    const over = await page
+      .locator('.card')
+      .evaluateAll((cards) =>
+        cards.flatMap((card) =>
+          [...card.querySelectorAll('.date, .zone')]
+            .filter((e) => e.getBoundingClientRect().right > card.getBoundingClientRect().right)
+            .map((e) => e.textContent),
+        ),
+      )
     expect(over).toEqual([])
     const lines = await page.locator('.zone > span').evaluateAll((all) => all.map((e) => e.getClientRects().length))
     expect(lines.every((n) => n === 1)).toBe(true)

@@ -1,5 +1,5 @@
-// Applies the theme and the language before the first paint, so that the page does not flash. The language is the one in
-// the address, of this tab, of an earlier choice, or of the browser, in this order.
+// Applies the theme and the language before the first paint, so that the page does not flash. The language is the one
+// in the address, of this tab, of an earlier choice, or of the browser, in this order.
 try {
   var theme = localStorage.getItem('theme')
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme

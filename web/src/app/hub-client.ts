@@ -9,7 +9,7 @@ export interface HubClient {
   leave: () => void
 }
 
-/** Connects to the hub in the shared worker. Without shared workers, the visible pages choose one to hold the streams. */
+/** Connects to the hub in the shared worker. Without shared workers, visible pages choose a leader for the streams. */
 export function connectHub(onNews: (news: News) => void): HubClient {
   return typeof SharedWorker === 'function' ? connectWorker(onNews) : connectLeader(onNews)
 }
@@ -40,9 +40,9 @@ function connectWorker(onNews: (news: News) => void): HubClient {
 type Note = { to: 'leader'; page: string; need: Need | 'leave' } | { to: 'pages'; page?: string; news: News }
 
 /**
- * The visible page that holds the lock leads: it holds the streams and passes on the news in a broadcast channel. A page
- * gives up the lock when it is hidden, and the next visible page takes it. Browsers have locks over HTTPS and on this
- * machine only. Without them, each visible page holds the streams for itself.
+ * The visible page that holds the lock leads: it holds the streams and passes on the news in a broadcast channel. A
+ * page gives up the lock when it is hidden, and the next visible page takes it. Browsers have locks over HTTPS
+ * and on this machine only. Without them, each visible page holds the streams for itself.
  */
 function connectLeader(onNews: (news: News) => void): HubClient {
   const me = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join('')

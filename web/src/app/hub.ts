@@ -18,9 +18,7 @@ export interface Need {
 
 /** What the hub tells pages. */
 export type News =
-  | { kind: 'connection'; state: Connection }
-  | { kind: 'event'; event: Event }
-  | { kind: 'status'; status: SystemStatus }
+  { kind: 'connection'; state: Connection } | { kind: 'event'; event: Event } | { kind: 'status'; status: SystemStatus }
 
 /** How long streams stay after the last page that needs them, in milliseconds. Navigation keeps them. */
 const lingerTime = 3_000

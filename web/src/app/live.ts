@@ -153,7 +153,6 @@ export function queriesChangedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>
   return keys
 }
 
-
 function applyEvent(event: Event): void {
   if (event.type === 'progress') {
     const { done, total } = (event.data ?? {}) as Partial<Progress>

@@ -313,11 +313,7 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
               </span>
             </div>
             <p className="muted small num">
-              {[
-                day(s.date, languageOf(i18n.language)),
-                t(`bills.${s.chamber}`),
-                inLanguage(s.stage, i18n.language),
-              ]
+              {[day(s.date, languageOf(i18n.language)), t(`bills.${s.chamber}`), inLanguage(s.stage, i18n.language)]
                 .filter(Boolean)
                 .join(' · ')}
             </p>

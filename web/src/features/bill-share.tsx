@@ -18,8 +18,7 @@ export function ShareBill({ bill }: { bill: BillDetail }) {
   const frameAddress = new URL(`embed/bills/${bill.id}?lang=${language}`, uiBase).href
   const cited = citation(bill, address, today(), language)
   const frame =
-    `<iframe src="${frameAddress}" title="${bill.number}" ` +
-    'width="480" height="320" loading="lazy"></iframe>'
+    `<iframe src="${frameAddress}" title="${bill.number}" ` + 'width="480" height="320" loading="lazy"></iframe>'
   return (
     <Card title={t('readers.share')} padded>
       <div className="stack share">

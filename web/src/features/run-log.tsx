@@ -1,7 +1,7 @@
 import type { Event } from '@parliament-explorer/sdk'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDownToLine, ArrowUpToLine, Download } from 'lucide-react'
-import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, memo, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { levels } from '../app/search'
@@ -34,6 +34,7 @@ export function RunLog({
 }) {
   const { t } = useTranslation()
   const box = useRef<HTMLDivElement>(null)
+  const keysId = useId()
   const filtered = useMemo(() => new IncrementalFilter(filter), [filter])
   const rows = filtered.of(log.events)
   const [chosen, setFollow] = useState<boolean>()
@@ -140,7 +141,11 @@ export function RunLog({
         </div>
       </header>
       {log.error !== undefined && <Problem error={log.error} />}
+      <p id={keysId} className="sr-only">
+        {t('log.keys')}
+      </p>
       {/* The log scrolls, so keyboard users must be able to focus it. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- arrow keys move in it */}
       <div
         className="log"
         ref={box}
@@ -148,7 +153,7 @@ export function RunLog({
         tabIndex={0}
         role="region"
         aria-label={t('log.label')}
-        aria-description={t('log.keys')}
+        aria-describedby={keysId}
         onScroll={onScroll}
         onKeyDown={onKey}
         data-lines={rows.length}

@@ -56,7 +56,10 @@ export const glossary: Entry[] = [
   },
   {
     id: 'sponsor',
-    en: { term: 'Sponsor', text: 'The member, minister or senator who introduces a bill and answers for it in that chamber.' },
+    en: {
+      term: 'Sponsor',
+      text: 'The member, minister or senator who introduces a bill and answers for it in that chamber.',
+    },
     fr: {
       term: 'Parrain ou marraine',
       text: 'Le député, le ministre ou le sénateur qui dépose un projet de loi et en répond dans sa chambre.',

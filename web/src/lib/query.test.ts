@@ -2,7 +2,18 @@ import { expect, test } from 'vitest'
 
 import { formatQuery, parseQuery, upgradeQuery } from './query'
 
-const texts = ['"online streaming"', '1e3', '1000', '007', 'true', 'null', '"404"', '[1]', '{"a":1}', 'a+b & c=d', '%22', '']
+const texts = [
+  '"online streaming"',
+  '1e3',
+  '1000',
+  '007',
+  'true',
+  'null',
+  '"404"',
+  '[1]',
+  '{"a":1}',
+  'a+b & c=d',
+].concat(['%22', ''])
 
 for (const text of texts) {
   test(`the text ${text} is the same in the address and on the page`, () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 
 import { clearProviderSignIn, recordProviderSignIn, signInAgain, type Browser } from './sign-in-again'
 
-const out: SessionState = { authentication: 'required', methods: ['key', 'oidc'], identity: null }
+const out: SessionState = { authentication: 'required', methods: ['key', 'oidc'], identity: null, public_read: 'none' }
 const by = (kind: 'key' | 'oidc'): SessionState => ({
   ...out,
   identity: { kind, name: 'ada', scope: 'read', expires_at: null },

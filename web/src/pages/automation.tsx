@@ -206,7 +206,6 @@ export function RunNow({ schedule }: { schedule: string }) {
   })
   return (
     <Act
-     
       className="btn small"
       aria-label={`${t('automation.runNow')}: ${schedule}`}
       disabled={run.isPending}

@@ -124,12 +124,7 @@ function Actions({ backfill: b }: { backfill: Backfill }) {
           {t('backfills.resume')}
         </Act>
       ) : (
-        <Act
-         
-          className="btn"
-          disabled={act.isPending || b.status !== 'running'}
-          onClick={() => act.mutate('pause')}
-        >
+        <Act className="btn" disabled={act.isPending || b.status !== 'running'} onClick={() => act.mutate('pause')}>
           <Pause size={16} aria-hidden />
           {t('backfills.pause')}
         </Act>

@@ -169,7 +169,6 @@ function Failure({ run }: { run: Run }) {
             <Time at={run.ended_at ?? run.created_at} />
           </span>
           <Act
-           
             className="btn small"
             disabled={retry.isPending}
             onClick={() => retry.mutate({ id: run.id, fromFailure: true })}

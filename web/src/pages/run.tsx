@@ -157,11 +157,7 @@ function Actions({ run }: { run: RunDetail }) {
           {t('runs.retryFromFailure')}
         </Act>
       )}
-      <Act
-        className="btn"
-        disabled={retry.isPending}
-        onClick={() => retry.mutate({ id: run.id, fromFailure: false })}
-      >
+      <Act className="btn" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: false })}>
         <RotateCcw size={16} aria-hidden />
         {t('runs.retry')}
       </Act>

@@ -164,11 +164,7 @@ export function Runs() {
           >
             {t('runs.cancel')}
           </Act>
-          <Act
-            className="btn small"
-            disabled={!can('retry') || bulk.isPending}
-            onClick={() => bulk.mutate('retry')}
-          >
+          <Act className="btn small" disabled={!can('retry') || bulk.isPending} onClick={() => bulk.mutate('retry')}>
             {t('runs.retry')}
           </Act>
           <Act

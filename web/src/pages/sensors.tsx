@@ -118,7 +118,6 @@ export function Evaluate({ sensor }: { sensor: string }) {
   })
   return (
     <Act
-     
       className="btn small"
       aria-label={`${t('automation.evaluate')}: ${sensor}`}
       disabled={evaluate.isPending}

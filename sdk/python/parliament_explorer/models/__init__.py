@@ -126,6 +126,7 @@ from .politician import Politician
 from .politician_detail import PoliticianDetail
 from .politician_list import PoliticianList
 from .problem import Problem
+from .public_read import PublicRead
 from .publication import Publication
 from .queue import Queue
 from .queue_place import QueuePlace
@@ -327,6 +328,7 @@ __all__ = (
     "PoliticianList",
     "Problem",
     "Publication",
+    "PublicRead",
     "Queue",
     "QueuePlace",
     "Readiness",

@@ -8,6 +8,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.authentication_mode import AuthenticationMode
+from ..models.public_read import PublicRead
 from ..models.sign_in_method import SignInMethod
 
 if TYPE_CHECKING:
@@ -23,17 +24,24 @@ class SessionState:
     Attributes:
         authentication (AuthenticationMode): Whether the server requires authentication. With `off`, everyone who can
             reach the server can do everything.
+        public_read (PublicRead): What a request without a key or a session may read: nothing (`none`), bills,
+            politicians, votes, search, feeds and exports (`data`), or also runs, assets, schedules and the like (`all`). An
+            operation is included if its `x-public-read` is this value, or `data` where this value is `all`. Without
+            authentication, `identity` has the scope instead.
         methods (list[SignInMethod]):
         identity (Identity):
     """
 
     authentication: AuthenticationMode
+    public_read: PublicRead
     methods: list[SignInMethod]
     identity: Identity
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         authentication = AuthenticationMode(self.authentication).value
+
+        public_read = PublicRead(self.public_read).value
 
         methods = []
         for methods_item_data in self.methods:
@@ -47,6 +55,7 @@ class SessionState:
         field_dict.update(
             {
                 "authentication": authentication,
+                "public_read": public_read,
                 "methods": methods,
                 "identity": identity,
             }
@@ -61,6 +70,8 @@ class SessionState:
         d = dict(src_dict)
         authentication = AuthenticationMode(d.pop("authentication"))
 
+        public_read = PublicRead(d.pop("public_read"))
+
         methods = []
         _methods = d.pop("methods")
         for methods_item_data in _methods:
@@ -72,6 +83,7 @@ class SessionState:
 
         session_state = cls(
             authentication=authentication,
+            public_read=public_read,
             methods=methods,
             identity=identity,
         )

@@ -1022,7 +1022,7 @@ export const signOut = <ThrowOnError extends boolean = true>(options?: Options<S
 /**
  * Retrieve the current session
  *
- * Returns whether the server requires authentication, the available sign-in methods, and the identity of the request.
+ * Returns whether the server requires authentication, the available sign-in methods, what may be read without a key, and the identity of the request.
  */
 export const getSession = <ThrowOnError extends boolean = true>(options?: Options<GetSessionData, ThrowOnError>) => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({ url: '/session', ...options });
 

@@ -2304,6 +2304,11 @@ export type Scope = 'read' | 'operate' | 'admin';
  */
 export type AuthenticationMode = 'off' | 'required';
 
+/**
+ * What a request without a key or a session may read: nothing (`none`), bills, politicians, votes, search, feeds and exports (`data`), or also runs, assets, schedules and the like (`all`). An operation is included if its `x-public-read` is this value, or `data` where this value is `all`. Without authentication, `identity` has the scope instead.
+ */
+export type PublicRead = 'none' | 'data' | 'all';
+
 export type SignInMethod = 'key' | 'oidc';
 
 /**
@@ -2326,6 +2331,7 @@ export type Identity = {
 
 export type SessionState = {
     authentication: AuthenticationMode;
+    public_read: PublicRead;
     methods: Array<SignInMethod>;
     /**
      * Identity of the request. Null if the request is not authenticated.

@@ -7,7 +7,8 @@ export function citation(bill: AnyBill, address: string, seen: string, language:
   const on = day(seen, language) ?? seen
   if (language === 'fr') {
     const law = bill.statute ? ` (L.C. ${bill.statute.year}, ch. ${bill.statute.chapter})` : ''
-    return `Projet de loi ${bill.number}, ${title}, ${where}${law}. Parliament Explorer, ${address} (consulté le ${on}).`
+    const source = `Parliament Explorer, ${address} (consulté le ${on}).`
+    return `Projet de loi ${bill.number}, ${title}, ${where}${law}. ${source}`
   }
   const law = bill.statute ? ` (S.C. ${bill.statute.year}, c. ${bill.statute.chapter})` : ''
   return `Bill ${bill.number}, ${title}, ${where}${law}. Parliament Explorer, ${address} (seen on ${on}).`

@@ -9,9 +9,9 @@ export interface Names {
 type Pattern = [RegExp, Both]
 
 /*
- * LEGISinfo's English name of an event, and a clause about the bill without its day. {chamber} is "the Senate", {at} "in
- * the Senate", {to} "to the Senate". {committee}, {toCommittee} and {ofCommittee} are the committee's. {amended} is what
- * the pattern captured, in words; see amendments().
+ * LEGISinfo's English name of an event, and a clause about the bill without its day. {chamber} is "the Senate", {at} is
+ * "in the Senate", {to} is "to the Senate". {committee}, {toCommittee} and {ofCommittee} are the committee's. {amended}
+ * is what the pattern captured, in words; see amendments().
  */
 const patterns: Pattern[] = [
   [

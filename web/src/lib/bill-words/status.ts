@@ -361,10 +361,10 @@ function afterThird(bill: AnyBill, chamber: 'house' | 'senate', language: Langua
       : `The final vote. If the bill passes, it goes ${chambers[other].en.to}.`
   }
   return language === 'fr'
-    ? 'Le vote final. Si le projet de loi est adopté sans amendement, il attend la sanction royale. S’il est amendé, il ' +
-        `retourne ${chambers[other].fr.to}.`
-    : 'The final vote. If the bill passes without amendment, it waits for royal assent. With amendments, it goes back ' +
-        `${chambers[other].en.to}.`
+    ? 'Le vote final. Si le projet de loi est adopté sans amendement, il attend la sanction royale. ' +
+        `S’il est amendé, il retourne ${chambers[other].fr.to}.`
+    : 'The final vote. If the bill passes without amendment, it waits for royal assent. ' +
+        `With amendments, it goes back ${chambers[other].en.to}.`
 }
 
 /** The state of a bill in plain words: what it is, what that means and what comes next. */

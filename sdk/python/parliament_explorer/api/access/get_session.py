@@ -67,8 +67,8 @@ def sync_detailed(
 ) -> Response[Problem | SessionState]:
     """Retrieve the current session
 
-     Returns whether the server requires authentication, the available sign-in methods, and the identity
-    of the request.
+     Returns whether the server requires authentication, the available sign-in methods, what may be read
+    without a key, and the identity of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -93,8 +93,8 @@ def sync(
 ) -> Problem | SessionState | None:
     """Retrieve the current session
 
-     Returns whether the server requires authentication, the available sign-in methods, and the identity
-    of the request.
+     Returns whether the server requires authentication, the available sign-in methods, what may be read
+    without a key, and the identity of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -115,8 +115,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | SessionState]:
     """Retrieve the current session
 
-     Returns whether the server requires authentication, the available sign-in methods, and the identity
-    of the request.
+     Returns whether the server requires authentication, the available sign-in methods, what may be read
+    without a key, and the identity of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -139,8 +139,8 @@ async def asyncio(
 ) -> Problem | SessionState | None:
     """Retrieve the current session
 
-     Returns whether the server requires authentication, the available sign-in methods, and the identity
-    of the request.
+     Returns whether the server requires authentication, the available sign-in methods, what may be read
+    without a key, and the identity of the request.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

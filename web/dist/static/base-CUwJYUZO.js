@@ -1,0 +1,1 @@
+var e=new URL(`.`,document.baseURI),t=new URL(`..`,e),n=t.href===`http://127.0.0.1:8080/`?``:` --server ${t.href.replace(/\/$/,``)}`;function r(e){return new URL(e,t).href}export{e as i,n,r,t};

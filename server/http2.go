@@ -80,6 +80,9 @@ func (s *stream) Write(b []byte) (written int, err error) {
 	}
 }
 
+// Flush implements http.Flusher, which the compression needs.
+func (s *stream) Flush() { _ = s.FlushError() }
+
 // FlushError flushes what was written. http.ResponseController calls it.
 func (s *stream) FlushError() error {
 	s.extend()

@@ -21,10 +21,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// guarded is a site that requires authentication.
+// guarded is a site whose clients need keys or sessions. Its rate limits refill nothing unless change sets another clock.
 func guarded(t *testing.T, change ...func(*access.Config)) *site {
+	began := time.Now()
 	return setup(t, func(cfg *server.Config) {
-		ac := access.Config{Required: true, DB: cfg.DB, Logger: slog.New(slog.DiscardHandler)}
+		ac := access.Config{
+			Required: true, DB: cfg.DB, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return began },
+		}
 		for _, f := range change {
 			f(&ac)
 		}

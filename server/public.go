@@ -63,14 +63,25 @@ func (s *Server) reads(c echo.Context, p permit) bool {
 		s.cfg.Access.Public(p.public)
 }
 
-// forReaders gives readers a place in admission.readers, and makes their responses of data cacheable. Responses to
-// keys and sessions become private.
+// forReaders gives readers a place in admission.readers, and makes responses of data cacheable: by any cache those to
+// readers, by private caches those to keys and sessions.
 func (s *Server) forReaders(operation string, p permit, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !s.cfg.Access.Required() || p.scope == access.ScopeNone || p.scope == access.ScopeSignature {
+		if p.scope == access.ScopeNone || p.scope == access.ScopeSignature {
 			return next(c)
 		}
+		data := p.public == access.PublicData
+		if !s.cfg.Access.Required() {
+			if data {
+				return cacheable(c, "no-cache", next)
+			}
+			return next(c)
+		}
+		c.Response().Before(func() { varyByCredentials(c.Response().Header()) })
 		if !isReader(c) {
+			if data {
+				return cacheable(c, "private, no-cache", next)
+			}
 			c.Response().Before(func() { keepPrivate(c.Response().Header()) })
 			return next(c)
 		}
@@ -79,11 +90,11 @@ func (s *Server) forReaders(operation string, p permit, next echo.HandlerFunc) e
 			return err
 		}
 		defer leave()
-		if p.public != access.PublicData {
+		if !data {
 			c.Response().Before(func() { keepFresh(c.Response().Header()) })
 			return next(c)
 		}
-		return cacheable(c, next)
+		return cacheable(c, fmt.Sprintf("public, max-age=%d", publicAge), next)
 	}
 }
 
@@ -96,7 +107,6 @@ func keepPrivate(header http.Header) {
 	case !strings.Contains(given, "private") && !strings.Contains(given, "no-store"):
 		header.Set(echo.HeaderCacheControl, "private, "+given)
 	}
-	varyByCredentials(header)
 }
 
 // keepFresh makes caches revalidate a response about the pipeline, which changes at any moment.
@@ -104,18 +114,17 @@ func keepFresh(header http.Header) {
 	if header.Get(echo.HeaderCacheControl) == "" {
 		header.Set(echo.HeaderCacheControl, "no-cache")
 	}
-	varyByCredentials(header)
 }
 
 func varyByCredentials(header http.Header) {
 	header.Add(echo.HeaderVary, echo.HeaderAuthorization+", "+echo.HeaderCookie)
 }
 
-// cacheable answers a reader so that any cache may hold the response. A response without an ETag gets that of its body,
-// which is in memory for that; the reservation for the list covers it.
-func cacheable(c echo.Context, next echo.HandlerFunc) error {
+// cacheable answers so that caches may hold the response as control, the Cache-Control of it, says. A response without
+// an ETag gets that of its body, which is in memory for that; the reservation for the list covers it.
+func cacheable(c echo.Context, control string, next echo.HandlerFunc) error {
 	response := c.Response()
-	w := &cacheWriter{ResponseWriter: response.Writer, request: c.Request()}
+	w := &cacheWriter{ResponseWriter: response.Writer, request: c.Request(), control: control}
 	response.Writer = w
 	defer func() { response.Writer = w.ResponseWriter }()
 	if err := next(c); err != nil {
@@ -124,7 +133,6 @@ func cacheable(c echo.Context, next echo.HandlerFunc) error {
 		}
 		if !response.Committed {
 			response.Header().Set(echo.HeaderCacheControl, "no-store")
-			varyByCredentials(response.Header())
 		}
 		return err
 	}
@@ -135,6 +143,7 @@ func cacheable(c echo.Context, next echo.HandlerFunc) error {
 type cacheWriter struct {
 	http.ResponseWriter
 	request *http.Request
+	control string // Cache-Control of the response
 	began   bool
 	held    *bytes.Buffer // nil: the body is not held back
 }
@@ -146,13 +155,12 @@ func (w *cacheWriter) WriteHeader(status int) {
 	}
 	w.began = true
 	header := w.Header()
-	varyByCredentials(header)
 	switch {
 	case status == http.StatusOK && header.Get("ETag") == "":
 		w.held = &bytes.Buffer{}
 		return
 	case status == http.StatusOK || status == http.StatusNotModified:
-		header.Set(echo.HeaderCacheControl, fmt.Sprintf("public, max-age=%d", publicAge))
+		header.Set(echo.HeaderCacheControl, w.control)
 	default:
 		header.Set(echo.HeaderCacheControl, "no-store")
 	}
@@ -188,7 +196,7 @@ func (w *cacheWriter) end(response *echo.Response) error {
 	w.held = nil
 	header, tag := w.Header(), tagOf(body)
 	header.Set("ETag", tag)
-	header.Set(echo.HeaderCacheControl, fmt.Sprintf("public, max-age=%d", publicAge))
+	header.Set(echo.HeaderCacheControl, w.control)
 	if given := w.request.Header.Get("If-None-Match"); matches(&given, tag) {
 		header.Del(echo.HeaderContentType)
 		response.Status = http.StatusNotModified

@@ -147,6 +147,8 @@ type Config struct {
 	SecureCookies bool
 	// OIDC configures the provider at which people sign in. If nil, they sign in with keys only.
 	OIDC *OIDCConfig
+	// Now is the clock of the rate limits; default time.Now.
+	Now func() time.Time
 	// DB and Logger are required.
 	DB     *db.DB
 	Logger *slog.Logger
@@ -198,10 +200,14 @@ func New(cfg Config) (*Control, error) {
 	if cfg.GuessLimit <= 0 {
 		cfg.GuessLimit = maxGuesses
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	limits := func(perMinute int) *limiter { return newLimiter(perMinute, cfg.Now) }
 	c := &Control{
 		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
-		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit),
-		readers: newLimiter(cfg.ReaderLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: limits(cfg.RateLimit),
+		readers: limits(cfg.ReaderLimit), guesses: limits(cfg.GuessLimit), strays: limits(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
 		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers),
 		afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
@@ -287,7 +293,7 @@ func (c *Control) limited(
 			c.proven.Remove(what)
 		}
 		if l := count(who, err); l != nil {
-			l.bucket(bucket).AllowN(time.Now(), 1)
+			l.bucket(bucket).AllowN(l.now(), 1)
 		}
 		return who, err
 	})

@@ -17,6 +17,7 @@ type limiter struct {
 	perMinute int
 	burst     int                                 // the size of a bucket
 	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by hash, so that long names take no more memory
+	now       func() time.Time
 
 	mu     sync.Mutex
 	asking map[string]*asking // the lookups in progress, by bucket
@@ -28,9 +29,11 @@ type asking struct {
 	ended chan struct{}
 }
 
-func newLimiter(perMinute int) *limiter {
+func newLimiter(perMinute int, now func() time.Time) *limiter {
 	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // an evicted bucket starts full: it was the least used
-	return &limiter{perMinute: perMinute, burst: perMinute, buckets: buckets, asking: map[string]*asking{}}
+	return &limiter{
+		perMinute: perMinute, burst: perMinute, buckets: buckets, now: now, asking: map[string]*asking{},
+	}
 }
 
 func (l *limiter) bucket(name string) *rate.Limiter {
@@ -85,7 +88,7 @@ func (c *Control) AllowReader(header http.Header, address string) error {
 
 // count takes a token of a bucket and reports in header what is left, under the name of the policy.
 func (l *limiter) count(header http.Header, policy, key string) error {
-	now := time.Now()
+	now := l.now()
 	bucket := l.bucket(key)
 	allowed := bucket.AllowN(now, 1)
 	left := max(0, bucket.TokensAt(now))
@@ -110,7 +113,7 @@ func (l *limiter) enter(key string) (end func(), err error) {
 	late := time.NewTimer(storeTimeout)
 	defer late.Stop()
 	for {
-		left := l.bucket(key).TokensAt(time.Now())
+		left := l.bucket(key).TokensAt(l.now())
 		if left < 1 {
 			return nil, l.refuse(left)
 		}

@@ -248,7 +248,7 @@ func (c *Control) exchange(
 	}
 	who, tokens, err := c.oidc.exchange(r.Context(), code, begun.Nonce, begun.Verifier)
 	if errors.Is(err, ErrRefused) {
-		c.guesses.bucket(bucket).AllowN(time.Now(), 1)
+		c.guesses.bucket(bucket).AllowN(c.cfg.Now(), 1)
 	}
 	return who, tokens, err
 }

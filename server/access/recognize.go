@@ -111,7 +111,7 @@ type Throttle struct{ limits *limiter }
 // NewThrottle makes a Throttle that allows perMinute requests per minute. Its burst is a tenth of that, but at least
 // 100 and at most perMinute.
 func NewThrottle(perMinute int) *Throttle {
-	l := newLimiter(perMinute)
+	l := newLimiter(perMinute, time.Now)
 	l.burst = min(perMinute, max(100, perMinute/10))
 	return &Throttle{l}
 }
@@ -119,7 +119,7 @@ func NewThrottle(perMinute int) *Throttle {
 // Allow counts a request of an address. It returns a LimitError if there were too many.
 func (t *Throttle) Allow(address string) error {
 	bucket := t.limits.bucket(addressKey(address))
-	now := time.Now()
+	now := t.limits.now()
 	if bucket.AllowN(now, 1) {
 		return nil
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// guarded is a site whose clients need keys or sessions. Its rate limits refill nothing unless change sets another clock.
+// guarded is a site whose clients need keys or sessions. Its rate limits do not refill, unless change sets a clock.
 func guarded(t *testing.T, change ...func(*access.Config)) *site {
 	began := time.Now()
 	return setup(t, func(cfg *server.Config) {
@@ -59,7 +59,7 @@ func contract(t *testing.T) *openapi3.T {
 	return spec
 }
 
-// TestAuthorizationMatrix asks for every operation of the contract with every kind of credential, for every PUBLIC_READ.
+// TestAuthorizationMatrix asks for every operation of the contract with each kind of credential, for each PUBLIC_READ.
 // An allowed request is known by 422: it carries a parameter that no operation takes, so that nothing is done.
 func TestAuthorizationMatrix(t *testing.T) {
 	t.Parallel()

@@ -27,10 +27,10 @@ type pageTexts map[string][2]string
 // other pages are about operations, except those of single bills and politicians.
 var readerPages = map[string]pageTexts{
 	"": {
-		"en": {"Canada's federal bills", "What is new in the Parliament of Canada: bills that were introduced, that changed " +
-			"and that became law."},
-		"fr": {"Les projets de loi fédéraux du Canada", "Ce qu'il y a de nouveau au Parlement du Canada : les projets de loi " +
-			"déposés, modifiés et sanctionnés."},
+		"en": {"Canada's federal bills", "What is new in the Parliament of Canada: bills that were introduced, " +
+			"that changed and that became law."},
+		"fr": {"Les projets de loi fédéraux du Canada", "Ce qu'il y a de nouveau au Parlement du Canada : " +
+			"les projets de loi déposés, modifiés et sanctionnés."},
 	},
 	"bills": {
 		"en": {"Bills", "All bills of the Parliament of Canada, with their status, sponsor and history."},

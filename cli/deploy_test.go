@@ -102,7 +102,7 @@ func TestDeployVariables(t *testing.T) {
 	}
 	_, data, _ := strings.Cut(string(read(t, "deploy", "kubernetes", "config.yaml")), "\ndata:\n")
 	for line := range strings.Lines(data) {
-		name, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "# "), ":")
 		found = append(found, name)
 	}
 	if len(found) < 8 {

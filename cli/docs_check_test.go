@@ -62,7 +62,7 @@ var written = map[string]bool{
 }
 
 // beside are paths that the server has beside the contract's.
-var beside = regexp.MustCompile(`^/(?:ui|docs|riverui|debug/pprof)(?:/.*)?$|^/$`)
+var beside = regexp.MustCompile(`^/(?:ui|docs|riverui|debug/pprof)(?:/.*)?$|^/(?:robots\.txt|sitemap\.xml)?$`)
 
 // foreign are variables that other programs read.
 var foreign = map[string]bool{

@@ -120,6 +120,7 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 		"POST /backfills/" + id + "/retry": backfill, "GET /alerts": filled[api.AlertList](),
 		"GET /alert-channels": filled[api.AlertChannelList](), "POST /alert-channels/x/test": filled[api.Delivery](),
 		"GET /alert-deliveries": filled[api.DeliveryList](), "GET /audit-log": filled[api.AuditLog](), "GET /readyz": filled[api.Readiness](), "GET /status": filled[api.SystemStatus](), "GET /version": filled[api.Version](), "GET /assets": filled[api.AssetList](),
+		"GET /session": filled[api.SessionState](),
 	}
 	var (
 		mu      sync.Mutex

@@ -49,7 +49,7 @@ test('a bill says in plain words what happened, in one language', async ({ page,
   await expect(page.getByText(/^Le \d+(er)? [a-zéû]+ \d{4}, il a reçu la sanction royale/).first()).toBeVisible()
   expect(await mainText(page)).not.toMatch(operatorWords)
   await page.getByRole('link', { name: 'Ce que cela veut dire' }).click()
-  await expect(page).toHaveURL(/\/glossary#royal-assent$/)
+  await expect(page).toHaveURL(/\/glossary(\?lang=fr)?#royal-assent$/)
   await expect(page.getByText('L’approbation d’un projet de loi par le souverain')).toBeInViewport()
 })
 

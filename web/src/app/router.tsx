@@ -288,6 +288,13 @@ export const router = createRouter({
   scrollRestoration: true,
 })
 
+// The server describes the first page in the head of the HTML, which is not true of the pages after it.
+router.subscribe('onBeforeNavigate', ({ fromLocation, pathChanged }) => {
+  if (!fromLocation || !pathChanged) return
+  const described = 'link[rel="canonical"], link[rel="alternate"], meta[property^="og:"]'
+  document.head.querySelectorAll(described).forEach((part) => part.remove())
+})
+
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router

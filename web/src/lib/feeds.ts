@@ -14,14 +14,19 @@ export function feedAddress(feed: string, form: FeedForm, language: string, q?: 
   return serverUrl(`feeds/${encodeURIComponent(feed)}.${form}?${query}`)
 }
 
-/** Names a page's feed in its head while the page is shown, so that browsers and feed readers find it. */
+/**
+ * Names a page's feed in its head while the page is shown, so that browsers and feed readers find it. It replaces
+ * the feeds that the server named in the HTML.
+ */
 export function useFeedLink(feed: string, title: string | undefined, q?: string): void {
   const { i18n } = useTranslation()
   useEffect(() => {
     if (!title) return
+    document.head.querySelectorAll('link[rel="alternate"][type]:not([data-page])').forEach((served) => served.remove())
     const links = (['rss', 'atom'] as const).map((form) => {
       const link = document.createElement('link')
       link.rel = 'alternate'
+      link.dataset.page = ''
       link.type = types[form]
       link.title = title
       link.href = feedAddress(feed, form, i18n.language, q)

@@ -3,9 +3,10 @@ import { QueryClient } from '@tanstack/react-query'
 
 import { apiBase } from '../lib/base'
 import { failOnSilence } from '../lib/silence'
+import { rememberStarted } from '../lib/started-here'
 
 // eslint-disable-next-line no-restricted-globals -- the SDK sends its requests with it
-configureExplorer({ baseUrl: apiBase.href, fetch: failOnSilence((...request) => fetch(...request)) })
+configureExplorer({ baseUrl: apiBase.href, fetch: rememberStarted(failOnSilence((...request) => fetch(...request))) })
 
 /** The cache of server data. Events keep it up to date, not polling; see live.ts. */
 export const queryClient = new QueryClient({

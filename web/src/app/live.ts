@@ -236,6 +236,12 @@ function watchStatus(): () => void {
   }
 }
 
+/** The number of open alerts. Undefined until it is loaded. */
+export function useOpenAlerts(): number | undefined {
+  useEffect(watchStatus, [])
+  return useSyncExternalStore(status.subscribe, () => status.get()?.open_alerts)
+}
+
 /** The live state of queues, workers, sources and schedules. Undefined until it is loaded. */
 export function useSystemStatus(): SystemStatus | undefined {
   useEffect(watchStatus, [])

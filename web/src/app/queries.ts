@@ -130,6 +130,11 @@ export const alertsQuery = infiniteQueryOptions({
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 })
 
+export const openAlertsQuery = queryOptions({
+  queryKey: ['alerts', 'open'],
+  queryFn: async ({ signal }) => (await listAlerts({ query: { open: true, limit: 50 }, signal })).data,
+})
+
 export const channelsQuery = queryOptions({
   queryKey: ['channels'],
   queryFn: async ({ signal }) => (await listAlertChannels({ signal })).data.items,
@@ -217,6 +222,21 @@ export const ticksQuery = (schedule: string) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 
+/** The latest ticks of a schedule. */
+export const recentTicksQuery = (schedule: string, limit: number) =>
+  queryOptions({
+    queryKey: ['ticks', schedule, 'recent', limit],
+    queryFn: async ({ signal }) =>
+      (await listScheduleTicks({ path: { schedule }, query: { limit }, signal })).data.items,
+  })
+
+/** The latest ticks of a sensor. */
+export const recentSensorTicksQuery = (sensor: string, limit: number) =>
+  queryOptions({
+    queryKey: ['sensor-ticks', sensor, 'recent', limit],
+    queryFn: async ({ signal }) => (await listSensorTicks({ path: { sensor }, query: { limit }, signal })).data.items,
+  })
+
 export type BillFilters = Omit<NonNullable<ListBillsData['query']>, 'limit' | 'cursor'>
 
 export const billsQuery = (filters: BillFilters) =>
@@ -227,6 +247,12 @@ export const billsQuery = (filters: BillFilters) =>
       (await listBills({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
+
+/** Whether any bill is stored. */
+export const anyBillQuery = queryOptions({
+  queryKey: ['bills', 'any'],
+  queryFn: async ({ signal }) => (await listBills({ query: { limit: 1 }, signal })).data.items.length > 0,
+})
 
 /** A few bills with a status, of one session. */
 export const billsWithStatusQuery = (session: string, status: string) =>

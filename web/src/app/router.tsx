@@ -8,8 +8,8 @@ import { Assets } from '../pages/assets'
 import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
 import { Runs } from '../pages/runs'
-import { fetchStatuses, levels, periods, runStatuses } from './search'
-import { Shell, SignInRedirect } from './shell'
+import { fetchStatuses, levels, periods, runStatuses, timelinePeriods } from './search'
+import { Landing, Shell, SignInRedirect } from './shell'
 import { Crashed, NotFound } from './error-pages'
 
 /** The text of a search parameter. Of a repeated one, it is the first. */
@@ -28,7 +28,23 @@ const optional = <T extends object>(search: T): Partial<T> => search
 // The pages that users open first are part of the main bundle. The others are loaded on demand.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
 
-const overview = createRoute({ getParentRoute: () => root, path: '/', component: Overview })
+const overviewSearch = (s: Record<string, unknown>) =>
+  optional({ period: oneOf(s.period, timelinePeriods), skipped: oneOf(s.skipped, ['hidden']) })
+
+const landing = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  validateSearch: overviewSearch,
+  component: Landing,
+})
+
+// Who only reads finds the overview here.
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: '/overview',
+  validateSearch: overviewSearch,
+  component: Overview,
+})
 
 const assets = createRoute({
   getParentRoute: () => root,
@@ -254,6 +270,7 @@ export const router = createRouter({
   parseSearch: (text) => withoutLanguage(parseQuery(text)),
   stringifySearch: (search) => formatQuery({ ...search, lang: addressLanguage() }),
   routeTree: root.addChildren([
+    landing,
     overview,
     assets,
     asset,

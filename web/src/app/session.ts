@@ -1,6 +1,8 @@
 import { signOut, getSession, type SessionState } from '@parliament-explorer/sdk'
 import { queryOptions, useQuery } from '@tanstack/react-query'
 
+import { type Role, roleOf } from '../lib/role'
+import { forgetStarted } from '../lib/started-here'
 import { clearProviderSignIn, recordProviderSignIn } from '../lib/sign-in-again'
 import { queryClient } from './client'
 import { toast } from './toasts'
@@ -15,6 +17,12 @@ export const sessionQuery = queryOptions({
   },
   staleTime: 5 * 60_000,
 })
+
+/** The role of the user. Undefined until the session is loaded. */
+export function useRole(): Role | undefined {
+  const session = useSession()
+  return session && roleOf(session)
+}
 
 /** The session. Undefined until it is loaded. */
 export function useSession(): SessionState | undefined {
@@ -39,6 +47,7 @@ export async function endSession(): Promise<void> {
   try {
     await signOut()
     clearProviderSignIn({ storage: sessionStorage })
+    forgetStarted()
     location.reload()
   } catch (error) {
     toast.bad(error)

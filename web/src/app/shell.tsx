@@ -1,5 +1,6 @@
+import type { SessionState } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
+import { Link, Navigate, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import {
   Activity,
   Bell,
@@ -11,6 +12,7 @@ import {
   KeyRound,
   Languages,
   LayoutDashboard,
+  LogIn,
   LogOut,
   Menu,
   Monitor,
@@ -31,10 +33,12 @@ import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
 import { loadPart } from '../ui/load-part'
 import { useSettling } from '../lib/settling'
+import { maySee, roleOf } from '../lib/role'
 import { samePath } from '../lib/same-site'
-import { useConnection, useLive } from './live'
+import { Overview } from '../pages/overview'
+import { useConnection, useLive, useOpenAlerts } from './live'
 import { toast } from './toasts'
-import { endSession, sessionQuery, useSession } from './session'
+import { endSession, sessionQuery, useRole, useSession } from './session'
 
 /** The pages for readers. */
 const readerPages = [
@@ -63,7 +67,9 @@ export function Shell() {
   const { t } = useTranslation()
   const asked = useQuery(sessionQuery)
   const session = asked.data
-  useLive(session ? session.authentication !== 'required' || session.identity !== null : asked.isError)
+  const role = useRole()
+  // Readers without a key may not follow operations.
+  useLive(role ? role === 'observer' || role === 'operator' : asked.isError)
   const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   const main = useRef<HTMLElement>(null)
   const path = useRouterState({ select: (s) => s.location.pathname })
@@ -93,7 +99,7 @@ export function Shell() {
         </aside>
         <main className="main" ref={main} tabIndex={-1} data-settling={settling || undefined}>
           <ConnectionStatus banner />
-          {session?.authentication === 'required' && !session.identity ? (
+          {session && signsIn(session, path) ? (
             <SignIn session={session} returnTo={returnTo} />
           ) : (
             // Before the session is known, a page would only collect refusals.
@@ -103,6 +109,17 @@ export function Shell() {
       </div>
     </>
   )
+}
+
+/** Whether the page at a path is replaced by the sign-in. */
+function signsIn(session: SessionState, path: string): boolean {
+  return session.authentication === 'required' && !session.identity && !maySee(roleOf(session), path)
+}
+
+/** The first page: the overview for operators, the bills for those who only read. */
+export function Landing() {
+  const role = useRole()
+  return role === 'observer' || role === 'reader' ? <Navigate to="/home" replace /> : <Overview />
 }
 
 /** The sign-in page for a signed-in user. It redirects to the page in return_to. */
@@ -128,11 +145,12 @@ function Brand() {
 function Navigation() {
   const { t } = useTranslation()
   const session = useSession()
-  if (session?.authentication === 'required' && !session.identity) return null
+  const role = useRole()
+  if (role === 'guest') return null
   return (
     <nav className="nav" aria-label={t('app.navigation')}>
       <PageLinks name={t('nav.groupBills')} pages={readerPages} />
-      <PageLinks name={t('nav.groupOperations')} pages={operatorPages} />
+      {role !== 'reader' && <PageLinks name={t('nav.groupOperations')} pages={operatorPages} />}
       {session?.identity?.scope === 'admin' && (
         <Link to="/access" activeProps={{ 'aria-current': 'page' }}>
           <KeyRound size={18} aria-hidden />
@@ -147,21 +165,38 @@ type NavigationPage = (typeof readerPages | typeof operatorPages)[number]
 
 function PageLinks({ name, pages }: { name: string; pages: readonly NavigationPage[] }) {
   const { t } = useTranslation()
+  const role = useRole()
+  // At the first address, those who only read find the bills.
+  const addressOf = (to: NavigationPage[0]) => (to === '/' && role === 'observer' ? '/overview' : to)
   return (
     <div role="group" aria-label={name} className="nav-group">
       <span aria-hidden>{name}</span>
       {pages.map(([to, page, Icon]) => (
         <Link
           key={to}
-          to={to}
+          to={addressOf(to)}
           activeOptions={{ exact: to === '/', includeSearch: false }}
           activeProps={{ 'aria-current': 'page' }}
         >
           <Icon size={18} aria-hidden />
           {t(`nav.${page}`)}
+          {page === 'alerts' && <OpenAlerts />}
         </Link>
       ))}
     </div>
+  )
+}
+
+/** The number of open alerts. It is empty if there are none. */
+function OpenAlerts() {
+  const { t } = useTranslation()
+  const count = useOpenAlerts()
+  if (!count) return null
+  return (
+    <span className="badge bad count num">
+      <span aria-hidden>{count}</span>
+      <span className="sr-only">{t('alerts.openCount', { count })}</span>
+    </span>
   )
 }
 
@@ -169,10 +204,11 @@ function SideFooter() {
   const { t, i18n } = useTranslation()
   const other = i18n.language === 'fr' ? 'en' : 'fr'
   const router = useRouter()
+  const role = useRole()
   return (
     <div className="side-foot">
       <SignedInUser />
-      <ConnectionStatus />
+      {role !== 'reader' && role !== 'guest' && <ConnectionStatus />}
       <div className="row">
         <ThemeButton />
         <button
@@ -196,11 +232,20 @@ function SideFooter() {
   )
 }
 
-/** The signed-in user and their scope. */
+/** The signed-in user and their scope. Who reads without a key may sign in. */
 function SignedInUser() {
   const { t } = useTranslation()
   const session = useSession()
-  if (session?.authentication !== 'required' || !session.identity) return null
+  const role = useRole()
+  if (session?.authentication !== 'required' || role === 'guest') return null
+  if (!session.identity) {
+    return (
+      <Link to="/sign-in" className="btn small">
+        <LogIn size={15} aria-hidden />
+        {t('access.signIn')}
+      </Link>
+    )
+  }
   return (
     <div className="row between">
       <span className="small break">

@@ -8,6 +8,7 @@ import { useSystemStatus } from '../app/live'
 import { alertsQuery, channelsQuery, deliveriesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { Act } from '../ui/act'
+import { AlertLinks } from '../ui/alert-links'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { itemsOf, Loaded } from '../ui/loaded'
 
@@ -61,6 +62,7 @@ function AlertList() {
                         <p className="small break" style={{ whiteSpace: 'pre-line' }}>
                           {a.detail}
                         </p>
+                        <AlertLinks alert={a} />
                         <p className="muted small break">
                           <code>{a.cause}</code> · {t('alerts.times', { count: a.occurrences })}
                         </p>

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
 import { exportsQuery, feedsQuery, recentMaterializationsQuery } from '../app/queries'
+import { useRole } from '../app/session'
 import { serverFlag, serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
 import { webAddress } from '../lib/same-site'
@@ -12,6 +13,7 @@ import { Loaded } from '../ui/loaded'
 /** Feeds, downloads and the data quality report. */
 export function Data() {
   const { t } = useTranslation()
+  const role = useRole()
   return (
     <div className="page">
       <PageHead title={t('data.title')} />
@@ -19,7 +21,7 @@ export function Data() {
         <Exports />
         <Feeds />
       </div>
-      <Quality />
+      {role !== 'reader' && <Quality />}
     </div>
   )
 }

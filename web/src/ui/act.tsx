@@ -10,7 +10,8 @@ const order: Record<Scope, number> = { read: 0, operate: 1, admin: 2 }
 export function useRefusal(scope: Scope = 'operate'): string | undefined {
   const { t } = useTranslation()
   const session = useSession()
-  if (session?.authentication !== 'required' || !session.identity) return undefined
+  if (session?.authentication !== 'required') return undefined
+  if (!session.identity) return t('access.signInFirst')
   const has = session.identity.scope
   return order[has] >= order[scope]
     ? undefined

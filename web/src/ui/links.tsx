@@ -4,6 +4,7 @@ import { Fragment } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
+import { useStartedHere } from '../lib/started-here'
 
 /** A name such as fetch_latest_bills. It may wrap after an underscore. */
 export function Name({ children }: { children: string }) {
@@ -69,9 +70,10 @@ export function RunSubject({ run }: { run: Pick<Run, 'job' | 'assets'> }) {
   return <AssetLinks names={run.assets} />
 }
 
-/** The trigger of a run. */
-export function TriggerText({ run }: { run: Pick<Run, 'trigger' | 'parent_run_id'> }) {
+/** The trigger of a run. `alone`, it has no label that says that it started the run. */
+export function TriggerText({ run, alone }: { run: Pick<Run, 'id' | 'trigger'>; alone?: boolean }) {
   const { t } = useTranslation()
+  const here = useStartedHere(run.id)
   const { kind, name } = run.trigger
   if (kind === 'schedule' && name) {
     return (
@@ -110,6 +112,7 @@ export function TriggerText({ run }: { run: Pick<Run, 'trigger' | 'parent_run_id
       </>
     )
   }
+  if (kind === 'api' && here) return <>{t(alone ? 'runs.startedHere' : 'runs.trigger_here')}</>
   if (kind === 'api' || kind === 'cli') return <>{t(`runs.trigger_${kind}`)}</>
   return (
     <>

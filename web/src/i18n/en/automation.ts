@@ -140,6 +140,13 @@ export const automationTexts = {
   alerts: {
     title: 'Alerts',
     open: 'Open',
+    run: 'Run',
+    failedRuns: 'Failed runs',
+    check: 'Check {{check}}',
+    fetchLogs: 'Fetch logs',
+    source: 'Source {{source}}',
+    openCount_one: '{{count}} open alert',
+    openCount_other: '{{count}} open alerts',
     none: 'No alerts yet',
     noneText:
       'Alerts come from sensors, asset checks and freshness policies. Start fetch_failure_sensor and ' +

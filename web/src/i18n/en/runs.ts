@@ -34,6 +34,8 @@ export const runTexts = {
     bulkFailed_one: '{{count}} request failed: {{reason}}',
     bulkFailed_other: '{{count}} requests failed. First error: {{reason}}',
     actionsOf: 'Actions for run {{id}}',
+    trigger_here: 'You, here',
+    startedHere: 'Started here by you',
     trigger_api: 'API',
     trigger_cli: 'Command line',
     trigger_schedule: 'Schedule',

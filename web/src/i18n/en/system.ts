@@ -14,6 +14,7 @@ export const systemTexts = {
     nameOf: 'Owner or purpose',
     scope: 'Scope',
     needs: 'This needs the scope “{{scope}}”. You have “{{has}}”.',
+    signInFirst: 'Sign in to do this.',
     scope_read: 'read',
     scope_operate: 'operate',
     scope_admin: 'admin',

@@ -146,6 +146,13 @@ export const automationTexts: Pick<Texts, 'automation' | 'backfills' | 'alerts'>
   alerts: {
     title: 'Alertes',
     open: 'Ouverte',
+    run: 'Exécution',
+    failedRuns: 'Exécutions échouées',
+    check: 'Contrôle {{check}}',
+    fetchLogs: 'Journal des collectes',
+    source: 'Source {{source}}',
+    openCount_one: '{{count}} alerte ouverte',
+    openCount_other: '{{count}} alertes ouvertes',
     none: 'Aucune alerte',
     noneText:
       'Les alertes proviennent des capteurs, des contrôles et des règles de fraîcheur. Démarrez ' +

@@ -36,6 +36,8 @@ export const runTexts: Pick<Texts, 'runs' | 'run' | 'log'> = {
     bulkFailed_one: '{{count}} demande a échoué : {{reason}}',
     bulkFailed_other: '{{count}} demandes ont échoué. Première erreur : {{reason}}',
     actionsOf: 'Actions pour l’exécution {{id}}',
+    trigger_here: 'Vous, ici',
+    startedHere: 'Démarrée ici par vous',
     trigger_api: 'API',
     trigger_cli: 'Ligne de commande',
     trigger_schedule: 'Horaire',

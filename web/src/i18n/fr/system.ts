@@ -16,6 +16,7 @@ export const systemTexts: Pick<Texts, 'access' | 'system'> = {
     nameOf: 'Propriétaire ou usage',
     scope: 'Portée',
     needs: 'Cette action exige la portée « {{scope}} ». Vous avez « {{has}} ».',
+    signInFirst: 'Connectez-vous pour faire cela.',
     scope_read: 'lecture',
     scope_operate: 'exploitation',
     scope_admin: 'administration',

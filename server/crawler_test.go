@@ -51,7 +51,8 @@ func TestCrawlerWithoutAKey(t *testing.T) {
 	s := public(t, access.PublicData, 0)
 	s.saveBill("44-1", "C-11", "2022-02-02", "An Act about crawlers")
 	wanted := []string{
-		"/ui/", "/ui/bills", "/ui/bills/44-1/C-11", "/ui/bills/44-1/C-11?lang=fr", "/ui/embed/bills/44-1/C-11",
+		"/ui/", "/ui/home", "/ui/bills", "/ui/bills/44-1/C-11", "/ui/bills/44-1/C-11?lang=fr",
+		"/ui/embed/bills/44-1/C-11",
 		"/ui/politicians", "/ui/search", "/ui/search?q=crawlers", "/ui/data", "/ui/feeds", "/ui/glossary",
 		"/robots.txt", "/sitemap.xml", "/bills", "/bills/44-1/C-11", "/bills/44-1/C-11/versions",
 		"/bills/44-1/C-11/stages", "/bills/44-1/C-11/votes", "/bills/changes", "/politicians", "/search?q=crawlers",

@@ -23,10 +23,13 @@ const siteName = "Parliament Explorer"
 // pageTexts are the title and the description of a page, by language.
 type pageTexts map[string][2]string
 
+// homePage is the page at which readers arrive from /ui/.
+const homePage = "home"
+
 // readerPages are the pages for readers that have one address, by path below /ui/. Search engines may list them. All
 // other pages are about operations, except those of single bills and politicians.
 var readerPages = map[string]pageTexts{
-	"": {
+	homePage: {
 		"en": {"Canada's federal bills", "What is new in the Parliament of Canada: bills that were introduced, " +
 			"that changed and that became law."},
 		"fr": {"Les projets de loi fédéraux du Canada", "Ce qu'il y a de nouveau au Parlement du Canada : " +
@@ -38,7 +41,7 @@ var readerPages = map[string]pageTexts{
 	},
 	"politicians": {
 		"en": {"Politicians", "The members of the House of Commons and the bills that they sponsored."},
-		"fr": {"Élus", "Les députés de la Chambre des communes et les projets de loi qu'ils ont parrainés."},
+		"fr": {"Députés", "Les députés de la Chambre des communes et les projets de loi qu'ils ont parrainés."},
 	},
 	"search": {
 		"en": {"Search bills", "Search Canada's federal bills by number, title and words."},
@@ -47,12 +50,12 @@ var readerPages = map[string]pageTexts{
 	},
 	"data": {
 		"en": {"Data and feeds", "Downloads and feeds of Canada's federal bills, with their fields and terms of use."},
-		"fr": {"Données et flux", "Téléchargements et flux des projets de loi fédéraux du Canada, avec leurs champs et " +
+		"fr": {"Données et fils", "Téléchargements et fils des projets de loi fédéraux du Canada, avec leurs champs et " +
 			"conditions d'utilisation."},
 	},
 	"feeds": {
 		"en": {"Feeds", "Follow Canada's federal bills in a feed reader."},
-		"fr": {"Flux", "Suivez les projets de loi fédéraux du Canada dans un lecteur de flux."},
+		"fr": {"Fils", "Suivez les projets de loi fédéraux du Canada dans un lecteur de fils."},
 	},
 	"glossary": {
 		"en": {"Glossary", "The terms of the Parliament of Canada in plain words."},
@@ -85,6 +88,9 @@ func (s *Server) describePages(next echo.HandlerFunc) echo.HandlerFunc {
 		path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/ui"), "/")
 		if strings.HasPrefix(path, "static/") {
 			return next(c)
+		}
+		if path == "" {
+			path = homePage
 		}
 		h := pageHead{path: path, lang: c.QueryParam("lang"), kind: "website", status: http.StatusOK}
 		if h.explicit = h.lang == "en" || h.lang == "fr"; !h.explicit {

@@ -30,7 +30,9 @@ func TestPagesSayWhatTheyAre(t *testing.T) {
 		},
 		"/ui/bills?lang=fr": {`<title>Projets de loi · Parliament Explorer</title>`, `href="../feeds/bills.atom?lang=fr" />`},
 		"/ui/politicians":   {`<title>Politicians · Parliament Explorer</title>`},
-		"/ui/feeds?lang=fr": {`<title>Flux · Parliament Explorer</title>`, `/ui/feeds?lang=fr" />`},
+		"/ui/feeds?lang=fr": {`<title>Fils · Parliament Explorer</title>`, `/ui/feeds?lang=fr" />`},
+		"/ui/":              {`<title>Canada&#39;s federal bills · `, `<link rel="canonical" href="` + s.url + `/ui/home" />`},
+		"/ui/home":          {`<title>Canada&#39;s federal bills · `, `<link rel="canonical" href="` + s.url + `/ui/home" />`},
 	} {
 		got := s.do("GET", path, "")
 		for _, want := range wants {

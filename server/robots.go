@@ -96,9 +96,7 @@ func (s *Server) robots() (string, error) {
 	b.WriteString("User-agent: *\nDisallow: /ui/\nAllow: /ui/$\nAllow: /ui/?lang=\nAllow: /ui/static/\n" +
 		"Allow: /ui/theme.js\nAllow: /ui/icon.svg\n")
 	for _, page := range slices.Sorted(maps.Keys(readerPages)) {
-		if page != "" {
-			fmt.Fprintf(&b, "Allow: /ui/%s\n", page)
-		}
+		fmt.Fprintf(&b, "Allow: /ui/%s\n", page)
 	}
 	b.WriteString("Disallow: /riverui\nDisallow: /debug/\nDisallow: /docs\n")
 	for _, first := range slices.Sorted(maps.Keys(readable)) {

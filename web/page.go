@@ -78,7 +78,7 @@ func serveIndex(w http.ResponseWriter, r *http.Request, index []byte, depth int)
 	if p.Status != 0 && p.Status != http.StatusOK {
 		w.WriteHeader(p.Status)
 		if r.Method != http.MethodHead {
-			_, _ = bytes.NewReader(page).WriteTo(w) // the client left; apply escapes the texts
+			_, _ = w.Write(page) //nolint:gosec // apply escapes the texts; an error means that the client left
 		}
 		return
 	}

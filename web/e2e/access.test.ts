@@ -120,3 +120,52 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await explorer.start()
   }
 })
+
+test('who only reads lands on the bills, and operators on the overview', async ({ page, explorer }) => {
+  test.setTimeout(300_000)
+  await explorer.materialize('fetch_latest_bills', { limit: 9 })
+  await explorer.stop()
+  await explorer.start({ AUTH: 'on', PUBLIC_READ: 'data' })
+  try {
+    const keys = Object.fromEntries(
+      ['read', 'operate'].map((scope) => [scope, explorer.cli('keys', 'create', scope, '--scope', scope).trim()]),
+    )
+    const refused: string[] = []
+    page.on('response', (r) => r.status() === 401 && refused.push(r.url()))
+    await page.goto(`${explorer.url}/ui/`)
+    await expect(page).toHaveURL(`${explorer.url}/ui/home`)
+    await expect(page.getByRole('heading', { name: 'Federal bills' })).toBeVisible()
+    const navigation = page.getByRole('navigation', { name: 'Main navigation' })
+    await expect(navigation.getByRole('group', { name: 'Operations' })).toHaveCount(0)
+    for (const name of ['Bills', 'Search', 'Politicians', 'Data and feeds']) {
+      await navigation.getByRole('link', { name, exact: true }).click()
+      await expect(page.locator('h1')).toBeVisible()
+      await expect(page.locator('.skeleton')).toHaveCount(0)
+    }
+    expect(refused).toEqual([])
+    await page.goto(`${explorer.url}/ui/runs`)
+    await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
+
+    const signIn = async (scope: string) => {
+      await page.goto(`${explorer.url}/ui/home`)
+      await page.locator('.side').getByRole('link', { name: 'Sign in' }).click()
+      await page.getByLabel('API key', { exact: true }).fill(keys[scope]!)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await expect(page.locator('.side')).toContainText(`(${scope})`)
+    }
+    await signIn('read')
+    await expect(page).toHaveURL(`${explorer.url}/ui/home`)
+    await page.goto(`${explorer.url}/ui/`)
+    await expect(page).toHaveURL(`${explorer.url}/ui/home`)
+    await page.locator('.side').getByRole('link', { name: 'Overview' }).click()
+    await expect(page.getByRole('heading', { name: 'Overview', level: 1 })).toBeVisible()
+    await page.getByRole('button', { name: 'Sign out' }).first().click()
+    await expect(page.locator('.side').getByRole('link', { name: 'Sign in' })).toBeVisible()
+
+    await signIn('operate')
+    await expect(page.getByRole('heading', { name: 'Overview', level: 1 })).toBeVisible()
+  } finally {
+    await explorer.stop()
+    await explorer.start()
+  }
+})

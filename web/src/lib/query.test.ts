@@ -13,7 +13,9 @@ const texts = [
   '[1]',
   '{"a":1}',
   'a+b & c=d',
-].concat(['%22', ''])
+  '%22',
+  '',
+]
 
 for (const text of texts) {
   test(`the text ${text} is the same in the address and on the page`, () => {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -123,8 +122,18 @@ func varyByCredentials(header http.Header) {
 // cacheable answers so that caches may hold the response as control, the Cache-Control of it, says. A response without
 // an ETag gets that of its body, which is in memory for that; the reservation for the list covers it.
 func cacheable(c echo.Context, control string, next echo.HandlerFunc) error {
-	response := c.Response()
-	w := &cacheWriter{ResponseWriter: response.Writer, request: c.Request(), control: control}
+	response, header := c.Response(), c.Response().Header()
+	w := &heldWriter{ResponseWriter: response.Writer, hold: func(status int) bool {
+		switch {
+		case status == http.StatusOK && header.Get("ETag") == "":
+			return true
+		case status == http.StatusOK || status == http.StatusNotModified:
+			header.Set(echo.HeaderCacheControl, control)
+		default:
+			header.Set(echo.HeaderCacheControl, "no-store")
+		}
+		return false
+	}}
 	response.Writer = w
 	defer func() { response.Writer = w.ResponseWriter }()
 	if err := next(c); err != nil {
@@ -132,78 +141,22 @@ func cacheable(c echo.Context, control string, next echo.HandlerFunc) error {
 			w.held, w.began, response.Committed = nil, false, false
 		}
 		if !response.Committed {
-			response.Header().Set(echo.HeaderCacheControl, "no-store")
+			header.Set(echo.HeaderCacheControl, "no-store")
 		}
 		return err
 	}
-	return w.end(response)
-}
-
-// cacheWriter sets the headers of a cacheable response.
-type cacheWriter struct {
-	http.ResponseWriter
-	request *http.Request
-	control string // Cache-Control of the response
-	began   bool
-	held    *bytes.Buffer // nil: the body is not held back
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *cacheWriter) WriteHeader(status int) {
-	if w.began {
-		return
-	}
-	w.began = true
-	header := w.Header()
-	switch {
-	case status == http.StatusOK && header.Get("ETag") == "":
-		w.held = &bytes.Buffer{}
-		return
-	case status == http.StatusOK || status == http.StatusNotModified:
-		header.Set(echo.HeaderCacheControl, w.control)
-	default:
-		header.Set(echo.HeaderCacheControl, "no-store")
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *cacheWriter) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	if w.held != nil {
-		return w.held.Write(b)
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// FlushError flushes what is not held back. http.ResponseController calls it.
-func (w *cacheWriter) FlushError() error {
-	if w.held != nil {
-		return nil
-	}
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Unwrap lets http.ResponseController set deadlines.
-func (w *cacheWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// end sends the body that was held back, or 304 if the reader has it.
-func (w *cacheWriter) end(response *echo.Response) error {
 	if w.held == nil {
 		return nil
 	}
 	body := w.held.Bytes()
-	w.held = nil
-	header, tag := w.Header(), tagOf(body)
+	tag := tagOf(body)
 	header.Set("ETag", tag)
-	header.Set(echo.HeaderCacheControl, w.control)
-	if given := w.request.Header.Get("If-None-Match"); matches(&given, tag) {
+	header.Set(echo.HeaderCacheControl, control)
+	if given := c.Request().Header.Get("If-None-Match"); matches(&given, tag) {
 		header.Del(echo.HeaderContentType)
 		response.Status = http.StatusNotModified
 		w.ResponseWriter.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	w.ResponseWriter.WriteHeader(http.StatusOK)
-	_, err := w.ResponseWriter.Write(body)
-	return err
+	return w.send(body)
 }

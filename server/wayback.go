@@ -31,60 +31,33 @@ func withWayBack(next http.Handler) http.Handler {
 			return
 		}
 		r.Header.Del("Range") // the page is longer than River UI knows
-		page := &pageWriter{ResponseWriter: w}
+		header := w.Header()
+		page := &heldWriter{ResponseWriter: w, hold: func(status int) bool {
+			if status != http.StatusOK || !strings.HasPrefix(header.Get(echo.HeaderContentType), "text/html") ||
+				header.Get(echo.HeaderContentEncoding) != "" {
+				return false
+			}
+			header.Del(echo.HeaderContentLength)
+			header.Del("Accept-Ranges")
+			return true
+		}}
 		next.ServeHTTP(page, r)
-		page.end()
+		if page.held != nil {
+			_ = page.send(addWayBack(page.held.Bytes())) // the client left
+		}
 	})
 }
 
-// pageWriter holds back an HTML page.
-type pageWriter struct {
-	http.ResponseWriter
-	began bool
-	held  *bytes.Buffer // nil: the answer is not a page
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *pageWriter) WriteHeader(status int) {
-	if w.began {
-		return
+// addWayBack adds wayBack at the start of a page's body.
+func addWayBack(page []byte) []byte {
+	i := bytes.Index(page, []byte("<body"))
+	if i < 0 {
+		return page
 	}
-	w.began = true
-	header := w.Header()
-	if status == http.StatusOK && strings.HasPrefix(header.Get(echo.HeaderContentType), "text/html") &&
-		header.Get(echo.HeaderContentEncoding) == "" {
-		header.Del(echo.HeaderContentLength)
-		header.Del("Accept-Ranges")
-		w.held = &bytes.Buffer{}
-		return
+	j := bytes.IndexByte(page[i:], '>')
+	if j < 0 {
+		return page
 	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *pageWriter) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	if w.held != nil {
-		return w.held.Write(b)
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *pageWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// end sends the page, with the header at the start of its body.
-func (w *pageWriter) end() {
-	if w.held == nil {
-		return
-	}
-	page := w.held.Bytes()
-	if i := bytes.Index(page, []byte("<body")); i >= 0 {
-		if j := bytes.IndexByte(page[i:], '>'); j >= 0 {
-			at := i + j + 1
-			page = bytes.Join([][]byte{page[:at], page[at:]}, []byte(wayBack))
-		}
-	}
-	w.ResponseWriter.WriteHeader(http.StatusOK)
-	_, _ = w.ResponseWriter.Write(page) // the client left
+	at := i + j + 1
+	return bytes.Join([][]byte{page[:at], page[at:]}, []byte(wayBack))
 }

@@ -403,7 +403,7 @@ func signalPostgres(dir string, sig syscall.Signal) {
 // heal brings everything back.
 func (c *chaos) heal() {
 	_ = c.sources.Process.Signal(syscall.SIGCONT)
-	c.tell("faults?latency=0s")
+	c.tell("faults?latency=0s&500=0&drop=0") // each fault stays until it is set again
 	for _, n := range c.nodes {
 		if n.cmd == nil {
 			n.start(32, 50)

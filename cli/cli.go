@@ -43,7 +43,8 @@ type commands struct {
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
 	Migrate     migrateCmd     `cmd:"" help:"Migrate the database schema, or show its migrations."`
 	Materialize materializeCmd `cmd:"" help:"Materialize an asset and follow the run."`
-	Jobs        jobsCmd        `cmd:"" help:"List and run jobs."`
+	Assets      assetsCmd      `cmd:"" help:"List, show and materialize assets."`
+	Jobs        jobsCmd        `cmd:"" help:"List, show and run jobs."`
 	Runs        runsCmd        `cmd:"" help:"List, follow, cancel and retry runs."`
 	Schedules   schedulesCmd   `cmd:"" help:"List, start, stop and run schedules."`
 	Sensors     sensorsCmd     `cmd:"" help:"List, start, stop and evaluate sensors."`

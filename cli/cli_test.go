@@ -142,6 +142,24 @@ func TestOperate(t *testing.T) {
 	expect(0, "run succeeded", "runs", "retry", id)
 	expect(2, "does not exist", "runs", "watch", "nope")
 	expect(2, "does not exist", "runs", "watch", "0197841c-2a00-7aaa-8000-000000000001")
+	expect(0, "fetch_latest_bills", "assets")
+	if r := expect(0, "monitor_fetch_operations", "assets", "group:monitoring"); strings.Contains(r.out, "fetch_latest_bills") {
+		t.Errorf("assets of other groups:\n%s", r.out)
+	}
+	expect(2, "selection", "assets", "group:")
+	for _, want := range []string{"bills", "1-500", "bills_fetched"} {
+		expect(0, want, "assets", "show", "fetch_latest_bills")
+	}
+	expect(0, `"config_schema"`, "assets", "show", "fetch_latest_bills", "--json")
+	expect(2, `asset "nope"`, "assets", "show", "nope")
+	expect(0, "run succeeded", "assets", "materialize", "monitor_fetch_operations", "--config", "{hours_back: 2}")
+	expect(0, "monitor_job", "jobs")
+	expect(0, "run succeeded", "jobs", "run", "monitor_job", "--tag", "why=cli")
+	for _, want := range []string{"monitor_fetch_operations", "monitor_daily", "success"} {
+		expect(0, want, "jobs", "show", "monitor_job")
+	}
+	expect(2, `job "nope"`, "jobs", "show", "nope")
+	expect(0, "monitor_job", "runs", "--tag", "why:cli")
 	expect(0, "stopped", "schedules")
 	expect(0, "is running; next tick", "schedules", "start", "fetch_bills_daily")
 	expect(0, "is stopped", "schedules", "stop", "fetch_bills_daily")

@@ -1,13 +1,16 @@
 package cli
 
 import (
-	"strings"
+	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
 type jobsCmd struct {
 	List jobsListCmd `cmd:"" default:"withargs" help:"List the jobs."`
+	Show jobsShowCmd `cmd:"" help:"Show a job: its assets, config, tags and latest runs."`
 	Run  jobsRunCmd  `cmd:"" help:"Run a job and follow the run."`
 }
 
@@ -32,13 +35,59 @@ func (c *jobsListCmd) Run(a *app) error {
 	}
 	w := newTable(a.out, "JOB", "ASSETS", "SCHEDULES", "DESCRIPTION")
 	for _, j := range list.Items {
-		schedules := strings.Join(j.Schedules, ",")
-		if schedules == "" {
-			schedules = "-"
-		}
-		w.row(j.Name, strings.Join(j.Assets, ","), schedules, j.Description)
+		w.row(j.Name, names(j.Assets), names(j.Schedules), j.Description)
 	}
 	return w.flush()
+}
+
+type jobsShowCmd struct {
+	serverFlags
+	Job   string `arg:"" help:"The job's name."`
+	Limit int    `default:"5" help:"Maximum number of runs to show."`
+}
+
+// Run shows a job.
+func (c *jobsShowCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.GetJobWithResponse(a.ctx, c.Job)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	job, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	runs, err := cl.ListRunsWithResponse(a.ctx, &api.ListRunsParams{Job: &c.Job, Limit: &c.Limit})
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	list, err := got(cl, runs.JSON200, runs.HTTPResponse, runs.Body)
+	if err != nil {
+		return err
+	}
+	w := newTable(a.out)
+	w.row("job", job.Name)
+	w.row("description", job.Description)
+	w.row("assets", names(job.Assets))
+	w.row("schedules", names(job.Schedules))
+	w.row("config", json.RawMessage(job.Config))
+	for _, key := range slices.Sorted(maps.Keys(job.Tags)) {
+		w.row("tag", key+"="+job.Tags[key])
+	}
+	if job.TimeoutSeconds != nil {
+		w.row("time limit", seconds(*job.TimeoutSeconds))
+	}
+	if err := w.flush(); err != nil || len(list.Items) == 0 {
+		return err
+	}
+	printLine(a.out)
+	return printRuns(a.out, list.Items)
 }
 
 type jobsRunCmd struct {

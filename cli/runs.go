@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"slices"
 	"strings"
 
@@ -60,8 +61,15 @@ func (c *runsListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := newTable(a.out, "RUN", "STATUS", "WHAT", "BY", "CREATED", "ENDED")
-	for _, r := range resp.JSON200.Items {
+	if err := printRuns(a.out, resp.JSON200.Items); err != nil {
+		return err
+	}
+	return a.printTotal(len(resp.JSON200.Items), resp.JSON200.Total, resp.JSON200.TotalCapped)
+}
+
+func printRuns(out io.Writer, runs []api.Run) error {
+	w := newTable(out, "RUN", "STATUS", "WHAT", "BY", "CREATED", "ENDED")
+	for _, r := range runs {
 		what := strings.Join(r.Assets, ",")
 		if r.Job != nil {
 			what = *r.Job
@@ -72,10 +80,7 @@ func (c *runsListCmd) Run(a *app) error {
 		}
 		w.row(r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
 	}
-	if err := w.flush(); err != nil {
-		return err
-	}
-	return a.printTotal(len(resp.JSON200.Items), resp.JSON200.Total, resp.JSON200.TotalCapped)
+	return w.flush()
 }
 
 type runsShowCmd struct {

@@ -76,6 +76,7 @@ const table: Record<keyof typeof queries, { key: QueryKey; by: EventOf[] }> = {
   versionsQuery: { key: queries.versionsQuery('44-1', 'C-11').queryKey, by: data },
   searchQuery: { key: queries.searchQuery({ q: 'water' }).queryKey, by: [...data, ...made('update_embeddings')] },
   politiciansQuery: { key: queries.politiciansQuery({ q: 'ada' }).queryKey, by: data },
+  politiciansFoundQuery: { key: queries.politiciansFoundQuery('ada', 6).queryKey, by: data },
   politicianQuery: { key: queries.politicianQuery('ada-byron').queryKey, by: data },
   feedsQuery: { key: queries.feedsQuery.queryKey, by: [...data, ...made('generate_rss_feeds')] },
   exportsQuery: { key: queries.exportsQuery.queryKey, by: [...data, ...made('data_quality')] },

@@ -286,6 +286,13 @@ export const politiciansQuery = (filters: Omit<NonNullable<ListPoliticiansData['
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 
+/** The first politicians that a text finds. */
+export const politiciansFoundQuery = (q: string, limit: number) =>
+  queryOptions({
+    queryKey: ['politicians', 'found', q, limit],
+    queryFn: async ({ signal }) => (await listPoliticians({ query: { q, limit }, signal })).data.items,
+  })
+
 export const politicianQuery = (slug: string) =>
   queryOptions({
     queryKey: ['politicians', 'one', slug],

@@ -1,30 +1,7 @@
 import type { SessionState } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Navigate, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
-import {
-  Activity,
-  Bell,
-  Boxes,
-  CalendarClock,
-  FileText,
-  History,
-  House,
-  KeyRound,
-  Languages,
-  LayoutDashboard,
-  LogIn,
-  LogOut,
-  Menu,
-  Monitor,
-  Moon,
-  Play,
-  Rss,
-  ScrollText,
-  Search,
-  Sun,
-  Users,
-  X,
-} from 'lucide-react'
+import { KeyRound, Languages, LogIn, LogOut, Menu, Monitor, Moon, Sun, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -36,30 +13,11 @@ import { useSettling } from '../lib/settling'
 import { maySee, roleOf } from '../lib/role'
 import { samePath } from '../lib/same-site'
 import { Overview } from '../pages/overview'
+import { FinderButton } from './finder-button'
 import { useConnection, useLive, useOpenAlerts } from './live'
+import { operatorPages, readerPages } from './navigation'
 import { toast } from './toasts'
 import { endSession, sessionQuery, useRole, useSession } from './session'
-
-/** The pages for readers. */
-const readerPages = [
-  ['/home', 'home', House],
-  ['/bills', 'bills', FileText],
-  ['/search', 'search', Search],
-  ['/politicians', 'politicians', Users],
-  ['/data', 'data', Rss],
-] as const
-
-/** The pages for operators. */
-const operatorPages = [
-  ['/', 'overview', LayoutDashboard],
-  ['/assets', 'assets', Boxes],
-  ['/runs', 'runs', Play],
-  ['/automation', 'automation', CalendarClock],
-  ['/backfills', 'backfills', History],
-  ['/alerts', 'alerts', Bell],
-  ['/fetch-logs', 'fetchLogs', ScrollText],
-  ['/system', 'system', Activity],
-] as const
 
 const SignIn = loadPart(async () => (await import('../pages/sign-in')).SignIn)
 
@@ -90,10 +48,14 @@ export function Shell() {
       <div className="shell">
         <header className="topbar">
           <Brand />
-          <Drawer path={path} />
+          <div className="row" style={{ gap: '0.25rem' }}>
+            <FinderButton compact />
+            <Drawer path={path} />
+          </div>
         </header>
         <aside className="side" aria-label={t('app.name')}>
           <Brand />
+          <FinderButton />
           <Navigation />
           <SideFooter />
         </aside>

@@ -39,6 +39,13 @@ export const generalTexts = {
     never: 'never',
     tryCommand: 'From a terminal:',
   },
+  finder: {
+    title: 'Search everything',
+    results: 'Results',
+    pages: 'Pages',
+    placeholder: 'Bill, person, page, asset, job or run',
+    nothing: 'Nothing is found for “{{text}}”.',
+  },
   nav: {
     groupBills: 'Bills',
     groupOperations: 'Operations',

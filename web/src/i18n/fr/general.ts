@@ -1,6 +1,6 @@
 import type { Texts } from '../en'
 
-export const generalTexts: Pick<Texts, 'app' | 'nav' | 'status' | 'overview'> = {
+export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'overview'> = {
   app: {
     name: 'Parliament Explorer',
     skip: 'Passer au contenu',
@@ -40,6 +40,13 @@ export const generalTexts: Pick<Texts, 'app' | 'nav' | 'status' | 'overview'> = 
     noAnswer: 'Le serveur ne répond pas. Les données affichées ne sont peut-être pas à jour.',
     never: 'jamais',
     tryCommand: 'Dans un terminal :',
+  },
+  finder: {
+    title: 'Tout rechercher',
+    results: 'Résultats',
+    pages: 'Pages',
+    placeholder: 'Projet de loi, personne, page, actif, tâche ou exécution',
+    nothing: 'Aucun résultat pour « {{text}} ».',
   },
   nav: {
     overview: 'Aperçu',

@@ -169,7 +169,13 @@ export const runsQuery = (filters: RunFilters) =>
     queryKey: ['runs', filters],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) =>
-      (await listRuns({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
+      (
+        await listRuns({
+          // The first page counts the runs of all.
+          query: { ...filters, count: pageParam ? undefined : filters.count, limit: 50, cursor: pageParam },
+          signal,
+        })
+      ).data,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 

@@ -3,12 +3,13 @@ import { createRootRoute, createRoute, createRouter } from '@tanstack/react-rout
 import { uiBase } from '../lib/base'
 import { loadPart } from '../ui/load-part'
 import { addressLanguage } from '../lib/address-language'
+import { formatStatuses, parseStatuses } from '../lib/statuses'
 import { formatQuery, parseQuery, type Query, upgradeQuery } from '../lib/query'
 import { Assets } from '../pages/assets'
 import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
 import { Runs } from '../pages/runs'
-import { fetchStatuses, levels, periods, runStatuses, timelinePeriods } from './search'
+import { fetchStatuses, levels, periods, timelinePeriods } from './search'
 import { Landing, Shell, SignInRedirect } from './shell'
 import { Crashed, NotFound } from './error-pages'
 
@@ -80,7 +81,7 @@ const runs = createRoute({
   path: '/runs',
   validateSearch: (s: Record<string, unknown>) =>
     optional({
-      status: oneOf(s.status, runStatuses),
+      status: formatStatuses(parseStatuses([s.status].flat().map(text).join(','))),
       job: text(s.job),
       asset: text(s.asset),
       tag: text(s.tag),

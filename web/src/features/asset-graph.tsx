@@ -1,6 +1,5 @@
 import '@xyflow/react/dist/style.css'
 
-import dagre from '@dagrejs/dagre'
 import { type AssetStatus, startRun } from '@parliament-explorer/sdk'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -18,14 +17,17 @@ import {
   useNodesState,
   useReactFlow,
 } from '@xyflow/react'
-import { Play } from 'lucide-react'
-import { useEffect, useMemo } from 'react'
+import { MoreHorizontal, Play } from 'lucide-react'
+import { DropdownMenu } from 'radix-ui'
+import { useEffect, useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { graphQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 import { useDraft } from '../lib/draft'
+import { useFilterHistory } from '../lib/filter-history'
+import { layOut } from '../lib/layout'
 import { newIdempotencyKey } from '../ui/actions'
 import { AssetState } from '../ui/asset-state'
 import { Card, Field, Skeleton, Time } from '../ui/basics'
@@ -51,11 +53,10 @@ function Lineage() {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ from: '/assets' })
-  const [selection, setSelection] = useDraft(
-    search.selection ?? '',
-    (value) =>
-      void navigate({ to: '/assets', search: { view: 'graph', selection: value.trim() || undefined }, replace: true }),
-  )
+  const record = useFilterHistory()
+  const select = (value: string, field?: string) =>
+    void navigate({ to: '/assets', search: { view: 'graph', selection: value.trim() || undefined }, ...record(field) })
+  const [selection, setSelection] = useDraft(search.selection ?? '', (value) => select(value, 'selection'))
   const graph = useQuery(graphQuery(search.selection))
   const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
   const { fitView } = useReactFlow()
@@ -71,18 +72,23 @@ function Lineage() {
     [graph.data],
   )
 
+  // The data of the last selection is shown until that of the new one arrives.
+  const arrived = graph.isPlaceholderData ? undefined : graph.data
+  const shape = useRef('')
+  const chosen = useRef<string>(undefined)
   useEffect(() => {
-    if (!graph.data) return
-    const layout = new dagre.graphlib.Graph()
-      .setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 90 })
-      .setDefaultEdgeLabel(() => ({}))
-    for (const node of graph.data.nodes) layout.setNode(node.name, { ...nodeSize })
-    for (const edge of graph.data.edges) layout.setEdge(edge.from, edge.to)
-    dagre.layout(layout)
+    if (!arrived) return
+    const names = arrived.nodes.map((n) => n.name)
+    const nextShape = JSON.stringify([names, arrived.edges])
+    const moved = shape.current !== nextShape
+    shape.current = nextShape
+    // A typed selection selects its assets. A later click changes that, and no event from the server does.
+    const select = chosen.current !== (search.selection ?? '')
+    chosen.current = search.selection ?? ''
+    const places = layOut(names, arrived.edges, nodeSize)
     setNodes((old) => {
       const before = new Map(old.map((n) => [n.id, n]))
-      return graph.data.nodes.map((node) => {
-        const place = layout.node(node.name)
+      return arrived.nodes.map((node) => {
         const was = before.get(node.name)
         return {
           id: node.name,
@@ -94,18 +100,15 @@ function Lineage() {
             status: node.status,
             causes: node.stale_causes,
           },
-          position: was?.position ?? { x: place.x - nodeSize.width / 2, y: place.y - nodeSize.height / 2 },
-          selected: was?.selected ?? false,
+          // A node that the user has dragged stays there until the graph has other nodes.
+          position: (!moved && was?.position) || places.get(node.name)!,
+          selected: select ? search.selection !== undefined : (was?.selected ?? false),
           ariaLabel: node.name,
         }
       })
     })
-  }, [graph.data, setNodes])
-
-  const laidOut = nodes.length
-  useEffect(() => {
-    if (laidOut > 0) void fitView({ maxZoom: 1, padding: 0.15 })
-  }, [laidOut, fitView])
+    if (moved) void fitView({ maxZoom: 1, padding: 0.15 })
+  }, [arrived, search.selection, setNodes, fitView])
 
   const selected = nodes.filter((n) => n.selected).map((n) => n.id)
   const start = useMutation({
@@ -116,7 +119,7 @@ function Lineage() {
     },
     onError: toast.bad,
   })
-  const select = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
+  const selectAll = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
 
   return (
     <>
@@ -149,7 +152,7 @@ function Lineage() {
         }
         actions={
           <div className="row wrap">
-            <button type="button" className="btn small" onClick={() => select(selected.length < nodes.length)}>
+            <button type="button" className="btn small" onClick={() => selectAll(selected.length < nodes.length)}>
               {selected.length < nodes.length ? t('assets.selectAll') : t('assets.clear')}
             </button>
             {selected.length > 0 && (
@@ -198,14 +201,28 @@ function Lineage() {
   )
 }
 
-function AssetBox({ data }: NodeProps<AssetNode>) {
+function AssetBox({ data, selected }: NodeProps<AssetNode>) {
   const { t } = useTranslation()
+  const { updateNode } = useReactFlow()
   return (
     <div className="node">
       <Handle type="target" position={Position.Left} isConnectable={false} style={{ visibility: 'hidden' }} />
-      <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag">
-        <Name>{data.name}</Name>
-      </Link>
+      <div className="node-title">
+        {/* By touch, this is the way to select several. */}
+        <label className="nodrag nopan node-tick">
+          <input
+            type="checkbox"
+            aria-label={t('assets.selectNode', { name: data.name })}
+            checked={selected}
+            onClick={(e) => e.stopPropagation()}
+            onChange={() => updateNode(data.name, { selected: !selected })}
+          />
+        </label>
+        <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag grow">
+          <Name>{data.name}</Name>
+        </Link>
+        <NodeMenu name={data.name} />
+      </div>
       <div className="row between wrap small muted" style={{ gap: '0.1rem 0.5rem' }}>
         <span>{data.group}</span>
         {data.status === 'running' || data.status === 'failed' ? (
@@ -225,6 +242,40 @@ function AssetBox({ data }: NodeProps<AssetNode>) {
       </div>
       <Handle type="source" position={Position.Right} isConnectable={false} style={{ visibility: 'hidden' }} />
     </div>
+  )
+}
+
+/** Shows and selects what is upstream or downstream of an asset. */
+function NodeMenu({ name }: { name: string }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const record = useFilterHistory()
+  const select = (selection: string) =>
+    void navigate({ to: '/assets', search: { view: 'graph', selection }, ...record() })
+  return (
+    <DropdownMenu.Root modal={false}>
+      <DropdownMenu.Trigger
+        className="btn ghost icon nodrag nopan"
+        aria-label={t('assets.nodeMenu', { name })}
+        onClick={(e) => e.stopPropagation()}
+        onKeyDown={(e) => e.stopPropagation()}
+      >
+        <MoreHorizontal size={16} aria-hidden />
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu" align="end" onKeyDown={(e) => e.stopPropagation()}>
+          <DropdownMenu.Item className="menu-item" onSelect={() => select(`+${name}`)}>
+            {t('assets.withUpstream')}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu-item" onSelect={() => select(`${name}+`)}>
+            {t('assets.withDownstream')}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu-item" onSelect={() => select(`+${name}+`)}>
+            {t('assets.withBoth')}
+          </DropdownMenu.Item>
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
   )
 }
 

@@ -12,7 +12,7 @@ export function useDraft(
 ): [string, (value: string) => void] {
   const [draft, setDraft] = useState(value)
   const [seen, setSeen] = useState(value)
-  const [sent, setSent] = useState(value)
+  const [sent, setSent] = useState<string>()
   const latest = useRef(settle)
   const router = useRouter()
   useEffect(() => {
@@ -20,8 +20,9 @@ export function useDraft(
   })
   if (seen !== value) {
     setSeen(value)
-    // A value that this hook committed does not replace a newer draft.
+    // A value that this hook committed does not replace a newer draft. If it comes back later, it does: by Back.
     if (value !== sent) setDraft(value)
+    setSent(undefined)
   }
   useEffect(() => {
     if (draft === value) return

@@ -17,6 +17,7 @@ import { useTranslation } from 'react-i18next'
 import { queryClient } from '../app/client'
 import { auditQuery, keysQuery, sessionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
+import { useFilterHistory } from '../lib/filter-history'
 import { useRefusal } from '../ui/act'
 import { Card, CopyButton, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -359,6 +360,7 @@ function AuditLog() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/access' })
   const navigate = useNavigate({ from: '/access' })
+  const record = useFilterHistory()
   const query = useInfiniteQuery(auditQuery(search))
   const entries = itemsOf(query)
   const actors = [
@@ -372,7 +374,7 @@ function AuditLog() {
           label={t('access.who')}
           value={search.actor}
           options={actors.map((v) => [v, v])}
-          onChange={(actor) => void navigate({ search: { actor }, replace: true })}
+          onChange={(actor) => void navigate({ search: { actor }, ...record() })}
         />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>

@@ -8,6 +8,7 @@ import { type BillFilters, billsQuery, feedsQuery } from '../app/queries'
 import { day, languageOf, nameOf, sessionWords, statusWords } from '../lib/bill-words'
 import { billParams, billStatuses, inLanguage, sessionPattern } from '../lib/bills'
 import { useDraft } from '../lib/draft'
+import { useFilterHistory } from '../lib/filter-history'
 import { number } from '../lib/format'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -104,9 +105,10 @@ function Filters({ bills }: { bills: Bill[] }) {
   const { t } = useTranslation()
   const search = useSearch({ from: '/bills' })
   const navigate = useNavigate({ from: '/bills' })
-  const set = (change: Partial<typeof search>) =>
-    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
-  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
+  const record = useFilterHistory()
+  const set = (change: Partial<typeof search>, field?: string) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), ...record(field) })
+  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }, 'q'))
   const narrowed = Object.entries(search).filter(([name, v]) => v !== undefined && name !== 'q' && name !== 'sort')
   return (
     <div className="filters" role="search">
@@ -147,7 +149,15 @@ interface Chosen {
   sponsor?: string
 }
 
-function FilterFields({ bills, search, set }: { bills: Bill[]; search: Chosen; set: (change: Chosen) => void }) {
+function FilterFields({
+  bills,
+  search,
+  set,
+}: {
+  bills: Bill[]
+  search: Chosen
+  set: (change: Chosen, field?: string) => void
+}) {
   const { t, i18n } = useTranslation()
   const language = languageOf(i18n.language)
   const sessions = useSessions(bills, search.session)
@@ -219,12 +229,12 @@ function TextFilter({
   id: string
   name: 'committee' | 'sponsor'
   value: string | undefined
-  set: (change: Chosen) => void
+  set: (change: Chosen, field: string) => void
 }) {
   const { t } = useTranslation()
   const [text, setText] = useDraft(value ?? '', (v) => {
     const wanted = v.trim() || undefined
-    set(name === 'committee' ? { committee: wanted } : { sponsor: wanted })
+    set(name === 'committee' ? { committee: wanted } : { sponsor: wanted }, name)
   })
   return (
     <Field label={t(`filters.${name}`)} id={id}>

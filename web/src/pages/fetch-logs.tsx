@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { fetchLogsQuery } from '../app/queries'
 import { fetchStatuses } from '../app/search'
 import { serverFlag } from '../lib/base'
+import { useFilterHistory } from '../lib/filter-history'
 import { duration, number } from '../lib/format'
 import { Card, Empty, LoadMore, PageHead, StatusBadge, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -16,8 +17,9 @@ export function FetchLogs() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/fetch-logs' })
   const navigate = useNavigate({ from: '/fetch-logs' })
+  const record = useFilterHistory()
   const set = (change: Partial<typeof search>) =>
-    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+    void navigate({ search: (old) => ({ ...old, ...change }), ...record() })
   const query = useInfiniteQuery(fetchLogsQuery({ status: search.status, source: search.source, run_id: search.run }))
   const logs = itemsOf(query)
   const filtered = Object.values(search).some((v) => v !== undefined)

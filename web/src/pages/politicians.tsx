@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { politiciansQuery } from '../app/queries'
 import { inLanguage } from '../lib/bills'
 import { useDraft } from '../lib/draft'
+import { useFilterHistory } from '../lib/filter-history'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
@@ -13,9 +14,10 @@ export function Politicians() {
   const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/politicians' })
   const navigate = useNavigate({ from: '/politicians' })
-  const set = (change: Partial<typeof search>) =>
-    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
-  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
+  const record = useFilterHistory()
+  const set = (change: Partial<typeof search>, field?: string) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), ...record(field) })
+  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }, 'q'))
   const query = useInfiniteQuery({
     ...politiciansQuery({ q: search.q, current: search.current === undefined ? undefined : search.current === 'true' }),
     placeholderData: (old) => old,

@@ -6,9 +6,11 @@ import { useTranslation } from 'react-i18next'
 
 import { queryClient } from '../app/client'
 import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queries'
-import { periods, runStatuses } from '../app/search'
+import { periods } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
+import { useFilterHistory } from '../lib/filter-history'
+import { number } from '../lib/format'
 import { Act } from '../ui/act'
 import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
@@ -16,20 +18,23 @@ import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { errorMessage } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
+import { StatusFilter } from '../ui/status-filter'
 
 const periodHours = { '1h': 1, '24h': 24, '7d': 168 }
 const periodNames = { '1h': 'runs.lastHour', '24h': 'runs.lastDay', '7d': 'runs.lastWeek' } as const
 
 export function Runs() {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/runs' })
   const navigate = useNavigate({ from: '/runs' })
-  const set = (change: Partial<typeof search>) =>
-    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
-  const [tag, setTag] = useDraft(search.tag ?? '', (value) => set({ tag: value || undefined }))
+  const record = useFilterHistory()
+  const set = (change: Partial<typeof search>, field?: string) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), ...record(field) })
+  const [tag, setTag] = useDraft(search.tag ?? '', (value) => set({ tag: value || undefined }, 'tag'))
   const filters = useMemo<RunFilters>(
     () => ({
-      status: search.status,
+      count: true,
+      status: search.status as RunFilters['status'],
       job: search.job,
       asset: search.asset,
       tag: search.tag?.includes(':') ? [search.tag] : undefined,
@@ -41,6 +46,7 @@ export function Runs() {
   const jobs = useQuery(jobsQuery)
   const assets = useQuery(assetsQuery)
   const runs = itemsOf(query)
+  const first = query.data?.pages[0]
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const selected = (runs.data ?? []).filter((r) => chosen.has(r.id))
   const filtered = Object.values(search).some((v) => v !== undefined)
@@ -92,13 +98,7 @@ export function Runs() {
     <div className="page">
       <PageHead title={t('runs.title')} />
       <div className="filters" role="search">
-        <Choice
-          id="status"
-          label={t('runs.status')}
-          value={search.status}
-          options={runStatuses.map((v) => [v, t(`status.${v}`)])}
-          onChange={(status) => set({ status })}
-        />
+        <StatusFilter value={search.status} onChange={(status) => set({ status })} />
         <Choice
           id="job"
           label={t('runs.job')}
@@ -134,6 +134,14 @@ export function Runs() {
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       <Card label={t('runs.title')}>
+        <p className="muted small num run-count" role="status">
+          {first && first.items.length > 0 && first.total !== undefined
+            ? t('runs.shown', {
+                shown: number(runs.data?.length ?? 0, i18n.language),
+                total: number(first.total, i18n.language) + (first.total_capped ? '+' : ''),
+              })
+            : null}
+        </p>
         <Loaded query={runs} lines={8} height="24rem">
           {(items) =>
             items.length > 0 ? (

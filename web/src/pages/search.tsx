@@ -7,6 +7,7 @@ import { searchQuery } from '../app/queries'
 import { languageOf, statusWords } from '../lib/bill-words'
 import { billParams, billStatuses, inLanguage } from '../lib/bills'
 import { useDraft } from '../lib/draft'
+import { useFilterHistory } from '../lib/filter-history'
 import { Card, Empty, Field, PageHead } from '../ui/basics'
 import { ResetFilters } from '../ui/choice'
 import { FilterDrawer } from '../ui/filter-drawer'
@@ -19,9 +20,14 @@ export function Search() {
   const { t, i18n } = useTranslation()
   const search = useSearch({ from: '/search' })
   const navigate = useNavigate({ from: '/search' })
-  const set = (change: Partial<typeof search>) =>
-    void navigate({ search: (old) => ({ ...old, page: undefined, ...change }), replace: true })
-  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }))
+  const record = useFilterHistory()
+  const set = (change: Partial<typeof search>, field?: string) =>
+    void navigate({
+      search: (old) => ({ ...old, page: undefined, ...change }),
+      ...record(field),
+      resetScroll: 'page' in change,
+    })
+  const [q, setQ] = useDraft(search.q ?? '', (value) => set({ q: value.trim() || undefined }, 'q'))
   const page = Number(search.page ?? 1)
   const result = useQuery(
     searchQuery({

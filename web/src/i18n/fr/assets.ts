@@ -12,9 +12,7 @@ export const assetTexts: Pick<Texts, 'assets' | 'launch'> = {
     materialize: 'Matérialiser',
     materializeSelection_one: 'Matérialiser {{count}} actif',
     materializeSelection_other: 'Matérialiser {{count}} actifs',
-    selectHint:
-      'Cliquez sur un actif pour le sélectionner, ou déplacez-vous avec Tab et appuyez sur Entrée. Maintenez la ' +
-      'touche Maj pour en sélectionner plusieurs.',
+    selectHint: 'Cliquez sur un actif pour le sélectionner, ou cochez-en plusieurs. Au clavier : Tab, puis Entrée.',
     selectAll: 'Tout sélectionner',
     clear: 'Effacer la sélection',
     neverMaterialized: 'Jamais matérialisé',
@@ -40,6 +38,11 @@ export const assetTexts: Pick<Texts, 'assets' | 'launch'> = {
     run: 'Exécution',
     metadata: 'Métadonnées',
     graphLabel: 'Graphe de lignage des actifs',
+    selectNode: 'Sélectionner {{name}}',
+    nodeMenu: 'En amont et en aval de {{name}}',
+    withUpstream: 'Sélectionner avec tout ce qui est en amont',
+    withDownstream: 'Sélectionner avec tout ce qui est en aval',
+    withBoth: 'Sélectionner avec les deux',
     ageUnknown: 'jamais',
     selection: 'Sélection',
     selectionPlaceholder: 'p. ex. +bill_statistics ou group:bills',

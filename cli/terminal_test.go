@@ -179,8 +179,10 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 	for _, command := range []string{
 		"runs", "runs show " + id, "runs watch " + id, "runs watch --data --level=debug " + id, "runs cancel " + id,
 		"runs retry " + id, "runs retry --no-follow " + id, "materialize x", "jobs", "jobs run x",
-		"schedules", "schedules start x", "schedules stop x", "schedules run x", "schedules ticks x", "sensors",
-		"sensors start x", "sensors stop x", "sensors evaluate x", "sensors ticks x", "sensors cursor x",
+		"schedules", "schedules start x", "schedules stop x", "schedules run x", "schedules dry-run x",
+		"schedules ticks x", "sensors",
+		"sensors start x", "sensors stop x", "sensors evaluate x", "sensors dry-run x",
+		"sensors ticks x", "sensors cursor x",
 		"sensors cursor x --set=y",
 		"sensors run-keys x", "sensors run-keys forget x y", "partitions x", "backfill list", "backfill start x",
 		"backfill watch " + id, "backfill pause " + id, "backfill resume " + id, "backfill cancel " + id,

@@ -113,7 +113,7 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 		"GET /runs": filled[api.RunList](), "GET /runs/" + id: filled[api.RunDetail](), "POST /runs/" + id + "/cancel": run202, "POST /runs/" + id + "/retry": run202, "POST /runs": run202, "POST /jobs/x/runs": run202,
 		"GET /jobs": filled[api.JobList](), "GET /schedules": filled[api.ScheduleList](), "POST /schedules/x/start": filled[api.Schedule](), "POST /schedules/x/stop": filled[api.Schedule](), "POST /schedules/x/run": run202,
 		"GET /schedules/x/ticks": filled[api.TickList](), "GET /sensors": filled[api.SensorList](), "POST /sensors/x/start": filled[api.Sensor](), "POST /sensors/x/stop": filled[api.Sensor](),
-		"POST /sensors/x/evaluate": filled[api.SensorTick](), "GET /sensors/x/ticks": filled[api.SensorTickList](), "GET /sensors/x/cursor": filled[api.SensorCursor](), "PUT /sensors/x/cursor": filled[api.Sensor](),
+		"GET /sensors/x/dry-run": filled[api.DryRun](), "GET /schedules/x/dry-run": filled[api.DryRun](), "POST /sensors/x/evaluate": filled[api.SensorTick](), "GET /sensors/x/ticks": filled[api.SensorTickList](), "GET /sensors/x/cursor": filled[api.SensorCursor](), "PUT /sensors/x/cursor": filled[api.Sensor](),
 		"GET /sensors/x/run-keys": filled[api.RunKeyList](), "DELETE /sensors/x/run-keys": filled[api.RunKey](), "GET /assets/x/partitions": filled[api.AssetPartitions](), "GET /backfills": filled[api.BackfillList](),
 		"GET /backfills/" + id: backfill, "POST /backfills": backfill, "POST /backfills/" + id + "/pause": backfill,
 		"POST /backfills/" + id + "/resume": backfill, "POST /backfills/" + id + "/cancel": backfill,

@@ -72,8 +72,8 @@ func (e *Engine) DryRunSchedule(ctx context.Context, name string) (*DryRun, erro
 }
 
 // DryRunSensor calls a sensor's function and returns what an evaluation would do, and writes nothing. A function that
-// fails, panics or takes too long is a DryRun with the status failure. ErrConflict while the function of another dry run
-// has not returned.
+// fails, panics or takes too long is a DryRun with the status failure. ErrConflict while the function of another dry
+// run has not returned.
 func (e *Engine) DryRunSensor(ctx context.Context, name string) (*DryRun, error) {
 	state, err := e.Sensor(ctx, name)
 	if err != nil {
@@ -130,7 +130,13 @@ func (e *Engine) dryRun(ctx context.Context, s *Sensor, cursor *string) (*Sensor
 }
 
 // describeDryRun enters in a dry run what the result of its evaluation asks for, as carryOut would do it.
-func (e *Engine) describeDryRun(ctx context.Context, out *DryRun, s *Sensor, result *SensorResult, plans []*plan) error {
+func (e *Engine) describeDryRun(
+	ctx context.Context,
+	out *DryRun,
+	s *Sensor,
+	result *SensorResult,
+	plans []*plan,
+) error {
 	keys := []string{}
 	for _, p := range plans {
 		if p.req.RunKey != "" {

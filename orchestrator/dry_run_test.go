@@ -137,7 +137,8 @@ func TestDryRunOfSignalsLeavesThem(t *testing.T) {
 	if got, err := e.DryRunSensor(t.Context(), "hook"); err != nil || *got.Message != "nothing new" || len(got.Runs) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := e.ReceiveWebhook(t.Context(), "hook", orchestrator.WebhookEvent{ID: "w1", Body: []byte("{}")}); err != nil {
+	event := orchestrator.WebhookEvent{ID: "w1", Body: []byte("{}")}
+	if _, err := e.ReceiveWebhook(t.Context(), "hook", event); err != nil {
 		t.Fatal(err)
 	}
 	before := written(t, d)

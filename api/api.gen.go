@@ -1227,9 +1227,19 @@ type Asset struct {
 	// Jobs Jobs that include the asset.
 	Jobs []string `json:"jobs"`
 
+	// Kinds What the asset is made of or made by, in lower-case words.
+	//
+	// Example: ["postgres"]
+	Kinds []string `json:"kinds"`
+
 	// LastMaterialization Latest materialization. Null if there is none.
 	LastMaterialization *LastMaterialization `json:"last_materialization"`
 	Name                string               `json:"name"`
+
+	// Owners Who answers for the asset: an email address, or `team:` and the name of a team.
+	//
+	// Example: ["team:data"]
+	Owners []string `json:"owners"`
 
 	// Partitions Partition set of the asset. Null if the asset is not partitioned.
 	Partitions *PartitionSet `json:"partitions"`
@@ -1237,6 +1247,11 @@ type Asset struct {
 	// Pools Shared resources that the asset uses. Limits may apply to them.
 	Pools []string    `json:"pools"`
 	Retry RetryPolicy `json:"retry"`
+
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
+	//
+	// Example: {"reason":"backlog"}
+	Tags Tags `json:"tags"`
 
 	// TimeoutSeconds Time limit of one attempt.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
@@ -2418,6 +2433,65 @@ type DeliveryList struct {
 	//
 	// Example: false
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
+}
+
+// DryRun What an evaluation of a schedule or a sensor would do. Nothing was done.
+type DryRun struct {
+	// Alerts Alerts that it would raise.
+	Alerts []DryRunAlert `json:"alerts"`
+
+	// CursorAfter Cursor that the sensor would have afterwards. Null for a schedule.
+	CursorAfter *string `json:"cursor_after"`
+
+	// CursorBefore Cursor of the sensor. Null for a schedule.
+	CursorBefore *string `json:"cursor_before"`
+
+	// DurationSeconds How long the evaluation took.
+	DurationSeconds float64 `json:"duration_seconds"`
+
+	// Message Reason why it would do nothing, or the error.
+	Message *string `json:"message"`
+
+	// Recovered Causes of the alerts that it would clear.
+	Recovered []string `json:"recovered"`
+
+	// Runs Runs that it would request.
+	Runs   []DryRunRun `json:"runs"`
+	Status TickStatus  `json:"status"`
+}
+
+// DryRunAlert An alert that would be raised.
+type DryRunAlert struct {
+	Cause    string   `json:"cause"`
+	Detail   string   `json:"detail"`
+	Severity Severity `json:"severity"`
+	Title    string   `json:"title"`
+}
+
+// DryRunRun A run that would be requested.
+type DryRunRun struct {
+	Assets []string `json:"assets"`
+
+	// Config Run config: either the config of the run's only asset, or config by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	Config Config `json:"config"`
+
+	// Job Name of the job. Null for a run of selected assets.
+	Job       *string `json:"job"`
+	Partition *string `json:"partition"`
+
+	// Priority Priority: 1 is first, 4 is last.
+	Priority int `json:"priority"`
+
+	// Repeated Whether a run was already started by the key, so that this one would not be.
+	Repeated bool `json:"repeated"`
+
+	// RunKey Key by which a sensor starts the run only once.
+	RunKey *string `json:"run_key"`
+
+	// Tags Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces between words. `x-key-pattern` states the same rule. It applies wherever tags are given.
+	//
+	// Example: {"reason":"backlog"}
+	Tags Tags `json:"tags"`
 }
 
 // EndedSessions defines model for EndedSessions.
@@ -5369,6 +5443,13 @@ type ClientInterface interface {
 	// Corresponds with GET /schedules/{schedule} (the `GetSchedule` operationId).
 	GetSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DryRunSchedule Find out what a schedule would do now
+	//
+	// Returns the run that a tick of the schedule would start now, or the error that it would record. Starts and records nothing. The schedule may be running or stopped.
+	//
+	// Corresponds with GET /schedules/{schedule}/dry-run (the `DryRunSchedule` operationId).
+	DryRunSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RunSchedule Run a schedule's job now
 	//
 	// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
@@ -5457,6 +5538,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
 	SetSensorCursor(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DryRunSensor Find out what a sensor would do now
+	//
+	// Evaluates the sensor and returns what it would do: the runs that it would request, the alerts that it would raise, and its cursor, or the reason why it would do nothing. Starts and records nothing: the cursor, the ticks, the run keys and the alerts stay as they are. The sensor may be running or stopped. The evaluation ends after 15 seconds, or the sensor's own time limit if that is less. An error, a panic or a timeout of the sensor is a result with the status `failure`. Returns 409 while another dry run of the sensor has not ended.
+	//
+	// Corresponds with GET /sensors/{sensor}/dry-run (the `DryRunSensor` operationId).
+	DryRunSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EvaluateSensor Evaluate a sensor now
 	//
@@ -6675,6 +6763,23 @@ func (c *Client) GetSchedule(ctx context.Context, schedule ScheduleName, reqEdit
 	return c.Client.Do(req)
 }
 
+// DryRunSchedule Find out what a schedule would do now
+//
+// Returns the run that a tick of the schedule would start now, or the error that it would record. Starts and records nothing. The schedule may be running or stopped.
+//
+// Corresponds with GET /schedules/{schedule}/dry-run (the `DryRunSchedule` operationId).
+func (c *Client) DryRunSchedule(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDryRunScheduleRequest(c.Server, schedule)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RunSchedule Run a schedule's job now
 //
 // Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
@@ -6854,6 +6959,23 @@ func (c *Client) SetSensorCursorWithBody(ctx context.Context, sensor SensorName,
 // Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
 func (c *Client) SetSensorCursor(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetSensorCursorRequest(c.Server, sensor, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DryRunSensor Find out what a sensor would do now
+//
+// Evaluates the sensor and returns what it would do: the runs that it would request, the alerts that it would raise, and its cursor, or the reason why it would do nothing. Starts and records nothing: the cursor, the ticks, the run keys and the alerts stay as they are. The sensor may be running or stopped. The evaluation ends after 15 seconds, or the sensor's own time limit if that is less. An error, a panic or a timeout of the sensor is a result with the status `failure`. Returns 409 while another dry run of the sensor has not ended.
+//
+// Corresponds with GET /sensors/{sensor}/dry-run (the `DryRunSensor` operationId).
+func (c *Client) DryRunSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDryRunSensorRequest(c.Server, sensor)
 	if err != nil {
 		return nil, err
 	}
@@ -10593,6 +10715,40 @@ func NewGetScheduleRequest(server string, schedule ScheduleName) (*http.Request,
 	return req, nil
 }
 
+// NewDryRunScheduleRequest constructs an http.Request for the DryRunSchedule method
+func NewDryRunScheduleRequest(server string, schedule ScheduleName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "schedule", schedule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/schedules/%s/dry-run", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRunScheduleRequest constructs an http.Request for the RunSchedule method
 func NewRunScheduleRequest(server string, schedule ScheduleName, params *RunScheduleParams) (*http.Request, error) {
 	var err error
@@ -11079,6 +11235,40 @@ func NewSetSensorCursorRequestWithBody(server string, sensor SensorName, content
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDryRunSensorRequest constructs an http.Request for the DryRunSensor method
+func NewDryRunSensorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/dry-run", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -12646,6 +12836,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /schedules/{schedule} (the `GetSchedule` operationId).
 	GetScheduleWithResponse(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*GetScheduleResponse, error)
 
+	// DryRunScheduleWithResponse Find out what a schedule would do now
+	//
+	// Returns the run that a tick of the schedule would start now, or the error that it would record. Starts and records nothing. The schedule may be running or stopped.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /schedules/{schedule}/dry-run (the `DryRunSchedule` operationId).
+	DryRunScheduleWithResponse(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*DryRunScheduleResponse, error)
+
 	// RunScheduleWithResponse Run a schedule's job now
 	//
 	// Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
@@ -12750,6 +12949,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
 	SetSensorCursorWithResponse(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*SetSensorCursorResponse, error)
+
+	// DryRunSensorWithResponse Find out what a sensor would do now
+	//
+	// Evaluates the sensor and returns what it would do: the runs that it would request, the alerts that it would raise, and its cursor, or the reason why it would do nothing. Starts and records nothing: the cursor, the ticks, the run keys and the alerts stay as they are. The sensor may be running or stopped. The evaluation ends after 15 seconds, or the sensor's own time limit if that is less. An error, a panic or a timeout of the sensor is a result with the status `failure`. Returns 409 while another dry run of the sensor has not ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor}/dry-run (the `DryRunSensor` operationId).
+	DryRunSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*DryRunSensorResponse, error)
 
 	// EvaluateSensorWithResponse Evaluate a sensor now
 	//
@@ -19167,6 +19375,126 @@ func (r GetScheduleResponse) ContentType() string {
 	return ""
 }
 
+// DryRunScheduleResponse401Headers the declared response headers of an HTTP 401 response for DryRunSchedule
+type DryRunScheduleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DryRunScheduleResponse429Headers the declared response headers of an HTTP 429 response for DryRunSchedule
+type DryRunScheduleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+// DryRunScheduleResponse503Headers the declared response headers of an HTTP 503 response for DryRunSchedule
+type DryRunScheduleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DryRunScheduleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DryRun
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DryRunScheduleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DryRunScheduleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DryRunScheduleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DryRunScheduleResponse) GetJSON200() *DryRun {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DryRunScheduleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DryRunScheduleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DryRunScheduleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DryRunScheduleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DryRunScheduleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RunScheduleResponse202Headers the declared response headers of an HTTP 202 response for RunSchedule
 type RunScheduleResponse202Headers struct {
 	IdempotencyReplayed *bool
@@ -20256,6 +20584,133 @@ func (r SetSensorCursorResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetSensorCursorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DryRunSensorResponse401Headers the declared response headers of an HTTP 401 response for DryRunSensor
+type DryRunSensorResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DryRunSensorResponse429Headers the declared response headers of an HTTP 429 response for DryRunSensor
+type DryRunSensorResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+// DryRunSensorResponse503Headers the declared response headers of an HTTP 503 response for DryRunSensor
+type DryRunSensorResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DryRunSensorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DryRun
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DryRunSensorResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DryRunSensorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DryRunSensorResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DryRunSensorResponse) GetJSON200() *DryRun {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DryRunSensorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DryRunSensorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DryRunSensorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DryRunSensorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DryRunSensorResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23128,6 +23583,21 @@ func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, sched
 	return ParseGetScheduleResponse(rsp)
 }
 
+// DryRunScheduleWithResponse Find out what a schedule would do now
+//
+// Returns the run that a tick of the schedule would start now, or the error that it would record. Starts and records nothing. The schedule may be running or stopped.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /schedules/{schedule}/dry-run (the `DryRunSchedule` operationId).
+func (c *ClientWithResponses) DryRunScheduleWithResponse(ctx context.Context, schedule ScheduleName, reqEditors ...RequestEditorFn) (*DryRunScheduleResponse, error) {
+	rsp, err := c.DryRunSchedule(ctx, schedule, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDryRunScheduleResponse(rsp)
+}
+
 // RunScheduleWithResponse Run a schedule's job now
 //
 // Starts the job as the schedule would, and records a manual tick. The schedule may be running or stopped.
@@ -23291,6 +23761,21 @@ func (c *ClientWithResponses) SetSensorCursorWithResponse(ctx context.Context, s
 		return nil, err
 	}
 	return ParseSetSensorCursorResponse(rsp)
+}
+
+// DryRunSensorWithResponse Find out what a sensor would do now
+//
+// Evaluates the sensor and returns what it would do: the runs that it would request, the alerts that it would raise, and its cursor, or the reason why it would do nothing. Starts and records nothing: the cursor, the ticks, the run keys and the alerts stay as they are. The sensor may be running or stopped. The evaluation ends after 15 seconds, or the sensor's own time limit if that is less. An error, a panic or a timeout of the sensor is a result with the status `failure`. Returns 409 while another dry run of the sensor has not ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor}/dry-run (the `DryRunSensor` operationId).
+func (c *ClientWithResponses) DryRunSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*DryRunSensorResponse, error) {
+	rsp, err := c.DryRunSensor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDryRunSensorResponse(rsp)
 }
 
 // EvaluateSensorWithResponse Evaluate a sensor now
@@ -30398,6 +30883,135 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 	return response, nil
 }
 
+// ParseDryRunScheduleResponse parses an HTTP response from a DryRunScheduleWithResponse call
+func ParseDryRunScheduleResponse(rsp *http.Response) (*DryRunScheduleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DryRunScheduleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DryRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DryRunScheduleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DryRunScheduleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DryRunScheduleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRunScheduleResponse parses an HTTP response from a RunScheduleWithResponse call
 func ParseRunScheduleResponse(rsp *http.Response) (*RunScheduleResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -31573,6 +32187,142 @@ func ParseSetSensorCursorResponse(rsp *http.Response) (*SetSensorCursorResponse,
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers SetSensorCursorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDryRunSensorResponse parses an HTTP response from a DryRunSensorWithResponse call
+func ParseDryRunSensorResponse(rsp *http.Response) (*DryRunSensorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DryRunSensorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DryRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DryRunSensorResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DryRunSensorResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DryRunSensorResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -33848,6 +34598,9 @@ type ServerInterface interface {
 	// GetSchedule Retrieve a schedule
 	// (GET /schedules/{schedule})
 	GetSchedule(ctx echo.Context, schedule ScheduleName) error
+	// DryRunSchedule Find out what a schedule would do now
+	// (GET /schedules/{schedule}/dry-run)
+	DryRunSchedule(ctx echo.Context, schedule ScheduleName) error
 	// RunSchedule Run a schedule's job now
 	// (POST /schedules/{schedule}/run)
 	RunSchedule(ctx echo.Context, schedule ScheduleName, params RunScheduleParams) error
@@ -33875,6 +34628,9 @@ type ServerInterface interface {
 	// SetSensorCursor Set or reset a sensor's cursor
 	// (PUT /sensors/{sensor}/cursor)
 	SetSensorCursor(ctx echo.Context, sensor SensorName) error
+	// DryRunSensor Find out what a sensor would do now
+	// (GET /sensors/{sensor}/dry-run)
+	DryRunSensor(ctx echo.Context, sensor SensorName) error
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx echo.Context, sensor SensorName) error
@@ -35610,6 +36366,22 @@ func (w *ServerInterfaceWrapper) GetSchedule(ctx echo.Context) error {
 	return err
 }
 
+// DryRunSchedule converts echo context to params.
+func (w *ServerInterfaceWrapper) DryRunSchedule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "schedule" -------------
+	var schedule ScheduleName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "schedule", ctx.Param("schedule"), &schedule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter schedule: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DryRunSchedule(ctx, schedule)
+	return err
+}
+
 // RunSchedule converts echo context to params.
 func (w *ServerInterfaceWrapper) RunSchedule(ctx echo.Context) error {
 	var err error
@@ -35845,6 +36617,22 @@ func (w *ServerInterfaceWrapper) SetSensorCursor(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SetSensorCursor(ctx, sensor)
+	return err
+}
+
+// DryRunSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) DryRunSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DryRunSensor(ctx, sensor)
 	return err
 }
 
@@ -36344,12 +37132,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/schedules/:schedule/start", wrapper.StartSchedule, options.OperationMiddlewares["startSchedule"]...)
 	router.POST(options.BaseURL+"/schedules/:schedule/stop", wrapper.StopSchedule, options.OperationMiddlewares["stopSchedule"]...)
 	router.POST(options.BaseURL+"/schedules/:schedule/run", wrapper.RunSchedule, options.OperationMiddlewares["runSchedule"]...)
+	router.GET(options.BaseURL+"/schedules/:schedule/dry-run", wrapper.DryRunSchedule, options.OperationMiddlewares["dryRunSchedule"]...)
 	router.GET(options.BaseURL+"/schedules/:schedule/ticks", wrapper.ListScheduleTicks, options.OperationMiddlewares["listScheduleTicks"]...)
 	router.GET(options.BaseURL+"/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
 	router.GET(options.BaseURL+"/sensors/:sensor", wrapper.GetSensor, options.OperationMiddlewares["getSensor"]...)
 	router.POST(options.BaseURL+"/sensors/:sensor/start", wrapper.StartSensor, options.OperationMiddlewares["startSensor"]...)
 	router.POST(options.BaseURL+"/sensors/:sensor/stop", wrapper.StopSensor, options.OperationMiddlewares["stopSensor"]...)
 	router.POST(options.BaseURL+"/sensors/:sensor/evaluate", wrapper.EvaluateSensor, options.OperationMiddlewares["evaluateSensor"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor/dry-run", wrapper.DryRunSensor, options.OperationMiddlewares["dryRunSensor"]...)
 	router.GET(options.BaseURL+"/sensors/:sensor/cursor", wrapper.GetSensorCursor, options.OperationMiddlewares["getSensorCursor"]...)
 	router.PUT(options.BaseURL+"/sensors/:sensor/cursor", wrapper.SetSensorCursor, options.OperationMiddlewares["setSensorCursor"]...)
 	router.GET(options.BaseURL+"/sensors/:sensor/ticks", wrapper.ListSensorTicks, options.OperationMiddlewares["listSensorTicks"]...)
@@ -45402,6 +46192,172 @@ func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetSch
 	return err
 }
 
+type DryRunScheduleRequestObject struct {
+	Schedule ScheduleName `json:"schedule"`
+}
+
+type DryRunScheduleResponseObject interface {
+	VisitDryRunScheduleResponse(w http.ResponseWriter) error
+}
+
+type DryRunSchedule200JSONResponse DryRun
+
+func (response DryRunSchedule200JSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule400ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule401ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule403ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule404ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule422ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule429ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSchedule503ApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DryRunScheduledefaultApplicationProblemPlusJSONResponse) VisitDryRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RunScheduleRequestObject struct {
 	Schedule ScheduleName `json:"schedule"`
 	Params   RunScheduleParams
@@ -46916,6 +47872,188 @@ type SetSensorCursordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetSensorCursordefaultApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type DryRunSensorResponseObject interface {
+	VisitDryRunSensorResponse(w http.ResponseWriter) error
+}
+
+type DryRunSensor200JSONResponse DryRun
+
+func (response DryRunSensor200JSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor400ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor401ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor403ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor404ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor409ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor422ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor429ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DryRunSensor503ApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunSensordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DryRunSensordefaultApplicationProblemPlusJSONResponse) VisitDryRunSensorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -49808,6 +50946,9 @@ type StrictServerInterface interface {
 	// GetSchedule Retrieve a schedule
 	// (GET /schedules/{schedule})
 	GetSchedule(ctx context.Context, request GetScheduleRequestObject) (GetScheduleResponseObject, error)
+	// DryRunSchedule Find out what a schedule would do now
+	// (GET /schedules/{schedule}/dry-run)
+	DryRunSchedule(ctx context.Context, request DryRunScheduleRequestObject) (DryRunScheduleResponseObject, error)
 	// RunSchedule Run a schedule's job now
 	// (POST /schedules/{schedule}/run)
 	RunSchedule(ctx context.Context, request RunScheduleRequestObject) (RunScheduleResponseObject, error)
@@ -49835,6 +50976,9 @@ type StrictServerInterface interface {
 	// SetSensorCursor Set or reset a sensor's cursor
 	// (PUT /sensors/{sensor}/cursor)
 	SetSensorCursor(ctx context.Context, request SetSensorCursorRequestObject) (SetSensorCursorResponseObject, error)
+	// DryRunSensor Find out what a sensor would do now
+	// (GET /sensors/{sensor}/dry-run)
+	DryRunSensor(ctx context.Context, request DryRunSensorRequestObject) (DryRunSensorResponseObject, error)
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx context.Context, request EvaluateSensorRequestObject) (EvaluateSensorResponseObject, error)
@@ -51364,6 +52508,31 @@ func (sh *strictHandler) GetSchedule(ctx echo.Context, schedule ScheduleName) er
 	return nil
 }
 
+// DryRunSchedule operation middleware
+func (sh *strictHandler) DryRunSchedule(ctx echo.Context, schedule ScheduleName) error {
+	var request DryRunScheduleRequestObject
+
+	request.Schedule = schedule
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DryRunSchedule(ctx.Request().Context(), request.(DryRunScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DryRunSchedule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DryRunScheduleResponseObject); ok {
+		return validResponse.VisitDryRunScheduleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RunSchedule operation middleware
 func (sh *strictHandler) RunSchedule(ctx echo.Context, schedule ScheduleName, params RunScheduleParams) error {
 	var request RunScheduleRequestObject
@@ -51606,6 +52775,31 @@ func (sh *strictHandler) SetSensorCursor(ctx echo.Context, sensor SensorName) er
 		return err
 	} else if validResponse, ok := response.(SetSensorCursorResponseObject); ok {
 		return validResponse.VisitSetSensorCursorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DryRunSensor operation middleware
+func (sh *strictHandler) DryRunSensor(ctx echo.Context, sensor SensorName) error {
+	var request DryRunSensorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DryRunSensor(ctx.Request().Context(), request.(DryRunSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DryRunSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DryRunSensorResponseObject); ok {
+		return validResponse.VisitDryRunSensorResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -52082,654 +53276,669 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3tjCOvgqK56tKMtOSqIudRKldZyt2vOOJ7fizlEntPcomwW6QhNUEGAAtmpNy1fn3vMX588xz",
-	"5MV+hbUANLqJJpuSMp5kvL+vJnKzG5eFhXW//DLI5WIpBRNGD85/GcwZLZiCP7+5ojP734LpXPGl4VIM",
-	"zgdP5lTMmCYrbubEzBlRTMtK5eyQXM0ZsR8RrsmK0Ztzwo39276l6YKRqVSEliXJpTBMGJLLgouZPhxk",
-	"A/aOLpYlG5wPfjy6HpxeDwbZQOdztqB2CWa9tD9po7iYDd6/zwbPC7ZYSsNEvn7DliVds2JzrWOjKjYm",
-	"fApLiD45+I6tyYpqUmlWkAmbSuXWr5heSqEZmVNcOKOq5EwRVYnGOu3QiSVOpCwZFbDGFzKnuJL2wl5T",
-	"MycSl6UqQaSCPyc0v5nysmwC5EhVQh8Nj7/8/Iuz4/zghA6HB59TSg++GA6HB8P6/453wOwNNewFX3Cz",
-	"uaA3bEG54GJGFPu5Ytpo8qn6LCNUFESzXIpCk0oYXsI6p1VZkp8raag9XnpLeUknJSN0Rrkgn5rPmhu4",
-	"HhRsSqvSXA++Uv9xfPzF8CvzH70X+1qWPF9vLvmiLOWKFdGCf/6McEEoWXFRyBXAly8Y+XSV2eduG1vW",
-	"9vN/HJ8Mh1+t/uPxcNfimFHri6lhanNdlw5cRpIV5cZhF8BNsHfGr7exjJPEdFwYNmMK5vvxxx8vKjNn",
-	"wvCcGrY5qUVdWr/BpSAwIGvu9mtGFVNbN/c+GyypogtmHBm40JqZV3SRmNU+9WhM7WvN2abM5PNRSQ3T",
-	"ZjThZakH2YDbD5fUzAfZQMCoA/h0kA0sZLiyF7l9uRb03QsmZmY+OH98miUO5Gt3c54/3Vzl88KvMX2/",
-	"WjerKIrkzUos3I834kXf5R8Ph6n1P5GVSFzLH+fMzJmyuKSYqZQgYyMNLcdwMfHvUU6XS1aMM7Ka83xO",
-	"cjsUbJcbttB275bmLumMaXsR8rKyVJeYudTMY+c4r5SWanxInuJ1OCfjKS01GyeIHkDi54qpdQ0KmHWw",
-	"gyA+gUnS2Du2l2PkluEPbKnYLZeVhtU3T42t/6Kfv5U8F3+t8vVfvhx0rAun7DiNR+nTiDjFdyxFekgl",
-	"+M8VI8ZeaDkla1kpks8lz5HJmTnX4aIDXwH+557UvBOe3lhexM0caFdB10QbqowmUpRrIgXbYD2DR/nn",
-	"9GR6zA7ghvmdI+uut97id10wOLEwWHARMDQJkekrKdhLaqdLHh/wfYtqouaYjpVmlr1pdssULYlmlroY",
-	"y3XXJJeLBdWH5Pm0IUkA7xXSkBxkjSLzvyJn5pqcDs+6hIY0KKYHdv0HuIEOQJyefP74i9Tm/yInu+nf",
-	"WzlJUT8ge6O3cpKmIPjDPQjfC6rNN7dMmO2Ur6TaEGbfI4rljN+ywuGlUYwuLHCrBdOEWp5GeIuQHw/P",
-	"TrpAaxdwACs4eP60C7SPz5JrT8siL+k7vqgWRFSLCVN2B0jIAhFsLO7RMH3xSxg8Xo9j9PjJAidxJGDB",
-	"Bf6rRv6Y/b6ClSTOP6wQuIvlLOSVxVuq2YFmQnPDb1t068nBcQc3wf32ZyQpkL6pxHZE2KAlPeXKxHpV",
-	"Je7P+C7zOSuqku2+YNq92X3L5rJS5Tq9WP/1/W7bJStZnhbpQUwCJNXw0jmxM+uMrHhZ5FQVOiPjmZLV",
-	"8hxWO87I+M/UMXL65zHwDUsk15YTzEi1dFdTKlLIlcB/ZWR8Yr8CJrOSxCo+Sh+SJ3Ix4QKkzAWyFyoK",
-	"S3gzIKR2kiVVTJg506ylcEWL6mCiOmy7+3B7MJFLJrRUPU4a3msuUrCVO2X8teOU/W/3OmOtkyfsfrCr",
-	"fG1ZHF0w0SKUZ2cHx10rw1Hvcbvf47dMm69lwRkI55dWVHhTwWqdVm3/pMtl6fSAo7caN+NWCZ9NqIIz",
-	"0NViQdXakiUppnwWUYlPnADihfNbWlbMTTPlYBhAEnv+aAhrk0udHHKydQz3VUJV6JzqfTYwdAYvKEZh",
-	"dyCJlxKg9D4G6f9RbDo4H/y/jmorxxH+qo887N4gUOHwY8Ct6aKMAHf/dd9jZe+zthkGpsiIhQRcbwmK",
-	"goTfdUztyUVZkilnZaEJVcy9QsvDAWIUSlWwbq9FXeQ5Wxq0qPTDKvgZKODg/G8OKstwSUYO+x2Efsrs",
-	"qHmllJVNQfsNEHufoSqBcKQiZ6VdxzAbTCkvK4u2w2wgpBmBlOx+WzJhdRr4W1VCwN/H2UBXec60Hpwf",
-	"23EVs4LniJrB+eBkePL4YPj44PiLq+OT8+HwfDj8n0H9zsQisBXM7TlnAyYK96GoyjIb8KK/3rhUXCpu",
-	"1oPz02ygDTWVRuYJqwy4bLHaqnOD85PeeOLPK4UgV5G+O8hiu16sF8S2s9RM7rOjlLmtZeHa9nl4732s",
-	"rF8aZ8v4iGN/ABwDK4aYljw3W850qeSkZIs/J862YIbyEtdN+oiloCcC2AgtFaPFOiNUE38g2YApJS3O",
-	"/+2nGipnwy+zgeEGhXG/4MBtKyXOa6Q6YO+WpVRMnef+zd6Ae4077YKbXU+QeILmW0iGqi8tS7lCO4Jc",
-	"MuVuTzZ4JtWEFwUT94QxjCwYK5x5PpdL5mZiX8Eji5kF1fOJpKoAUFsQd0L1tIZqvcadYJ2GVx8Krrli",
-	"BROG01KTQm6F5XNxS0te3BOSx8hcCdeE44Dn5AhpzRGw/3PilM1zMpOGPBoeZ2RFhf1rGIMzGnPrB0tp",
-	"dVM1OB80phm8j8/j5KQ+jx/EUkl7JcBI/40wllLsPBq3mQc5mAsHI6lIMC5HAAOtGbSeFbWnJtihnfYl",
-	"LadSLdgdTgilXFmsmyLpBYFnkSQaXQgGP9plWaSBhZG/XH7/6pxUgr1bstywwpIbe2ntc8LFsjKdF2JY",
-	"H8DXtCBeltsJ90XYtYUjamKtTXj1LL0Lb2XMqbAbmTC4uOfkCD7zOMk1mfFbJsgJeEk0+fR6cHw9yMj1",
-	"4OR68Nk5Yhw3RIqcdaDpvmNEmButpYm4DwK3hyImm6BcUqVZcU640XgMGfxpMScjlKC5GSyeNEJ1M6em",
-	"hrhZ8ZzZV7yPcaWkmFmdfmHR/pU0z2Ql7kuXQFQi17WFRF8Pav7C3nHdjbtn9Rm8kobgcnaegJWYpvDq",
-	"w8G/zRdx3Qill7LgU55y/NpFL9yvRHORs6YJ2RnguQa79SH53mq6QRVCS6PzKtpXZWUIBYY4p7eMePrk",
-	"F3+/c9JywRzxY8IgLnzl7CDqlqlPNCnlDHCFG1KJAkzriJe8IKfT47zjHB/Fd+m5vXmCluQSRiXf2A/6",
-	"cAH87GHYgFg7PRWWm1lRbW5FtrPjMwwOIEtq5qSUYoa3RpAz8h3/2kH7lhdMXazo+p4g5yAhmDVZujHJ",
-	"3JilPj86KuWMi0P3zaFUs0giE3rFFMFj0HNZlcVXxKi183pzQR4R3XkSkXhkD8ASgB9E8JzvPocqevmh",
-	"btcmGMJm8S4UJJdKsdyU68zHKCBSgt/fAOkDGm55YtC3go9bHxLwlDu3gv0cPPJc4PMDcKEfNtXT6Jdd",
-	"amXkhn/vrN97mC76wfBNJTqpUyX+xTRrb02/g2adU8smqqU3SzrfW0qTPT07f/QYNVmAxZD8Cf/foA2l",
-	"b26ZWpO5rBSRAs7f/m0P/K2cJH1kJdVmZHh+49VgZz9N2vnBZWxfBotAvMhTr27/FCnruDGLgaO/S2FH",
-	"vVgwxXN6dCWVFEb2v1ke0J3aXfjdm73vciTdR1AbE5xLffD56TE5Ozs4PnIOppbtGl3KtRX9rZyQ1ZzB",
-	"oSgGhkHBVuDDAvcA0P1bWo5c2Mzg/BEcGkC6MYwF8Q234spgKcsSDQ5dx5gw48Mhdmzxkd1i4vxkZeqF",
-	"PR72PzactOvQ3K/Z4ErKF1TN2L2V7FqniHnaMXnJv+4Svo4jVuGEX6ezkSspCa5rJ78wUo5KePWhuAVs",
-	"hL3Lg80ACL+POuEad0UqUTKNLwRlm2i61sj5V1wzB+GXVKzdBvU9Ab3ACCsL2pPhsBbeKFlwURn2FaH6",
-	"pmbUJ52M+uwksg5ZcNtFkrDKXmBfULEe+SU8DPilJHbUemMQK6LnUhngqMid/VsUFa47Md84RHAr6w0v",
-	"xrF6B3WwXq+P3es+ou5uXP8HQSszl4r/nRUPZxWjgly8fm6FfjAqXrgpYKxzgoF0ZMnejQ4PD52+V/v4",
-	"0lrVcWySidbcR/ir334wAyQKcs4dqVvhgxj6GZsTMCinYV9zKmz8CDRdy02caScj7N2SKwa2H8Vu5Q1s",
-	"OEK5H3/88aAd3Ljt+NuxkB4Hgnh8f5odybgg9FvljOrWFURFIKci0gJ+V+L/XpI8mjkKauiEYgxWtKSg",
-	"HKRMT7lUBSss2YEw0argxiq0CZvfP1dZ+EHoarmUyrDiJSs4vYITeDB+fz0w7J05WpaUi+uBM4VtCHxd",
-	"MsCjmFSEdRJYKIGV9kCZ8N1oYb8bwQcPKg44WylYQ60+vwJhssn7KWhk9rJk5L8vXr4Y1NY5jC8umQJo",
-	"L5X9yLjIhpxWmqUimezFn3KmXYAoLPKQPKsUOsBz5/NjwQkOQZYwHJkwK4YRI+sfqJ3exbZziI6Tt0yB",
-	"DNwKwMgGFv13ge0lMxTeA6iV/JYptyOIYtv1+VP8BHiim58qRdc4HOLZL5srQy/GVKoFSNJVxYvUBkAs",
-	"p4mYuyteh99gNEMESQuLMHRBDTuwFzM1fgT9bdFy0WsRnEPEXTaQSyac4vNLz6ndwW3/yuoiyCOcLtEe",
-	"BcJUwZG6S5Fw770PFzVxKkaWRRLcPzrNCyJcBSs1WdmLIySgdnFIXlVl6fNW8KmL6ueaFGzKlGJFRiYM",
-	"0bp7pMQdiOVGn/rSdcA74PU+jmb62wBwDu9tBEkPoIC/7h41sSU+8xpPW8daQ7Rxt34KC5OTtwx9tEBV",
-	"niBMNokL6qu/DJioFnblKzaZS3ljl13S3P6XLexSf2pvORu8O7AfHdxSBfF99ut4ru+4KH4Mo7V/uXSj",
-	"t59/g7O993pyCpesMpdApadMGy4QOdxhO1TIgu1as1wxk6JprROE2Z06H6bcBd4XXCfod6B2vche47gS",
-	"pC9KDrBD7YmXsILmIJ2berDd3H8bIVpj+2xX8JJ/26WD9ProCb56Z3hBWN8GrGhl5GKr8TLAyQ5wUb/+",
+	"7L3tchs3tij6KijeUxVnpiVRsuwkSu26W7HjHU9sx0dSJrVnlE2C3SCJqAkwAFo0Z8pV9+99i/PzznPk",
+	"xW5hLQCNbqLJpqTEMxnvc2oiN7vxsbCwvj/+PsjlYikFE0YPzv4+mDNaMAV/fn1FZ/a/BdO54kvDpRic",
+	"DZ7NqZgxTVbczImZM6KYlpXK2SG5mjNiPyJckxWjN2eEG/u3fUvTBSNTqQgtS5JLYZgwJJcFFzN9OMgG",
+	"7B1dLEs2OBv8cHQ9eHw9GGQDnc/ZgtolmPXS/qSN4mI2eP8+G7ws2GIpDRP5+oItS7pmxeZax0ZVbEz4",
+	"FJYQfXLwLVuTFdWk0qwgEzaVyq1fMb2UQjMyp7hwRlXJmSKqEo112qETS5xIWTIqYI2vZE5xJe2FvaVm",
+	"TiQuS1WCSAV/Tmh+M+Vl2QTIkaqEPhoef/HZ56fH+cEJHQ4PPqOUHnw+HA4PhvX/He+A2QU17BVfcLO5",
+	"oAu2oFxwMSOK/VwxbTR5pD7NCBUF0SyXotCkEoaXsM5pVZbk50oaao+X3lJe0knJCJ1RLsgj82lzA9eD",
+	"gk1pVZrrwZfqP46PPx9+af6j92LfypLn680ln5elXLEiWvDPnxIuCCUrLgq5AvjyBSOPVpl97raxZW0/",
+	"/8fxyXD45eo/ng53LY4ZtT6fGqY213XpwGUkWVFuHHYB3AR7Z/x6G8s4SUzHhWEzpmC+H3744bwycyYM",
+	"z6lhm5Na1KX1G1wKAgOy5m6/YlQxtXVz77PBkiq6YMaRgXOtmXlDF4lZ7VOPxtS+1pxtykw+H5XUMG1G",
+	"E16WepANuP1wSc18kA0EjDqATwfZwEKGK3uR25drQd+9YmJm5oOzp4+zxIF85W7Oy+ebq3xZ+DWm71fr",
+	"ZhVFkbxZiYX78Ua86Lv84+Ewtf5nshKJa/nDnJk5UxaXFDOVEmRspKHlGC4m/j3K6XLJinFGVnOez0lu",
+	"h4LtcsMW2u7d0twlnTFtL0JeVpbqEjOXmnnsHOeV0lKND8lzvA5nZDylpWbjBNEDSPxcMbWuQQGzDnYQ",
+	"xGcwSRp7x/ZyjNwy/IEtFbvlstKw+uapsfWf9MufJM/Fn6t8/acvBh3rwik7TuNJ+jQiTvEtS5EeUgn+",
+	"c8WIsRdaTslaVorkc8lzZHJmznW46MBXgP+5JzXvhKc3lhdxMwfaVdA10YYqo4kU5ZpIwTZYz+BJ/hk9",
+	"mR6zA7hhfufIuuutt/hdFwxOLAwWXAQMTUJk+kYK9pra6ZLHB3zfopqoOaZjpZllb5rdMkVLopmlLsZy",
+	"3TXJ5WJB9SF5OW1IEsB7hTQkB1mjyPyvyJm5Jo+Hp11CQxoU0wO7/gPcQAcgHp989vTz1Ob/JCe76d9P",
+	"cpKifkD2Rj/JSZqC4A/3IHyvqDZf3zJhtlO+kmpDmH2PKJYzfssKh5dGMbqwwK0WTBNqeRrhLUJ+PDw9",
+	"6QKtXcABrODg5fMu0D49Ta49LYu8pu/4oloQUS0mTNkdICELRLCxuCfD9MUvYfB4PY7R4ycLnMSRgAUX",
+	"+K8a+WP2+wZWkjj/sELgLpazkDcWb6lmB5oJzQ2/bdGtZwfHHdwE99ufkaRAelGJ7YiwQUt6ypWJ9apK",
+	"3J/xXeZzVlQl233BtHuz+5bNZaXKdXqx/uv73bZLVrI8LdKDmARIquGlM2Jn1hlZ8bLIqSp0RsYzJavl",
+	"Gax2nJHxH6lj5PSPY+AblkiuLSeYkWrprqZUpJArgf/KyPjEfgVMZiWJVXyUPiTP5GLCBUiZC2QvVBSW",
+	"8GZASO0kS6qYMHOmWUvhihbVwUR12Hb34fZgIpdMaKl6nDS811ykYCt3yvhrxyn73+51xlonT9j9YFf5",
+	"1rI4umCiRShPTw+Ou1aGo97jdr/Hb5k2X8mCMxDOL62ocFHBap1Wbf+ky2Xp9ICjnzRuxq0SPptQBWeg",
+	"q8WCqrUlS1JM+SyiEp84AcQL57e0rJibZsrBMIAk9uzJENYmlzo55GTrGO6rhKrQOdX7bGDoDF5QjMLu",
+	"QBIvJUDpfQzS/6XYdHA2+L+OaivHEf6qjzzsLhCocPgx4NZ0UUaAu/+677Gy91nbDANTZMRCAq63BEVB",
+	"wu86pvbkvCzJlLOy0IQq5l6h5eEAMQqlKli316LO85wtDVpU+mEV/AwUcHD2VweVZbgkI4f9DkI/ZnbU",
+	"vFLKyqag/QaIvc9QlUA4UpGz0q5jmA2mlJeVRdthNhDSjEBKdr8tmbA6DfytKiHg7+NsoKs8Z1oPzo7t",
+	"uIpZwXNEzeBscDI8eXowfHpw/PnV8cnZcHg2HP5lUL8zsQhsBXN7ztmAicJ9KKqyzAa86K83LhWXipv1",
+	"4OxxNtCGmkoj84RVBly2WG3VucHZSW888eeVQpCrSN8dZLFdL9YLYttZaib32VHK3NaycG37PLz3PlbW",
+	"L42zZXzEsd8BjoEVQ0xLnpstZ7pUclKyxR8TZ1swQ3mJ6yZ9xFLQEwFshJaK0WKdEaqJP5BswJSSFuf/",
+	"+mMNldPhF9nAcIPCuF9w4LaVEmc1Uh2wd8tSKqbOcv9mb8C9xZ12wc2uJ0g8QfMtJEPVl5alXKEdQS6Z",
+	"crcnG7yQasKLgol7whhGFowVzjyfyyVzM7Ev4ZHFzILq+URSVQCoLYg7ofq4hmq9xp1gnYZXHwquuWIF",
+	"E4bTUpNCboXlS3FLS17cE5LHyFwJ14TjgGfkCGnNEbD/M+KUzTMyk4Y8GR5nZEWF/WsYgzMac+sHS2l1",
+	"UzU4GzSmGbyPz+PkpD6P78VSSXslwEj/tTCWUuw8GreZBzmYcwcjqUgwLkcAA60ZtJ4Vtacm2KGd9jUt",
+	"p1It2B1OCKVcWaybIuk5gWeRJBpdCAY/2mVZpIGFkT9dfvfmjFSCvVuy3LDCkht7ae1zwsWyMp0XYlgf",
+	"wFe0IF6W2wn3Rdi1hSNqYq1NePUsvQtvZcypsBuZMLi4Z+QIPvM4yTWZ8VsmyAl4STR5dD04vh5k5Hpw",
+	"cj349AwxjhsiRc460HTfMSLMjdbSRNwHgdtDEZNNUC6p0qw4I9xoPIYM/rSYkxFK0NwMFk8aobqZU1ND",
+	"3Kx4zuwr3se4UlLMrE6/sGj/RpoXshL3pUsgKpHr2kKirwc1f2HvuO7G3dP6DN5IQ3A5O0/ASkxTePXh",
+	"4N/mi7huhNJrWfApTzl+7aIX7leiuchZ04TsDPBcg936kHxnNd2gCqGl0XkV7auyMoQCQ5zTW0Y8ffKL",
+	"v985ablgjvgxYRAXvnR2EHXL1CealHIGuMINqUQBpnXES16Qx9PjvOMcn8R36aW9eYKW5BJGJV/bD/pw",
+	"AfzsYdiAWDs9FZabWVFtbkW20+NTDA4gS2rmpJRihrdGkFPyLf/KQfuWF0ydr+j6niDnICGYNVm6Mcnc",
+	"mKU+Ozoq5YyLQ/fNoVSzSCITesUUwWPQc1mVxZfEqLXzenNBnhDdeRKReGQPwBKA70XwnO8+hyp6+aFu",
+	"1yYYwmbxLhQkl0qx3JTrzMcoIFKC398A6QMabnli0LeCj1sfEvCUO7eC/Rw88lzg8wNwoR821dPol11q",
+	"ZeSGf++s33uYLvrB8KISndSpEv9kmrW3pt9Bs86pZRPV0pslne8tpck+Pj178hQ1WYDFkPwB/9+gDaWv",
+	"b5lak7msFJECzt/+bQ/8JzlJ+shKqs3I8PzGq8HOfpq084PL2L4MFoF4kY+9uv1jpKzjxiwGjv4mhR31",
+	"fMEUz+nRlVRSGNn/ZnlAd2p34Xdv9r7LkXQfQW1McC71wWePj8np6cHxkXMwtWzX6FKureg/yQlZzRkc",
+	"imJgGBRsBT4scA8A3b+l5ciFzQzOnsChAaQbw1gQ33ArrgyWsizR4NB1jAkzPhxixxaf2C0mzk9Wpl7Y",
+	"02H/Y8NJuw7N/ZoNrqR8RdWM3VvJrnWKmKcdk9f8qy7h6zhiFU74dTobuZKS4Lp28gsj5aiEVx+KW8BG",
+	"2Ls82AyA8PuoE65xV6QSJdP4QlC2iaZrjZx/xTVzEH5NxdptUN8T0AuMsLKgPRkOa+GNkgUXlWFfEqpv",
+	"akZ90smoT08i65AFt10kCavsBfYFFeuRX8LDgF9KYketNwaxInoulQGOitzZv0VR4boT841DBLey3vBi",
+	"HKt3UAfr9frYve4j6u7G9b8XtDJzqfjfWPFwVjEqyPnbl1boB6PiuZsCxjojGEhHluzd6PDw0Ol7tY8v",
+	"rVUdxyaZaM19hL/67QczQKIg59yRuhU+iKGfsTkBg3Ia9jWnwsaPQNO13MSZdjLC3i25YmD7UexW3sCG",
+	"I5T74YcfDtrBjduOvx0L6XEgiMf3p9mRjAtCv1XOqG5dQVQEcioiLeBfSvzfS5JHM0dBDZ1QjMGKlhSU",
+	"g5TpKZeqYIUlOxAmWhXcWIU2YfP7bZWF74WulkupDCtes4LTKziBB+P31wPD3pmjZUm5uB44U9iGwNcl",
+	"AzyJSUVYJ4GFElhpD5QJ340W9rsRfPCg4oCzlYI11OrzKxAmm7yfgkZmL0tG/vv89atBbZ3D+OKSKYD2",
+	"UtmPjItsyGmlWSqSyV78KWfaBYjCIg/Ji0qhAzx3Pj8WnOAQZAnDkQmzYhgxsv6B2uldbDuH6Dh5yxTI",
+	"wK0AjGxg0X8X2F4zQ+E9gFrJb5lyO4Iotl2fP8dPgCe6+alSdI3DIZ79fXNl6MWYSrUASbqqeJHaAIjl",
+	"NBFzd8Xr8BuMZoggaWERhi6oYQf2YqbGj6C/LVouei2Cc4i4ywZyyYRTfP7ec2p3cNu/sroI8ginS7RH",
+	"gTBVcKTuUiTce+/DRU2cipFlkQT3D07zgghXwUpNVvbiCAmoXRySN1VZ+rwVfOqi+rkmBZsypViRkQlD",
+	"tO4eKXEHYrnRp750HfAOeL2Po5n+OgCcw3sbQdIDKOCvu0dNbInPvMbT1rHWEG3crR/DwuTkJ4Y+WqAq",
+	"zxAmm8QF9dW/D5ioFnblKzaZS3ljl13S3P6XLexSf2xvORu8O7AfHdxSBfF99ut4rm+5KH4Io7V/uXSj",
+	"t59/jbO993pyCpesMpdApedMGy4QOdxhO1TIgu1as1wxk6JprROE2Z06H6bcBd5XXCfod6B2vche47gS",
+	"pC9KDrBD7YmXsILmIJ2berDd3H8bIVpj+2xX8JJ/26WD9ProGb56Z3hBWN8GrGhl5GKr8TLAyQ5wXr/+",
 	"PhvkcwbmvM20Q/sc1QtVCSckMprPyYIapjgtnXIG1qtep2Rnh3FTR4Wu9VE/WckKQJf4JvBpCDQf1WGA",
-	"277FSD78bslEwUTOU+zzBx8QjDFQjW1uIs6G6IBDm8TAT0N08R2HjgZLvD9VTM8FREj1OI9n4e33GUYm",
-	"JwdFS2R7J3+RE4cimObEmplp/fcE/KeFV7uW/4Jq87L1yTaCvqTKcIjW3CmJ+zcvGdy7pZRlYveXc6og",
-	"HxJ9pg4SAQKk0kwfErC7WF12DdrI2gnDi/0ApKwytdN1Yl+qTTwbhtukEBqUUCkYocawxdI05RNZNVRm",
-	"lzbRwcoQhZpY2rppjdvRvvgbt9nvfXM/Dis7sKdx4IHOxdcjiymnP+VOunvRoLIbwcEFzIQoUC/FaU2I",
-	"D362nJbluiFyKoaanQDJsM2lWnqan6uhFA8YnTGVltOpTq35x/kahZewdg4GJqdiLvAKJwR2kUwpREs/",
-	"7p/d0rKySk1zgi3jjYLPYTOPMRusZFUW9pUtCZvtnSyYIUKuojnjxMgYcWuAxjMFwGV1kkNrrZ2ogjxu",
-	"g09PSpnfuE2md0HJlPKSFQSwlcAHCMSizTO8fQfzHCuR2uhuXgE3RzENaVq7yS1s7A2+vo3U7q/VpYlJ",
-	"k4hEGk4AZXMLnSfyTYG+peaBTJVc7OL7SaQ1cjdX3y38w/QwWOe6n8W8vDlf+IksgeI38sLBmGzZjjcr",
-	"QvRrkua4z3sQHpUiI08ZLUouGNhnKbEvEfZuqVzuDgT+TPktcxkRh32MAiU1bLsaj5u06vgC7SdgEV3x",
-	"srQPpXsYxRIlZNa7GSwW9N2IzljMVDc5ZcconnNaXpOusXA1Z/44uSArqYpW7pjlLlIbcvJ4PlwMNZFl",
-	"0u6kzRbDvr99AYPQVf6+4arfsANevLpAE4b93SNb4U//cG/jhQPBJkRdmEO8Gr+hGjU6b8x/Kbqcb151",
-	"Vsz2MArWNCOlU8pi36FeySIxVJvmwbiZW2rnBh9EXwZF8oOp/QEkG9voVkBaMt49zY7INDCfdgPVX6A9",
-	"1mq9sW5TNJWbtu1355zd3NLQkm0RCkSdm4p0D3ymK/TNbPJ8GG4EZsHdWm3tP4QRnWPJPYKRQFnRrLxl",
-	"e+qp3rnSAxUv8dUdKkUSBcI8zUP1UG2BoxMdXzeUw5Z9xZtdNrZcZzX1Uief4Ovvsz2va62PBkLdhjUz",
-	"+ym1LUj7hFH8X7ctv8xOoF2GE94IfjKVdtUpEGV9fDYu4ZBckDGKuuP6hfAzKMsQ+TthTMTqVBEZ0L0t",
-	"ecG1RlEwfnGAyWXwx6bAvtW6XG/tZRg6fticJfrlmZ8wevbGz22BVhXcfCOcJt/O2PC+XLh+oIi4ehwk",
-	"RCxjCQlmR4CaX4obw0Rc8SgEKmuSU6XAI1EZDC6wSFEyw4prERcTgxjsQzKmuZFqnJHxDVuPeGH/4lpX",
-	"DJ7pCo7epc8rtpCWDxeFlfPGQCysbI6+lHFecibw3WsxzkvKF6wYWQDjq/Ckzpl1S5ahsMNGnOzhNSjo",
-	"zVtpl5uWoPxSCLxzDjsaB5HYriMjY8mLfByCLtz+vGceN57BVuqXKs0UWc0lQdcJSkDOQw+Uc0yXnODu",
-	"CQUAEAejphTXSPVKyW/7OOJi+G7P818ypdFBLBWWJJId8CbPAYUoHtU5lD5YMrksWX03g/ZpJ25JqQX9",
-	"zyimuw93RKglTCsITTsHlLBpILkg4x80UwcXM4tvGQnS8XBo746iuYFqDa3dULH2p5RTQTQTBTzb3Ih3",
-	"7h/kJT86PhyST2nJc/afJV0aufysz8ZanmIuzOOzpA8Wca7LAx9HjbvsFl2xBvI2l+4j7HkRh9cfKUbL",
-	"hT7Shk6nfZaPxGBzVd+xtaNUVFsI3k0msnRNFkneupCKbfNpT10AQogPij2v9kg9oMA/q9gUSg/GVhMM",
-	"VQSa6lBaSCCuPMQycEXkqlnA5fjk9KzDha46zIMXIgrPgIEteZbCWATNyFjxW6YqPkYaomTJ9AupDVYd",
-	"cUFukXXZxRFhIu5kbQkWK6dJQwXUxEhrmdTM65gzyKwChk0KVjLHo91tetS6TU/symUZPQOqznROl6w4",
-	"TBshY4aRhNDz155WZmRciRshV8JBpJQ5LREaNDc1MApeYNkqq/DLW2cGFMyspLrpWAcgi8PopNq8XaBp",
-	"8swhWTAaH00oOGYvBeayB76DNir4CTM+MFArHZDhrvS2ykKemrvac0A9miTg5OyLky++/PzxMSat3yG4",
-	"AARs5LSBFMSoHm5w5suvBGm8deQN2CclSiscvZCze+u2tZD1x3cIN0JIXzqVuttCvj0E9ZD8aMXCsZxO",
-	"xxmWRpKCgcBj2aQC5280jH1YyKiGUiyVS2AvYVM/JWAbKh2kNa7mke9UNxvVJ3aXOFOV0Bi4jWGP6Wu4",
-	"r0e5n0LoN17rg3EZi95yX1TWYoOe2iuLZMnX24irkW2MVdfCuKtFpWdAXF0445cU1etlMojLmVR6EJUn",
-	"2nrf7Dvxje4SLGq3YQonklQS0TUifjEyRpsOCOWW3DjEBhZER+KXHLArRQlaKNVre1Z2wBWjXjnlShs0",
-	"1tOiINXS6gdYyjSGSDts1Jdz2ay5HCZaQelTVQngfv6TzJdJ86/V4lpA2lq1tSJaQWgLhSPkCbVkUpjV",
-	"KC6zoWP42dprEZa2NecN3DUpBIaaNak1bPo4GwzfVbX5ZRfK+TmyqN5MXYLFQyGrT6a5+23Y8xC25a+j",
-	"+jR/bO7rdxoQPeF2gKTvRPVvakW31XxtVQ57L3Kw90yYlxoPe+pmSdZYG7b3Vsj2o8ANw2TCgHuDVXCD",
-	"SOhtswiWXjB9SJSsD+rfDzdrW62X0PamI/3Mpx0zvw6zdbzwJiyi44XLsLaOF56FJXe88CTsJIZQScVv",
-	"IoEmuINfzqjLodCMUes/9Xaxysq620QCkIWDDusLjDkbNBCkDORkqJhqlYDakL9bQgrCUXP3rfAsWGKn",
-	"3LQNwzcRu0bnJa00KwIO48OIL26i+3443oW5DuX97M3HT6K1pH5JfLKJ+k2MB3zmdswqJdteYN10LshE",
-	"Qh+MKc85LUlJ7Qczpn1giCA0PIyCJ+zXm5IflkTbSSend/AkQyWzaQdlS2qME16WmG+1ixcEMMGNXSy4",
-	"MWwPf/4T/0nqGoIEPdKMib00uZm8ZUpAUcWJ292mW3cuF2yUz6mvjO2xfS59/oeghiUVbZQFmlVzfdmC",
-	"zZeFUbKoclaMkvE+NEQa+brzqDcoRgtwUfkYI8E4GB44pDGiSBPZpoYnJwdD+//7iCVvK8V1wfPNuMec",
-	"HkxZwRQoSPv5+d94B7/Tu9Aue8uUbkcI9ZWeXF1amht+y806GcP05tkTcnp6+iX0SPneGLqiwQDRAM/p",
-	"wfDs4OTzq+MzrD5xMLR/9FvGKo1DJZtxzcVUOnh0jBSxjvqLSpW97rtzx46gClTClArFoaAShkcQV3Kq",
-	"5NrouLC7xaPVnJeMUENKRjVaaxqvc9fuwX5iMe2GtaOX9zFiiFB3fqN+/Gbq3ZKJqBpqX/DUnzSmOUur",
-	"k4rfUsNGC2bXtYU4KFaiGcFXRG4bjcF4rfmCl1Rh0ZG4NQk8gDcazgaKiW1EG6nw/u4RsC7XtBxZ5i/M",
-	"qH1pa+zulyMYCoTXXpik0XwulRmF9MDebMDF7/f4prx0r9qvltKHQm+NcXWv9VeuGqYt+GZ3LN+lew0s",
-	"Ca5w4R4QsBzeo3BLdkD7fStXdVlNSq7nlmY62WC3vrT3sVTLIjKKJiNBa3qNliUk5P3zZ93Hm+P/1Y2K",
-	"FAE8yBM242gzPkafjrDTaQZ2tGOMdAXpGKM2+hoPG6ytQR+yqIh96FXhcztjXG8JB1kkDW0KF2mq0ub7",
-	"jbCqDaaGLGbzktfoWl+PhpTVplQ1traYU5vzJOlthLdtvlNf6vqQ2/JZA8OaskKX4InN+BKR5JyVxfbg",
-	"C1dcCuOgm8w+gDohPKci1F/7Lk1Qj/QQdJSZPHBfv9VSHL6hq5dMawqli8KvB/qGLw98QfqDUB7UXtmO",
-	"sPZXbPWw07SD4AFy2Y5g+Br2IXxqU/7f2olsowvZViEYD0t3d2Osa1yGlllecCTfLJZmDcqyp03HvXMk",
-	"IyRLWRju4Ca6hzEwoo47KJmjIfVN8wCMjH7R4rcf8YOY/FoIkwBmOsDEu0uhwpXbBQhCddfFjrSiDRNi",
-	"C3PgucfHRmdCclGu6FpbVLKUFHyvok7TQDGsuaJ1Z2bKv4pV0gG466ifspynWe8FKdxvGJDi2JplvJRo",
-	"Q2esfalbHqlaR04VuAUt9RyV1sw1qcSoZ66K2IPdQ7Eukr0hrYocdLuU1vvo4LiX1lvw2w4YNRth+fcg",
-	"IO5WGqbH7VQfjDqpqwP5TxrL++LLrIdKWMds0bL8fgoVqnvKdD+1C9t8C3XiWThje/IFK0A3fvHNfz2/",
-	"tALAJ9plwoQ9cVNXTtV03dgEGqYGX69JJajgC0uacyk0SlRTZQ+o8k+YlSXciwzQeiG9jeH+u3sp65xQ",
-	"KLqEu0st91QVHjf9Kk8ZKVluKsV84xiXpdf2JdnnUDMNK/paBDgkz+Bvw1lt2L1cMnrDFJkoecOy+NEn",
-	"Oty5+AbQmWKsGBkJV3tGDb/F6mnc3gsXo5W8GJobk8x0bCKue615Rz4f9nRUoSB2/2O63KApMaK5fFjY",
-	"a+rksP1s+/Cesuod//X/v4jPsJ13GsR13EvAvXDWUXRVIAWO6NQg7iawvnhRbwhZnrBJzAyNYfOJri+m",
-	"IyeH5AXYYiAIEGSfunMxvmGBCAVlWfEV0YyRMT4fb1LvCZ+UXM4UXc5TcS3K8Lxk2IFpIuWNJnQiKxOW",
-	"t0E5LLlTe4lfr6TheVr88orMaMGYBX5KQPTvEP/OxgplWTAItFDa7LWylzhiuigEXt9UuQn/U6SJWMTT",
-	"PnTQHStgocYiNphN6e3/HvnusfTA7hNrhzaZiYVDk0sdI989FgCDJW32Ui0eho48k2oRrzbJxM6JYrOq",
-	"pCojdGlRX3EXF6zIUkloSkBTdOYNfuYJzPeq4IJyxxycjg6Q3J3Ibd9twAR07RLo+8gp5N4atNXohK++",
-	"4OJGo2QAqmDiKJ2SqMmEmRWra3E5PIQLYvX6wvJjfa8rgtpoMm/TON/uvU86PlUY1lfbRiSlmmgquOGa",
-	"FeTbq5cvUud5XQ2Hp3nBb+EPdjXnmnztrNjQV0OVa3C0WpSCH54cnD06xM+OwnceH1rDPYFSfW+ZIQUj",
-	"peRkSrmm3KDrlpGiav2eHhz6DFYml4s+prvye/fq+2wAFkKMK9Wd5rVwuQ17Z+546q/ridKFU4Av62QQ",
-	"DvwSeb45BLtpbSXQxmLgAOreFIFUQilmCgFqUXNvO9bp52Yeta3MMMFAhTml3Auv3WLTO7SstN8g8CZ8",
-	"M2VdZQNfw0VtMy3fOQIy+4liJZo+Ma9MG8K04QtLWR6AA7/xq0tvlwvIBi9GVO+uiONeXjhKF33tbWv7",
-	"fV+VaWx6Sd9KRdzPAJbwXcByJ20/oETwBuZLZ4RarXW0VGykTVX0KMVh33+t2CW8XcvwqXQI94sVIPAK",
-	"hNsDBRmq5T225AZP7mnJWD5P4axzslgpBt6xKwNbPNoLfJqL91QvS45dZ7i5z0phqo7U5yQbBE2jJdFg",
-	"RhJXe94TGCo1961ncy3JuSw3tf9QRaYt0rfJH6RIWTpXf+k28a2sNChPVvCVQmfE3qsUCSR7lIr7qzS7",
-	"CyY4KPstt3hOIIw1B9u8/m1y4sRBLyxE7CMWsaO7EaTXlgwWIWtSb4iEpZqoNOhy1lSFEje6W27b1Ald",
-	"hJAT+VL5V9is3uFDLiuld9jZanltm5pfv1XzWZxqQQsGshKEtWMqW8DDhsQ0TJmh9oqtaNR3dTrpnLqO",
-	"y5jGu+6y1F0dPzofnp0PH/UPwOg0QT5xdi4fQWMBcU7A0pgRPGBIeROby+00eAVD5e5lhdilRMKIkmId",
-	"1JfwZquX/revn/ScCDLN9SiYabqTkhAbQnI6GobsZ425p7TULFni6je2wbIpo0aP0g6mzX3g+24bG16n",
-	"zl345O376yaxzxGWlFI+aiuFYkupjHc9sMI1s6/vttMvXqtf/2HfQGW1qIiiUOzc6g+5XHDz6z8IvWU5",
-	"KaxUaD9H2QeotqWmD7Q7iU1c04TC235rOd6njKN40725WBWihVza7SypIiUjl7/+Q1DTvTmE4C5TZ7hR",
-	"n2gH88bKT/tY3vE7r5nfH5it2A6HClyg6OQDQRvW0LrRQMEMUwsu0vZsn32+Wq0OZaVyFA4Oc3r0VOaV",
-	"Bd5fOVsxdcTEEXpiv3395AhXcHB65A8mHkZIbYepBEuNM1XxOIibdqD3H63Rd7RG+xp8aG6mWBimSddb",
-	"5DHmMOFeNNC2Pots0LiGQCG6TNkP5RD+N0j7iKzECcdq3jZOtzTRhJCHcsFvLjD0FJia0/R31DYkn4fl",
-	"semd++toKKS9kJrhSkGeUEELTgX5linuLhLc0yeOkS6ZWlAB4kRFltQovpBcQFokLTjDGqa/seBTx8Ju",
-	"o5kOj5oTnZ7+QWlmNugTI+lg8okmy5p9TqWqPUJy6gWSOjYuXb1lP/7pJjg4PT0S6MXat+rDJhuISbqn",
-	"BlE8omMPaa3TEyS0yScIkjZs6XVO9s6Vu5JTstjLX5AgW79n5RD1ZClvnCrElv88FfG3Jiq/iZoD3fZZ",
-	"0aZDQdcRmhdR+R139TbVgF//v6YqWFvItzQYdYB/kjD5W8n3lhp9IOke8O/IweTg8+HRnAqNtc/uKOfD",
-	"LVLsSDMqcmaHLNiEgkrWSdISEm0tjm6jYC4kIGU2oxiRgAUOJ/bS7hSpoLVgYjB43kSYy3y+4ObvGXmi",
-	"uDZc9KukRrUODYxS1Q7KMiqEAuZfPlEUC0DV9trmSv7y4ph8++jRfWiIJVzpqsbP2ERVdgGnGbEEpV+S",
-	"EyJwqn6ry2CMnIvnhIGLfaraogEV2CE95D1a2poUFzAtcefCpCi52GHzSgKcyOnUsjduCI7Rz3QUWb0T",
-	"zrz6R4A99o6FxniMqnZS3pVdGl2tISLsKeXY9Ll3Zke7u4QpwxlE18Rekua0F0QxcHkXnjb73udYd+vn",
-	"Snoh4exEFBHI/t+9wphlWaVKI/4VnrsiJC1z4+CLL8+Pz/YWn3w+hrvjzcMJKwkkqHVVI6QOaNRFkr6v",
-	"vfLNXbkfOqXhFI33nuwFXUMNCpmM4PLa/2FtfbsWQeZwwlt0bBC9C15BSPfjRvv8MsJE4YrOON8Meks1",
-	"WQUfgah7qbmPFowKcy2mDjlgZ9eiR8OMVFmsMRejpZIzKGD6FRljLflRSVf2X96Ka/8W0oychMGK0Yqb",
-	"+Zh8av9TKLoCoqKqEuusfvbVtRgXSlodHhxMI3DqjZZ0ydSYfOqQGJH8s6/IuPY+2V+bAPIFcuyZSWG4",
-	"qFhBqL4W44bPamzHKTik7bSnaw/oAxR4Ix7VDrBUcgShR/AZiL7XgmrNlMvJdFz0E00Un82tfEoKVvKJ",
-	"lavYZ3gOXiGPQDvIBjVkg70oFKVpwtX+3gG8hqcO4iE3NoyMFndhr019l9MvJwj31nRnh6k+tBYQ25Uh",
-	"tEeF2XHaWG3BfhIB3/lEKTGQP+CwAEBEF+RTzFQ6TzOFz/qpslYOf3QwPD4YPt5f57MXBLbfRWx89Emy",
-	"ajHFUrKJIJo9YvNbdh6fTL6flQdn7Uxb76PBpNrnpLe+ZzYBvAHLt6/YmewbiW10Sq+1faLeZ/eB+Zig",
-	"zUKWgTVgWu9mOO/mqTnCv12mWc1lGdiFJS92wS5RKo4HKrk2eFNcStwh+RGyvBG/xyDojLMo1MBSQRTS",
-	"Cmqo51Iu4a+fkOSij7d3FXEAibbgPouKGkgBfVPqlOgGIj0+GD4+OP7i6vgEcvaP/+dhGn2GA2hspPvw",
-	"ffhU4r6CErhLRfHtOu+vgn7HRVc2R0KvfA3q6hsMLouMootK8J+rX/9BCoYBaGiMC4Ln/dfZEFY3pEG3",
-	"vItGwO5FbjT59LKCpm4QH/iZX/ILCW1jSa5+/UdhGcGnGGypvYsx+u2z2K74m+j8GbHqNTSPt2r2LoV+",
-	"OZEHxXJidW8mkp646I2pOtrUuH07UycMb9OsXQBbAlEXUUCdXXsIp0O50iez7NS2/wBhIm6v/1rJaR/t",
-	"YL9bO9j+BrDLrsO+8AfcHQt6dykwxp1/Gbz/ECbsp/ZIoQyOTvuqfv3HhBry6/+PlJ/8+g9DlwwYDSVF",
-	"0on1Tw7HOa5N7RhbY/VYQ6KUR6JjL+hxZH0PwTibe2vlR/bzV/57xXh8pKG/GQ1tRcm0/aFwxXbQ1Lrq",
-	"0HZ9pHApmBjQjtWveionTbobSqrcvcx3swrLXcdpQbU1aFT7pRt4GHvfKTe6NIAoLet3JhrSKq8eKFvt",
-	"NVVmbUVoaKQWKGEkVLau5Asw65VBm+GTX/9h//1+D5kVD+Bfi3V/KLW2nZ0SSDbXEGiPUT5KUY6RPbs7",
-	"OaUOb/CaTkpJ3shC8VnF/t4HIthDJFkdsa6do72qBdmD5WHePISTR2ePjvuEry5lyQ3POU3Y5y7Lataa",
-	"L7O3LWHpXNptHqh9tvlPCACti8Ftab+BRIlr9y+HFYfke/vKimtvA6OQo7TuZ9r6KJd8lEs25RJng6mr",
-	"sNVXPQgt0YUMHOdO2mGoa9jH8/ZEFoBjTa5vqUodKYceRKajIgR2sObNfCPXtLyA4nP/xW/7OeeZ6Ozu",
-	"BDWS27rMb1Le2DlcdlU5/mtdfmtDf/5YnWyP6mT3LUvmDuKhwtD9uf7xo9EVMPJLkxTrGr6onKu84oZM",
-	"8BPfsnFsicTYVQEGponqz5TyEv1CiuWM3zJX3QpbAcZSZ15KLMJuR0oKnU/mLL/ZPNci1M/p38lZ3qTK",
-	"86a7GssbcIfDJCngwbLehKJPfVsST0qZ3zS7zESyQu732tlNap/L27Pn06Ir/hd6tdKyYmQqK1GENG18",
-	"xt4tWW46GgoumKFWL96Fxi/9e3FzhZ6FmrVmRUe55U6qlShefMt8Z4bt+ffuve4OUwN/fhH1qvcUVhzN",
-	"GaFDfQwR8HZSvwgJH4L6xTj9h6d+T+Kck86smm1OoT00Z0+SeorR7R4dIa6/FSyb3pfviUeLgmON19fR",
-	"9vCwNkvtY+uzc+KqvmPujH0Ugj4q8YkzqAC+Q5i7e2XinhGqyfiX64Fc6uvBOfnl2hW+gR+xaI17jh/C",
-	"Pw4PD9+/f/9+HFESt52Hqpz7BK7Rd2z9BllQN3ScGtdqpfFuyRXT26MTbtiauBexU6OVi7nJwo8hFA/f",
-	"6l8FO21v+H4lrGqsyLJSS1lXA7hhoJgu6LsXTMzMfHB+PBxmgwUX4d/QDdQwZYf537/97/X1u+Hw4Pr6",
-	"3fH0pz/9nySVzOXu1h2X8FIHO8URUvj6lJX8lqWKBtOSKZM0flzYX+qYJkc6QTWfyMpEmgolhum7NT+2",
-	"IFoszT0bL7pRdLr1jxV4BSsfjOUXCMwHaRbZZW9yc6x9pN2KTeZS3mQQUjd2/zrgWD1wJwP2Rr8oEMt1",
-	"vWK5hK1AHXFtevb+8ej0HRfFMz9W/PBNNG78/Arm2CYPvXGNhesoOJBtVebjoaFv2uF+fdw2232FM3R9",
-	"j3q39vK7aXf0aj5/Gg3f/OWZmywt4vjLWCNtbcXwBdIDssfiTKNtZuNStfB1G3V4CPEmUJo/vGzzjShY",
-	"cemahSTaHtqft1lbm31GoOUnfNOuibBDscd5kgv0dW469KYeZLU/UXQ416+jjtda+gtPcQlWqOjhw/UL",
-	"Zi81FB+0pNHO1a77DDZbzCTpWNoDS0LbSTsWJAHlPnTPWHEzh85jrsNqgDkX5vHZIN2V6BZ5miduBZtU",
-	"M2hiMZWDbLCiSiTaTCZV0j1MUh1NbzbU2vWStc7LV8+zYzPxc8UqVmSQ2un7smbEh8xnpJSzjCyoYYrT",
-	"kv891Ae1X7uWdU1LaClng1793IPeiH2FsUMIQrNWMj06xzQWsLbzoj0E8ews0PoHo5zvfLWYRAeRPaAF",
-	"wzyD5hkdRW1pq39lsIjpW7vOwt5xtCD8XDGTvCYbR+EUhRrzfBuXzVskVx0iqWFqD7TAKIkr+GZXQTin",
-	"CvjNu0VkHrZ+6u5jeZZu43JBcllWC0gefnL5V7BTvUawZcFolUulQH6DgCaY0r7/6ulfLr9/dUgunFUL",
-	"GB7XxFVPt9c60tu4tj9ei1c/vHhBuIhncaW1c4aFhf06hGvc6OdBuyk2rh5CVqr/Ejo1QZ5Oy5ugbze3",
-	"/Axg6KmYncxO3KQ6//3f//3fBy9fHjx96r0KKbaTUCGiiWJc2tVa8CsX4JJuLdip1dYTtFscbX6Cl2ID",
-	"Gha0xHE6YmRkpMSWmVyw+Kxru2b7aDEtaEkV1NrTcHpNoB7tXmQggNt8zTj/llSJBvWM00kdPUj1c7c/",
-	"gJhxjs6l+VrznJbwCOwQaKko5Sw8bu7u+aur0xPy9OLqm7uxU+xERMb21MfoKS/oOm5VyhcsI2P7H23o",
-	"YokvCQKpYy6n2dHBoOl42pQFMAQnaBinlVDmft3KcB01ckw23lN0htluctwmUg/CbJEL3Zvb3pEJPqM5",
-	"M3+1Z5lyGlfCpDnHrf9i+yrwtcyNlJyfIbPvAGGX1gIv+PS9KWvQnWiZe3DJ+zbFe4DgO4+mLlnDH2E0",
-	"TxcEHwIR4SQ+GBoyk8+/8S36m9vYpiH0KQJU59Ltt3bXzM7N3rnqF3K2j1fwTqa+CkumjDDmXDe/lBWS",
-	"L/eZi39975QunXb2ITs3TKAlS/cOPIhOKoEsPbW1JVUUp9qme2/AG09Sj4JlqaPJunvNWdS2vgNKHCs6",
-	"X7t7UAT6xxPG/NA4F4yJ4CGkJXkrucAimZQsy0oTzWetcLtmmM6f69DcrVbHnYfpO5xu11KdRup2FRkC",
-	"Nw8lBd2NU0lgdcCLgLo7vaL+Bj4MAXS3+Q+v+cbH3tHFClP7IK79kIx9o/4xVH5wtkIrP6vKtXt1L5w7",
-	"ausj3+s+DK6J8Q1bOk1NSAKGZisWKspdknoQCUOfffCr03JUP5m6XvseG0eVCC0BIXzO9e5vCIr15xuH",
-	"BbpmB/OpY08eLGAi2Om26jZcOO1mIos1UIoJK+WKjI9+rphajzMyPlpSMx/bn8ZHc0YLpsaHO2VhP/vW",
-	"iJdnium5YFp3BAyF30NRGUseDsnY6dItPMGed6AI17a05nlP7YiudPu2jmZJb0hzuc/cUM2nL3Dg5sMf",
-	"/DTvs8G3jJZmvokBkf+mpsQ3O+HsPktB91s+m5d8NjdbuteGe9BoLhxaDrtWvSlL0dwsUvjK3oHH/tur",
-	"ly9cYylwp1KTz7mYYcS8FajRib+g6gZ9+E0W1P71eyiN45rV1I83Rrk0itEFF7PNVy9yM9hRVGp7DyX3",
-	"Xlc726iQD4AmdSLPCyaMCw26YzyAr5Pki7y48IA7N8D3ztJte/fL/s6+2ytbwa3Uh2hDIPLhA4cBOE9h",
-	"IxogiwG57QS+c9tON6d0YYVAT2hl5vab3MoH5yA4CXLx+rndY+b+yd2oZKnkLS+c/1ZIAy1MncHH3bQb",
-	"th5kA8mL3Io7Qor1QjYucA0cS6gvAQb7uY8uCJB4/JR8Wig6NeRkeDI8OD75bN+QGLsOOelQPZpSz05r",
-	"ch4CibbGjOFbm4bD/mGZdqiiKpMdWfxPyDXAGQOH/lZOGtrJzt0YOtsp7F3Zd96jWUlWJtas2uUoFoyU",
-	"fMGdSKQqscWzt6mVdVx0r6WlTQBNE5U70XBMboebi4/hm7pkf5GThxCULdp9KEPBd2ydLP4YLv4qhGNp",
-	"olmusDtzy7B1Bx3cfzNZJ3GwySfuE4uzU3mG7viV7iihA/jq6DuU9oFqtU6WXHBRGXZ3pnSn8LRNAVix",
-	"KX+XkCrBJpHPqaK5YUrvGkexW3lzz/ine/C5Rv4ObqlmdxG6tMJiIkxpnWVjRx3I/xD3196h3fe3HYYH",
-	"fdG9l+S3udwvGoVEpxQC7jE5x3PpzUyd+ixfUG1asfrtcqSGgRPL/rxHfMbHiP+PEf///Ih/i84vm6En",
-	"nSjdClH5DXD7N8XR3xqfeuPMtvOPjzvgwH7HecmEluqKIx1InqTh+c2dj+9Ogk0HxX8CzwmdmtBVi5YV",
-	"olev2tN3dFqEWbY6AKPX0A3ItQPdS2dvFOQYwsJzKTTLK8NvWeOrOt5R3/DlkhXEl7PVVmFWjDZ148gr",
-	"0EKl7ui4Pkp8jRNejQehYLdsB+jSPJR+J74l6tnumazm69aBg8LtwHSHEGjFloiXN2ydsjhXwsp47kjm",
-	"tCC0VIwWa+Ii8uqIxP5KIN7Q9GyNBohhj26yxjQ94w4bzV7dbbqjS8YiwjaPjJtgMyDbb7gN7kZ8Nt71",
-	"pO8lvngtkdUjZBdZ+9ciaA96O+N72efeCBl8IhE+3YNB9dBgUOXfam8pRlPEyn4gfCBU9SurkbWxnA3k",
-	"7colSONds3d+F/phL0ia51JhdWQZlRWIq1GAN6GvmPSx4erHhqsfG65+bLj6seHqx4arHxuufmy4+ps0",
-	"XH3BF9x0RGBcWL02r5RiIl87/xTNldSa0LIkK6lumEq04+NiZDlmMtjtBn0rUX03KcvzrWFmC/ouPdaK",
-	"8l14pw1bejWcchPUb9hMSvFu+5nBYWtXkPlt1fOm4Jkwpn20fv2TrF8t2D+EG6N9nH/4sL2XDJpuzvmy",
-	"I8931BMhSjph5V6x7vb01/t9oeQtd50vdmMo951deo/vtOtRO3XpZHh8bEXc4cnebircZFhNtAcPssa0",
-	"WQ309GnV97p/iIj/ytNF7XQgL52isIL+q6s5c1orph/7GrsYjLd/OMkrtnLu9T+Su/wmFTFw5dzKLklP",
-	"zyEB0GrEUuTpZLm22/1+HvQtTvF/Lz83HlDqAr32HOeJrJylpRUsuSW+P44z7XgDM/E64/5Fx48t6Phh",
-	"WlOGeh71WFv3+F2rNoq22mbuYnxGKy4KCU3b1oIu4PmiKg3vGR/bmOXSj9x4esUX7Ec/S+OXp2HKxuOX",
-	"OH+8hzdQjnJXvaXNitgcHTLQmU0KDFI00rcDzXyaF/SMc9oBVwQCji8MKRnVBr6TUzK2g4zBmT02ElIO",
-	"/WEdkitJNLNaAIjIQaDRmR3jFtrKIX21+9gUne3QXUErYbBD8hQDFzAvE9NsQvdE0yrXdDI8bpdrSsgk",
-	"KdtmPKeFUF5Wmt+y1vQQAHSP2d9vQ9nLjtRU/NXO14oOjw2RWELMqXRhJ2lreboj1jZC1rxW28hufZW7",
-	"7FsUDfohrzUsFpHrbTtOYkexSWcJD79spQpB+WuBgKW5akyB7sUtao1h01MXTNmut2gurQRiL8edSm/1",
-	"czVcWHTp8DWgHphwJbSgkYR0oxB6S+wB7dpst3xiCDXmPy9APidCrlLoYDnCgpfrkcfF3QWNLfEYacbE",
-	"XqLXjN8y0X8WvqAz5g1rveWXbbXud7Sq8HOlsgL3VTL6FM13R1TXzIfocKzbA+nARLFpqCZgOQtW6r5j",
-	"af1I76mB9H97+Q7uogaV1axltNkoyr+ZNbs7c3lHcksJNX4cSYsQronkzVLn/j5lWxWtGh2TeNO+FTvT",
-	"o+sb/jSkcvWzVEa04X22mZTsdfE9DBa1/p6KHECss7I05KjvU8d6Zz2WeLmbU23C7acG5B7CWtOA5h/c",
-	"UPNacenjDlvikfslKrTqWhIfW/pzdkh+RAOm/UXXKn8pV0wbgmFSLjcCLkJL4HsrJ59osnSzZNirFdpZ",
-	"nHzlimROaH4z5WVJTp04yBdW5TgDURD/Pk4RttdKTkq2SO0JfiCYT6jJp2+ePSFfnj36/LNNGbornfKb",
-	"d8uSCldea1qHF4XYLpf5k9TMt+e5s7LQlvgDlKCTCRXr/unudW5o6s525NB+e3X1upaPCpYOI+vo1h97",
-	"MaOBDvvXafnhzasmFDfLv1RKnNek9YC9W5ZSMXXOxS0te9iGXS2VkJDopS93wOFQktcDOvG/YTQpdVMD",
-	"TVdcolcQu13mGq170NM1+HrOrQoBOYyfjoUUbPxZhmw9I3VXDZ2RW2mYzohmVOXzDIqGYN16BhVYNPl0",
-	"XFBD7ed2nlJDJI/OUFWxX4YEJR8rXfIbRj4d07Icf3ZILgSxqE69bgBKWcEKX2to/O5gCTs/sMseY/MZ",
-	"rjHiGibFBZAVxEjVv0H5fTtJXWw4Sn4DBXDsM93GENsB4nkulwyq7TDaSLW1QPJ15DLLC/taEcKxvcIR",
-	"6gdPcaz6wYUdNRx1h7sFxbaAk8fHj05PhsPTbYVc+hdnQRkzihSJu+aiHJjwx/o19PONOCGnqyHL/61Y",
-	"lbidf5ET8DtLwcgbfssUgSqEIJVCa91Ef7SQ3p4erelEo879t70mzqaUXhZMm1GYKxmCegn9TFY+8xW/",
-	"IeEby4AAA+1iXEhtvJw7qqPMqHXv7aMQLyDhGWtSpAGxxcYXRartMWX4BgOvdnswHf7ExQv8ouJNx6tJ",
-	"H1Mn9r0uac72cXQupebpTIPX7hdvjgOkPSTHWOTuXQeQLYi0Dz5sGbH4gsehcdqwJYBUW5hGhey4qR83",
-	"sKlvNHC7xr53afq9xstMgdJStDdsaSlZMvizgCZhPKd1OEkoP6iZumXqkLxEO3HcHBLTOat0g0g6685J",
-	"fYlCG3HREuAvAiHShbLYpYDZdDWXJXOdanW/YIphHyV3Qd+Neq2wpK12xB5QXJNKt+JnHmV9EgQwMH9n",
-	"8Ho0kd2on6xHg7pku/6oEyg1jEzYjIqN2LrHB8PHB8dfXB2fnA+H58Ph//QOydfpKI+xXfbY20wRlUDo",
-	"0RvnHbeuw3ZTfEHVmlChV0zpjExYTiv3YwSccUlnMy5m42sxWZNFSJ4IkRgZGVdCMZrPLdzGKKgoNsWl",
-	"UW2xKQRouoGNE1/cIrDWpZc/KkyUcvNCsY8wPNA9GLpZvcV9s7vkBo5AsYKfDs7bWRTo3kberhvPBdOp",
-	"Vmpzlt/s2Whlu+7gAQM5DxgQNMK/f+pZZSTzq0rvBUouYsv+tJYEGS/QKZwL73cJgrb3H9h3Xtdd4u4a",
-	"0p+OJq3NdTh5O/pLh+V0Uq7B2enB8dGTg5PhcZ+LPk8WmI1tu/VKmq18d4e0hpippGky7lTKU/uO5zge",
-	"Pj7+4vPHvYIk62mTdfHieZdRpF3HzEmROUxhpWX7yRFAPe8L9X69wbtW1PtwHbIk5NcmUndNZDe1n/fi",
-	"QaIfTaXj8Md2DV5/BZz4DU3oXbmZjZL9Lijyot2o3otv38oKM/WfYHyqj5f89f+T7FYPXd8peYJ9MCEY",
-	"2EekbgZUuohIfwhRT+7GxWgjrLuT2bbaSW+sVPxaljxfp4p1lXTdLZQ8tT/XFcm8YBS0BPLccjIrd2j/",
-	"FkQDTyuFnsBam+ghp1g2E3eESQtIos4Wce86by4mq3gXcg9lojFf1oJFJyjfVOJujZKs/DHyldjifP2k",
-	"mx/mqlNO0KSCKFzwAnM7sFagM65IbbVM+78+i5oAiwuvL6nWHV7XzZ1WzSCxukjO3wZQ4m6E2ZS1Odwb",
-	"SYF+WypQl5WDkCb3KJTNAUlpcP5o2IoV7ZIKMXLMvoEjYX8E9w8752B4/OXnX5wd5wcndDg8+JxSevDF",
-	"cDg8GNb/ZynUWzkZnLtNwOpH9gm4WJgwI+/IxYGjsFH3IBiqT+rQtnpVnroNsE0C3Ey21EDlnAqZgl/U",
-	"hmPosuAbYNu6ebCtu++bS9m5uGqpoczY4PxvP1ny6uoAWYxQfDZDtoPhAwO65N6AA+O9f589QB2lBtq0",
-	"r/zX3vAeNF5VCajqJ2aaGHkn93kDKzczmwwYJ6gJBRr9vIf9cpn2Kwt1l0DBGhnuGqzAfOXGbYt8U4lg",
-	"xU+2GSM//PD86e3nvRpZvcW6W91m+7dy0mhMZg8aeu2UEC3i6F+vM2hd5C0RGRzLcSpmFG9VnuuLTXtW",
-	"6djp5jpH8xCwsIyc2b9LqjtMRfEVv3OYY69okjeV8LEkgaT1bYJh2PLeNcdqarT1dfda0vSMVD5UBouj",
-	"84NO6OfZLBzWCNSM4B5dxyZp8besjY8REjSpn4frT2l2/LTDD3gRgq1A52uVNdEtCfeBuLiVK0YYVG0H",
-	"++lfmrG3QYILvgO7/xm9E/brj5z/I+dvZ3E37sTDNBX+KE58eHFik3w8XLbVv4+o8nPas+tdZMGIgwTK",
-	"ZTo2/GZ9408iL17ahvxRZPqjiUyJS9omyB4DO6SrUMt+R3GdkuqEaeqJfdyIHzonRlGhOTRQXDK1oAL+",
-	"dPVns8BjMjKpZhkppTYjdNNC43C79qZ9NQwy2LMlpDY0VWvo0j62q8wZlumdVLPdtfARANt7vLypRLrm",
-	"LEQkhUBiSrAwU6tkFfmG5nN4E55rCPoA8i3K9a7CtB0eyER9oQfyQm5Llcuwwdq00Y0O9/yJJhu+GAys",
-	"/vz0mGBpgoPj48GdEw2akIWyFlyH/L0FXZM5vWVkwpggBcNSKuD7a66pp+S9X5I0Zh+Eu70jDRqx6SHi",
-	"aR1e/uFjad9U4oHA9W8Bq8sNr3KkwcH9gfYRm61UkISjQz7uoLIBgsuo3liLelGrEFbL7V5VyElbcKhQ",
-	"Y3h+YyWtBS0YqZbptJl8TsVsG1F0DUZgYE8kgF5IC827h53lKuVBfMZvfVjxuSuonZG5rFQGDRDllCyk",
-	"MPPM/8c9XDF206cJZ5d2kM5HNq7y3vYOGa5C37bgP0AtO1pHHDWE003t1qERY0ScHTpAB9CWYNuP6yQq",
-	"N4rOIsqQDvt3KRLS9/OLVxeQD++5k32X/D3d/LRP3X0UGAEL4omzGtHjeL0ITRvgjE8qdWn9fXoIKhfu",
-	"5ocqz+8XcLniJp+ngmc+0F0OZzDqKA+5O7qiO4e0G2HTaNaBNI01pqErU+H+r5mCLHQp9DkZY3A5LUu5",
-	"0sHpz26ZWmOUPHuXs6WBgqtZ3f3fh7TTquAG256PMZqdjTEY3o0Ih2LHsV/AsXBhX6bFgoswbz1fHHlu",
-	"V4NpXcpVVrIfpbkMhOlDd9KtNRZDAyMUOCdrH06/kNqQKeQRiJArcxlvd82o0tCUDDLLWeFr6gaP+wbu",
-	"+tiVfqkjdWvVZKHYEKHyEKMFtv8Ag/mkkgcYysL4QYZqx72F0JJadceMlLqYF8ydvEaAW9/yBLn1wWl9",
-	"Eu6gbr6zvm60dg8RL9BYC3LuWFn6YvC0VRCimxnOfa+wZAyJyecsGJaMC8LuBeu6B1kKm3KpkmVuS3Zr",
-	"RcNDckHswpgi8Krl/RNmDFOH5NI+wGtlp6UK0gIg8mPFLUVAFRgCpHVTQRseRskfHQ1yfGgRrLABnuhA",
-	"ug+97gzRbvNF8x2Z3tB2DztPhagdCEeHGGtIhDokz6dEyyyq0tMstYpEymX1URONg9/3Ci6cBqK4vax4",
-	"REDtV9Xf/77eskMpyZSt3ApzKQyFfqQUvBYM+8NlREtceLQRLYPEtbA7wYd8wUuqXFs5iww+Gyot4+8p",
-	"5oQLnCSsCyoMz/sNcunfjpW7fswmI9QgmznOhsNhjxAtL0XhROEkM4d+/pCiPXRj8mW0zSYu9wiQ53XY",
-	"FezJ8k1HlXp5ESrNdsTOYpodSg4wBRpuokl2iEou4tttJg0HQQ17rdilqYoOwxW+84kVW6pi7UyDwRMH",
-	"Ub32X1FMYDsush3nDK0s+9Uuv2/J4VfPnr3qVQhLjJZKzhRLWXMbhwJAgNRE4r/4kDV60/v25TwNxQwa",
-	"V7+2rtsrBXlFMUyRPOOCYpA/RK8+ceV4NRSulYrTsjZYQ9TqFD/QRLghUgGsMUSblT0BEB3YqFMNZD+c",
-	"9aKjr0fI42rYcDfMu9wEq26PQtHbTRjQcfaWllvyhTD1HFX2CTMrxgQxK9no2DFZEz9Szxjct3KityXw",
-	"RdblnLoOEPu1mejf4aPR3aOv3SZqGLPTerOrYwiYcKJ+FxE4szrFCICB/llPqe9cQ2i7GWePtotWZOzq",
-	"dNJx+H0MPK4W0wZ6pjorAip1qu6hsYY/iZ1WHwD0k3BH94i8ri92VMvreDgc7lvvcpsdp0bZdIp+hCyK",
-	"0dxoYuQ5wZYDEVq1PZkZYaIA5yLm1q/YZC7ljQZRujJygahpgc7riC+nUy2l16B8BqeqxCgogG4s+3MY",
-	"qWdqe73d12GO+tmFm61+Uhva46c/hgVE30ZLCXB9EFMf8psPZuiD6T+a+X4TM1+jS9jHDl8fO3x97PD1",
-	"scPXB+vw1ULftDwAueVFC+BYk6qWBqhwnWLawnco75AR6mUCLMNDFlRUtIzrP4USuVFRDBi2IQPgd3vx",
-	"f7/Fy2jg5i/fuGmaT9t83z9/6ZbQgOHD8X6vFfyxYxqcy6ajEmqzDtLOKqKNt1/KgiGtx9JJ/e0bz/0X",
-	"m+YN/1NdCQTxttWFC6tbuVT2aBNbi1TUQFkwM5fFHgjDZ+K5eAlfJSN3oUwTFB3YWcevLt61UVeleRj1",
-	"MpsTRBBPH3jdtNdf9RVVIgRU9r3SOMyP+Kn/J4ZGwpWMYRLNhQFdkhd52jEJn90tZ/Zme/P6jfLMw93l",
-	"mduhaEmIykrlyR4yeCxQWITnLDbtU8UIJHhYqUnJxSF5bjQq5JrQ5bLEEt11qxli5AwsjZuO04li9GZ3",
-	"8O7X+Bre9PeZ/2zUVCbuphfMWVmMKmFSOUcgc8FvUZ0aDTAjVN9YriaJYjmz8qWQ/vbqu2spXIym6Hzb",
-	"Iv/6aazwi2+nRVVg3SFpoVVWEar/BXlSG+ICvg57K1Pug3tBHwZyQWf3GmhB3422AG8zqT40STKNY9tH",
-	"63OfjZZMOVmqe2JFsUVbmIsMweVh6Xzd16iHjpQukZxWM7F0QmqdbYDFmNe4E+GyDZLXbvMEN5GjgYjd",
-	"VOiKqUWiqI4OJCouLO1rzYA7hgpa0KSA7ofcdFP1gaKb2o/TXc7vEqvmJuNvUKmSVtZVsqjyqAliVldx",
-	"ldOpJbMW8IR6KdiVitvuS5pLIRWforvv/k6Yb/1wGdFVPidUk29lsqmaewzOlRefzO2/3kfXZeeNxS0/",
-	"zKq/R/B5vwUeR70DShZccG0YaBGuGLuckhiPsIAouIZSu33pBggIx6kg31rBAbUrAAPOohgpKvKaGsUX",
-	"kgtGcnifoTXoboXJD3sZqJaNmvWtPIiymoXhw3tg3g8Fk/YoQ37/M3sDY7XOLEpmc4ehO3BPql//cfCS",
-	"qZwDbQL4tx9veO/iouOORtb3J6BkXH68hmjy4vsOh53xYF529O1osZ1tUn68g1c4c2l/4UGiR+ze/Wl9",
-	"56zN3rFAyoIcBC0ZV9Cq2H14n5aye9dxbbb5Six2GvVZcQ0W7TVHO4NHu01w4bJPDo4f982R2909yc4S",
-	"pFf4ZNRRTbDRohdTVTZgjnV8IUSBGral3NrdzqKzB6a7Mb6YXryPVvuzBirFmN15iR7E+GFcu7IP4/eo",
-	"DzmO9sOKfVZbgvp9I5obfospfhuxBAgzV+cv/nclgEan1U4LeJ9H3lf7bCkDHAJBxpgBOYY6jphCzKVo",
-	"tkoadKfEb0Zz6EabH6sIRm6/ZkJApN0+Pk3L98/x3UdO+XX/PE5mk/v+p436UyfZTq0AautTbBrl5a9Q",
-	"CP/YzbylFP6+ieyFWo9UJXqVyaoURnMuSypcjDVVxtc4T0fPSVEmDAvfMbasQw/zudRMRF2vvFjqKEzl",
-	"yuu2GmrV5xqbXuumZ67LWU+bTAKJvxfl+mUYruuNZ26aOPFbp7a8DtgY7bQfRkI7rC0oeTIc7kTKOM98",
-	"qxXNv2fJkG+b1qujFTZZAz+Eu7oJQSJ1EUMfNb0Whr7zYIpJwJIqumBO/i25Nhfh5DdCDXZ1Leud3P0+",
-	"TWWVuXNpun2vZ6OUQFc7sxYOYWIvdjGzkNIQMFXj3G5b3l41C/ri0gOA/dLjw0cucwdS/wfCpX8ugaml",
-	"2D8nCwv90wmQqQzrUUNhTpeGqXQTAZ/9siMsHF7LwlBpsZMt9ynjH8owbamz28rjxOr7jbICmzuKSzol",
-	"kcJV6URPgn0Zm5EUciWwRJMrhgLIAaIHW/YySnyAwj4bBal2RlcmK8TuWYzln1TQxWJUXdGlLqC1WVkj",
-	"Pi7VbADZaNhw/4YMYRVR0IPH5O6iK+1jqguvRNjadak28+VX2IDL11hpZs5Xy9FUqhH05uhIpHdBNDvT",
-	"6KvFgqr1Cy5SKdcv2IzrkkJIk8Y3se4FIy/4RNl/Niybd67GzlLUvSistuox+xsxK7me+3Wka4SXchlq",
-	"hGtumHcU/8gm9p9HTu85YmL05OLoDcP8kKg9kD6K9ozA4UwfnZ0dPzk+/qYP3k/Vzq08s+riA+1kqn6j",
-	"nbQuBxNo+Exi8FobtqhxuOV3dXqU7q5IFyKywLVp6jri/VoPulFS1hh0Ffe26kAzmGA8aw8ml0yMaMnU",
-	"9mRgfKO1JcVyectUF0eDS95/ndjTKRWNxmgxUnWTmK1MJuonE/Ua2j/P38Xfdkap7RtStGU88JLtMR56",
-	"1RIjuXiBRByZDyQIYZu0tPTPpY0GF3ZB+7fvwzF3MiCHBPXi6g3Hx1ODNeB3Ft2yJp6m7uuVE0rT+tQv",
-	"G1L+9kybwRV7ZyAtBkohYUWqOdXYS/J4OCT5nCqaGwtVKgoiJMllKcUhuZr7nNw5N4zoJc0ZZgDZMaxc",
-	"Zp/okIoDeZyHZPzu4IatD5aW2yoxRtO0jkJqK0iCNRAhwpnGVna3TBErjkNQCTSLbXl7fMYiwLKUXkmL",
-	"YfNo2AZnNmgsZnA++N+//e/59bX+6c+fkj/7Pz/70/8BwD9YMPWDRgbHMcF9YnaFTFX/2qOd9/7tuaNq",
-	"P50/Fr7BV/9mRw8QJutXVgfKNpaTbAlex8lur9MVR7um4k2jCjBdgaZulIdwefx7RHpGBx5DPYjYtWDt",
-	"he0kzHclccNyiBQQvLakMxYncg8hk5u8VkyD/9CXLSDjXFbC/IcF7LjZn+fxF6dN70HDfzBMkYYYWtsS",
-	"di0LVAybcuGyIethDCcz3muZnZm9V3VlzVawYnewtw/ad9UIzwld8ozkJa+bpGYhrzT0G4ZUMaOAU0UR",
-	"sOO85GPXlU7TtSZafoXKpguPvWWKT3nb7xxd/04vc3fmcahahSEIsFCpom5M8apDKK9RnBVY1/EZFuLF",
-	"bWQ+lr2A2BNNxjQ3Uo29QSwU1WluIS7uPZeVKtd7KweO8nVmJf+gmbrs6oV0QTSfCVYccEEqnYrcpKg+",
-	"7dSrQC6LQ/TDHo+/PDkcHp4cfp46J+iit73YpV2XWybhD9lxLy95sh1ayG6cKLmCyanPW8G2iZ+OLVAP",
-	"LmZMmPFnzRW9lH/nZUmPHh0OOxKxVMek/s7Xra6Ry9vrHeLHXNWbfhebvVtyxfR28Ib+UfhyB3y/vALg",
-	"7gXf7aFPbt6MYNaItIon4b4Fk2smaEVFQoH821e6INCu65nn+V3qemYDrnWV6k0WYvqXSt7ygqlGMW4X",
-	"uJ0yJMy4OHTPD6Wa9ZG3bth6R9QYyPrR/BjttBUijLFeENm9uj7Zbq1cg93EGKrLupQz3M0nGgv50TyX",
-	"Cjth4fnzjaNo7JsW9D+bAE/IrK6G2nb92r4EajQTPRL1auqX+ZViZchtBOv0bL8WoRVS9WSdkw24fKKj",
-	"uhe8FXK4HX9Pzr44+eLLzx8fD/v02kuJ5jFXqhceLljAcn8aESeoQd6gYFlgRYFy1+R0B+PbIYEnumG6",
-	"KnG9rQwxl90tpieTcGMvghVK3RHJyO6xdEFsv01g01+Z0sku7bkURrnqWBtIOZMdQfO3PC1zvHG/BEYA",
-	"ZpZQf2LCBXVVtiYVLw22uaXoVZKVSVZQva2Xvh0W/sVogbCFrN5kEjTSJLNnFLPUiRWk4DhaQoCaaGNv",
-	"ZjJa5dLFvkLkuH0TSm6hcaZdhgjsOgJfcwO22zZv6hkpwvXm2RNyenr6ZRYFIEIMFInbg5qIvPndWeEn",
-	"lFVtNHUOcZdLJrrjQ6+OnRBxMLSUr18bkruE2BbJXspRtKhb730CWRfSe8YfoPHnXCoD5ftwgaCNQsJ3",
-	"1NPZrigVJH0Stfak8PeUKUVLy4fqgOED4uKDIYL6pG7rySznEreSEybs+1A9yb2Ngf5r3UjLOD5OhsT1",
-	"6+tao5KIe/o29vXFl8mgd4qXeCPzBsL83RWaKcawqpmR5FYalmEYm8A+npoXTYZ8kppJhRKBHuVw3JGR",
-	"QEZn4NcBAZKzHVGbDtGaeS2fD3t6cWfswRrLzmoSG85gRdEM4pANi6NhqHQPvLtsdJX1mPW03TcWkCgS",
-	"XR5gNziYRyl7zLvuhZySr60u/+Tg+DgjF4Jc5IAidMFc2duvlaRFTjWQsQusxde6KUVlhau3zJCCkVJy",
-	"N9oLyclCFnzKqTCkpPBAV8r+qWjB7U/TCkWD7hqDYBFCF1bpUlcajWAR/f0vjf2eniQvZLID9Ouo63PA",
-	"A6fvbha+QxtHeM99h+XYsujvTzTE8tgX7Gno7i7Sltm70XN65HZzxMQRfHd0dnZ0fPTFlykev2a0SYdO",
-	"hl/srLcYirDW0e3aZfI4+h1Lp4WrSQxCqLu4bmJHBwMZyhqMvS7o6GhHdw6ZFSUewiIMIsmHioF39Q6+",
-	"llh1Me3MwgnbItNfLr9/RXAkbxxzJefaJSHYuyXLG9makd9nJg/cw7dWnXlDVy+dZb9e3huWM740qfqY",
-	"WDyj2wwT6lTUIdK8AHrp0oALVzEyHY7tilA4PX47zKN367IeaaijK3MzCKzkt6xHy4U5o8pMGJa9tPsQ",
-	"Jr18+04/nTcM2b8yzVzqtCaRBFY2WDae79cttIemCsvBWVoBRh4KmQPw5pGAeSCvFDfrS3st3XEs+Xfb",
-	"0/wz4pxPZLImY/ZuWUrFFNbHwV/G52R8UZm5VK5u2jn5mlH70pK9Gx0eHoJtH2gBnB38Vm/YUtytTfAj",
-	"JZfkUt5w1zRp0xzM7ev4SmiaOPBLHtVVuD0dws1DRp7VJLz+6NRH972dPkrK/MZDANhr7slnzTlm3Myr",
-	"yWEuF0fL8NmBX0Xq2aarPDXfDWNLTSgxqtJmJZWZrzNSLQ+MPLBoRHK5XNepx59oMmUFs6I1mOytnsY1",
-	"HKpm6ta5wQtqqJXDr4Wrco+Pl3zJSi5ciQUsrKAJN4fX4lr86U9PpLj1Wt2f/kTe+NR/FOixVDa6z4GA",
-	"oqtHC3rDRjnVbIz9SMBmZtcFkZ327Yay98PVE1KJkmlN6LXAL8C4Lb2w51ZjGRSs4wL5uqE3TJMxRDyM",
-	"yacQXfBoOMyIC4Uij4afwVKpIHJJf64YGSP7GGduC6ZSQpMxcJgxwmccsZkxKr2CrcApBK6uXC6Yb8fn",
-	"lg051ABWqObUXHtYLTASXHLkDYNSxNfCLwWMLVt8gufey4Y7GMfO0HEdZxfcc+CYs4OiCxFXQRW7FrAG",
-	"VoSTXiyoKBx4c/wXvu07hCmCqffad3q0UljwR/kNnAxP6j654xcSY8/GFgyvv7+8giGvhRszNVB8MNxD",
-	"jAoyfl6wxVIaJvL1wXdsPT6PS6Y510TwSNinNyzUdqfXoqBrEkMZUzPd/I3Z3eJ8ahO5IBNZrBvA0HLB",
-	"sG3Fgq7JhJH/vnj5ghwfnhAutGG0IHJ6LeBSfDqGoBOEw9GaLsrxV6Tx7N0BPHUHyt6ZI/dvqwf/XPFb",
-	"WjJhPkNchIkWlTZ2VqtFFjKvLP24FnavsjKEinwurZxOS07hgtqjpDPtzhoCieGk8S+YaKnkpGQLUkAH",
-	"ZE0+tXf0y7NHn3+WobcH3IfRqt0Hf7aSzhgqzFN33TkkscEVzK7FGKJe9RipgD3SyRrJxVJCCa5zMj7C",
-	"dIYjd5WdBGahnpHxEVS4b/0Gz9x+vr26eg27uWVqTf7rmyvXGETolVXBv/3m4mkLM+aMFkzpr2qJygWB",
-	"N76BTLzcap2vr55//+oS4AgdRK7F2fCRv9aMuHpCyKyW1CK/IOOLspQrR0GAEquAf2eWSsGSqIcCfOJA",
-	"5ROrsbQ/3picCiHh0JdUaVaQTynRbMEhcMrVJFsylcNm+MyFQwef1YTN7DUQhOmcLtlnfgrNxaxkB9Cc",
-	"pIjyIHBSrjEuipgVzxmSHJfzjebh9iSlrH0iFjyH5E1gE3JKjsl3/Gu7VqBNvheDYtB0y8LjWvxdGyi5",
-	"Ofs7X2Y+tnjFoJcCgjXP2dIcfCNyaVXQ8VeNE0RktoupRz4k31z5MK8VozeHZPx8evBKCnYArSrG1wKp",
-	"jLaHS0t8HWA6/hNQLkBXIAJw8zB808rEzk9hScTauIYtZEHVTVy6HT7koYyhw9pm0S+kuw5NwPpRSrm0",
-	"ZIk4DwN4HJfG9bAJJA8M0a4oNlnQfM6F5TlijSzIDWkZDIiYQEqdwAdXers8F/xfPcQyTBcKfPBa4IXH",
-	"sAa5ZMFZHZZij/PdgRd+D+CtsW8VFDf6+dR1adDut8/qxj7hp2sxkWZuf7HroqZS9kO/Sl+97zM4VSEF",
-	"Gx9G8gxgIvBDwG/mumN+RcZvqNWMgfSgeBAeHLyWJc/XY4sKUhmycqX7Szb18hNGX3t7T+OMLd8omSXW",
-	"a2w8QvEGAAF3c0fVyYDwjS1tO3JH4efVMLE9ci/b2XNyxBYAjMMc4DBwMyGTVjO0jgeTOTdEMFaAPf+G",
-	"rc/J2EqNY/KpaytRl6PQGVpUsmuBYeYZmcKXQCHfwbIQ0rQs7SlYeoyVlTFNrg7IqVs8lfyGfWb3EclS",
-	"DiLXor0NWq6smIXrBchvYhJIYtEpN8CbPnN/1z6l4lo8f337mBw9PsPXNAG7JEM+zFUkAMtpvWSXv+xA",
-	"B9HeVnixJMVj0BOaz9nBEymMkuW5K3aWkQV9d0Bn7D8eD8d1QxMq1iS372M7UVkCrBZftUlYYC2nw7OY",
-	"6BppZR+7X1djBq8xcnx+CxUcMEDXd56A0CZa8gL18WmlWfFV9KmLYtcYkw9dG2ZCqkDX3lhMdgHnFuOf",
-	"+8gKQPs5FMRR0TvZJuzewSEfuBfGXsZC5uwKvxFuzh3LGCMyjLMmafzKjVZSw9QIpOdxVpcvc+x3HEv6",
-	"mkWn6meF/jOuWimRZWFx+FqM48D6+HZCpGC4nE4wQjZrB8f6bQ7O0BnIO1MDPCJwlVCEnBtSLYklqaCz",
-	"KQ5ZIuSSWYGxhU1CHgC+jLE6HHXQij+8FhAnnjOhWaT+vnx+taHiyiUTuORDqax8Bh8dLVyLG27aFbG8",
-	"EjuI3J+D48Ozw6HPl6BLPjgfnB4OD0/BcGnmYJ84gvD0A6tiCIapITOW8hNGIjxKjZVFCf9dFm65Zrly",
-	"OZwBwZ4Xg/OBVSMv7GRP/FxgIMVTtxOeDIfeQOCiomK5961rYhMZ9p1p9G8+ODEq9+pgK6F/tqEK9hTA",
-	"CzXmG6E4739qGUtFVZYupHmxM4Ej3haYc8HisWlkCVB+nw3OcLepYQNUjl7ScirVghX4xfHuL34Q1EkW",
-	"/qPT3R89k2rCi4KBve/s5GT3F88F0Cp8/8vd719J+ZKKtecJ9rtHfVb2g6C3lKPRGkDqymXs+u41aknO",
-	"3QTpXQ4FMSuoPgqfGvy3QZ2o0WZpg3PsVWhHa12Yo1/cX++PjMuOD9I84uaWfjf4ZdM/gigLhjZ7SWtc",
+	"277FSD78bslEwUTOU+zzex8QjDFQjW1uIs6G6IBDm8TAz0N08R2HjgZLvD9VTM8FREj1OI8X4e33GUYm",
+	"JwdFS2R7J3+SE4cimObEmplp/fdkCaBOsW1q6iEtL17QAuQmqfDPyRpyDUu5Yuogt5rSSqqiGXD918FS",
+	"ajNTyLn6LwqYYgvZd8H0FdXmdeuTbVxGroTTrNo7l04X1i7ByQHhDDJ+LPsitCgU0xqUwbFhdHE2DkYE",
+	"4cK7KbE/tMAB74JMsBc8llQZDuGuO1UZ/+YlA8K1lLJMbPJyThUklKLT2aFSfd6VZvqQgOHKnvwa1Lm1",
+	"0yYW+2GYstroTt+Tfam2kfmo56103b7zPmElT0r8QeOXghFqDFssTVMYlFXDPuFyVDrkBryvTZLQImsN",
+	"UtSmshuk08Npcz+OBHTcigZyBKYS06IsZlMeIwL+O1h7QtDJ/M4brG4jQruAFSAa1Ut0qivilF9FTsty",
+	"3ZD7FUP1WoB43hYVWsqyn6thmRgwOmMqrSxRnVrzD/M1SpBh7RysfE7PXyAdTWhNIpnXie4W3D+7pWVl",
+	"NcvmBFvGGwXHz2YyaTZYyaos7CtbsmbbO1kwQ4RcRXPG2akxQtcAjWcKgMvqTJPWWjtRBQWNDWFpUsr8",
+	"xm0yvQtKppSXrCCAxQQ+QCAWbcbtjWyYbFqJ1EZ3M2y4UYppyJXbzV5gYxf4+jbWsr9qnSYyTeISqZkB",
+	"lM0tdJ7I1wU6+JoHMlVysUv4SiKtkbtFq90aGEwPg3Wu+0UsUDXnCz+RJXCNRnI+MGPLurxtF0KQkzTH",
+	"fd6D8KgUGXnOaFFywcBITol9ibB3S+USqCD6aspvmUtLOexjmSmpYdttKbjJCcst9tvXQRJZ8bK0D6V7",
+	"GAV0JRSHu1mNFvTdiM5YzGw3OWjHKJ6jWh6ULnRxNWf+OLlIyJMDy12kNuTk6Xy4GGoiy6TxT5st3hV/",
+	"+wIGYbzC+0a8xIYx9vzNOdqR7O8e2Qp/+od7W5AcCDYh6mJN4tX4DdWo0Xlj/kvR5XzzqrNitodltqYZ",
+	"KcVeFvsO9UYWiaHaNA/GzdxSOzf4IEYL0OY/mO0lgGRjG91aYEv2u6ftF5kGJjVvoPorNIqrSjQUzKKp",
+	"YbYN8Dvn7OaWhpZsi1Ag6gThoIwKtkIH2SbPh+FGYJvdbVqonbgwovPuuUcwEig8mpW3bE9jgfdw9UDF",
+	"S3x1h6qRRIEwT/NQPVRb4OhEx7cNBbNl5PK2r40t16llvVTSZ/j6+2zP61rrtIFQt2HNzH6KcQvSPmsX",
+	"/9dtyy+zE2iX4YQ3ItBMpV2JEERZHySPSzgk52SMou64fiH8DAo3hF9PGBOxOlVEXgxv0F9wrVEUjF8c",
+	"YIYf/LEpsG818ddbex2Gjh82Z4l+eeEnjJ5d+Lkt0KqCm6+Fswa002a8Qx2uHygirigKCWHjWMeD2RGg",
+	"8JrixjARl50K0eKa5FQpcAtVBiM8LFKUzLDiWsQV3SAQ/pCMaW6kGmdkfMPWI17Yv7jWFYNnuoKjdzUM",
+	"FFtIy4fRCjQGYmFlc3RojfOSM4HvXotxXlK+YMXIAhhfhSd14rJbsgzVNTaClQ+vQXFv3kq73LQE5ZdC",
+	"4J0z2NE4iMR2HRkZS17ktdHK7c+HR+DGM9hK/VKlmSKruSTov0IJyIVJoCmMLjnB3RMKAPCWsqYU18i3",
+	"S8lv+3hDY/huL7awZEqjl14qrAslO+BNXgIKUTyqM6g/sWRyWbL6bgbt007cklIL+p9RYH0f7ohQS5hW",
+	"EJp2Dqgj1EByQcbfa6YOzmcW3zISpOPh0N4dRXMDJTNau6Fi7U8pp4JoJgp4trkRH2FxkJf86PhwSB7R",
+	"kufsP0u6NHL5aZ+Ntdz1XJinp0lHOOJcVxhEHLrvUox0xRrI21y6T3PgRZzjcKQYLRf6SBs6nfZZPhKD",
+	"zVV9y9aOUlFtIXg3mcjSNVkkeetCKrYtsGDqokBCkFbs/rZH6gEFTnLFplD/MbaaYLwo0FSH0kICceUh",
+	"oIQrIlfNKjrHJ49PO+IYVId58FxEMTIwsCXPUhiLoBkZK37LVMXHSEOULJl+JbXB0i8u0jCyULtgLsyG",
+	"nqwtwWLlNGmogMIkaS2Tmnkd+AfpbWi0L1jJHI92t+lJ6zY9syuXZfQMqDrTOV2y4jBthIwZRhJCL9/W",
+	"XoVxJW6EXAkHkVLmtERo0NzUwCh4gbXDrMIvb50ZUDCzkuqmYx2ALA6jk2rzdoGmyTOHZMFofDSh6pu9",
+	"FFhQIPAdtFHBT5h2g9Fy6agYd6W3lXfy1NwVAATq0SQBJ6efn3z+xWdPj7FywB0iPEDARk4bSEGM6uEG",
+	"Z74GTpDGW0fegH1SorTC0Ss5u7duWwtZv3+vfCOO97VTqbst5NvjgA/JD1YsHMvpdJxhfSopGAg8lk0q",
+	"8MBHw9iHhYwKWcVSuQT2Ejb1YwK2odxEWuNqHvlOdbNRAmR3nTlVCY3R8xh7mr6G+7r1+ymEfuO1PhjX",
+	"Eukt90W1RTboqb2ySJZ80ZO4JNzGWHVBkrtaVHpGJdbVS/6eonq9TAZxTZlK7+0t9Te6S7Co3YkpnEhS",
+	"SUTXiPjFyBhtOiBUcDpGh9jAguhI/JIDdqUoQQulem3Pyg64YtQrp1xpg8Z6WhSkWlr9AOvJxhBpx+76",
+	"mjqbha/DRCuoP6sqAdzPf5L5WnX+tVpcC0hbq7ZWRCsIbaFwhDyhoE8KsxoVfjZ0DD9bey3C0rbmvIG7",
+	"JoXAUDgotYZNH2eD4bvSQn/fhXJ+jiwq+lPXwfFQyOqTae5+G/Y8hG35q6hI0O+b+/qdBkRPuB0g8z5R",
+	"gp1a0W01X1uVw96LHOw9E+alxsOeulmSNdaG7b0Vsv0ocMMwmTDg3mAp4iASetssgqUXTB8SJeuD+vfD",
+	"zdpW6yW0velIP/Npx8xvw2wdL1yERXS8cBnW1vHCi7DkjheehZ3EECqp+FUk0AR38MsZdTkUmnFue8TH",
+	"bRWrrKy7TSQAWTjosL7Km7NBA0HKQE6GsrVWCagN+bslpCAcNXffCtuCJXbKTdswfBOxa3Re0kqzIuAw",
+	"Poz44ia674fjXZjrUN7P3nz8LFpL6pfEJ5uo38R4wGdux6xSsu05Fq/ngkwkNCOZ8pzTkpTUfjBj2geG",
+	"CELDwyh4wn69KflhXbqddHJ6B08ylJObdlC2pMY44WWJSW+7eEEAE9zYxYIbw/bw5z/zn6SuIUjQI82Y",
+	"2EuTm8lbpgRUtpy43W26dedywUb5nPry5B7b59In4QhqWFLRRlmgWbrY147YfFkYJYsqZ8UoGe9DQ6SR",
+	"L/6PeoNitAAXlY8xEoyD4YFDLimKNJFtanhycjC0/7+PWPJTpbgueL4Z95jTgykrmAIFaT8//4V38Du9",
+	"C+2yt0zpdoRQX+nJFQemueG33KyTMUwXL56Rx48ffwHB498ZQ1c0GCAa4Hl8MDw9OPns6vgUS4AcDO0f",
+	"/ZaxSuNQyWZcczGVDh4dI0Wso/6iUmWv++7csSMoxZUwpUKFLihH4hHE1f0quTY6rq5v8Wg15yUj1JCS",
+	"UY3Wmsbr3PXcsJ9YTLth7ajmfYwYIhT/3yjivxk+v2QiKknbFzz1J41pTtPqpOK31LDRgtl1bSEOipVo",
+	"RvBlqdtGYzBea77gJVVY+SXuDwMP4I2Gs4FidiHRRiq8v3sEvcs1LUeW+Qszal/aGrv7JWqGKu21FyZp",
+	"NJ9LZUYhR7M3G3A5AD2+KS/dq/arpfSh0FtjXN1r/ZWrhmkLvtkdy3fpXgNLgqseuQcELIf3KNySHdB+",
+	"30oYXlaTkuu5pZlONtitL+19LNWyiIyiyUjQml6jZQkJef8kZvfx5vh/dqMiRQAP8oTNONqMj9GnI+x0",
+	"moEd7RgjXUE6xqiNvsbDBmtr0Ics6iQQGob4BNsY11vCQRZJQ5vCRZqqtPl+I6xqg6khi9m85DW61tej",
+	"IWW1KVWNrS3m1OY8SXob4W2b79SXuj7ktnzWwLCmrNAleGJHxEQkOWdlsT34wlX4wjjoJrMPoE4Iz6kI",
+	"9be+VRYUhT0EHWUmD9zXP2kpDi/o6jXTmkL9qPDrgb7hywPfFeAg1Gi1V7YjrP0NWz3sNO0geIBctiMY",
+	"voZ9CJ/alP+3toPbaAW3VQjGw9LdLTHrQqOhb5kXHMnXi6VZg7LsadNx70TVCMlSFoY7uInuYQyMqOMO",
+	"SuZoSH3TPAAjo1+0+O1H/CAmvxbCJICZDjDx7lIoM+Z2AYJQ3fqyI61ow4TYwhx47vGx0R6SnJcrutYW",
+	"lSwlBd+rqNM0UAxrrmjdmZnyz2KVdADuOurnLOdp1ntOCvcbBqQ4tmYZLyXa0BlrX+qWR6rWkVNVhkFL",
+	"PUOlNXOdQjHqmasi9mD3UKyLZINOqyIH3S6l9T45OO6l9Rb8tgNGzW5k/j0IiLuVhulxO9UHo07qEk3+",
+	"k8byPv8i66ES1jFbtCy/m0KZ8J4y3Y/t6kLfQLF+Fs7YnnzBCtCNX339Xy8vrQDwiXaZMGFP3NTlazVd",
+	"NzaBhqnBV2tSCSr4wpLmXAqNEtVU2QOq/BNmZQn3IgO0XkhvY7j/7l7LOicUKl/h7lLLfawKj5t+lY8Z",
+	"KVluKsV89x6Xpdf2JdnnULgOyypbBDgkL+Bvw1lt2L1cMnrDFJkoecOy+NEnOty5+AbQmWKsGBkJV3tG",
+	"Db/FEnbc3gsXo5W8GJobk8x0bCKue615Rz4b9nRUoSB2/2O63KApMaK5fFjYa+rksAdw+/Ces+od/+X/",
+	"W8Rn2M47DeI67iXgXjjrKLoqkAJHdGoQdxNYX0GqN4QsT9gkZobGsPlE1xfTkZND8gpsMRAECLJP3T4a",
+	"37BAhKq+rPiSaMbIGJ+PN6n3hE9KLmeKLuepuBZleF4ybIM1kfJGEzqRlQnL26AcltypvcSvN9LwPC1+",
+	"eUVmtGDMAj8lIPp3iH9nY4WyLBgEWiht9lrZaxwxXZkDr2+q5of/KdJELOJpHzrojhWwUGMlIcym9PZ/",
+	"j3z3WHpg94m1Q6/SxMKh06iOke8eC4DBkjZ7qRYPQ0deSLWIV5tkYmdEsVlVUpURurSor7iLC1ZkqSR0",
+	"hqApOnOBn3kC850quKDcMQenowMkdydy23cbMAFduwT6PnIKubcGbTU64auvuLjRKBmAKpg4SqckajJh",
+	"ZsXqgmgOD+GCWL2+sPxY3+uKoDaazNs0zrd775OOTxWG9SXPEUmpJpoKbrhmBfnm6vWr1HleV8Ph47zg",
+	"t/AHu5pzTb5yVmxobqLKNThaLUrBD88OTp8c4mdH4TuPD63hnkG9xJ+YIQUjpeRkSrmm3KDrlpGiav2e",
+	"HhyaPVYml4s+prvyO/fq+2wAFkKMK9Wd5rVwuQ17Z+546m/ridLFV4Av62QQDvwSeb45BLtpbSXQxmLg",
+	"AOoGIYFUQj1sCgFqUYd1O9bjz8w86h2aYYKBCnNKuRdeu8Wmd2hZab9B4E34Zsq6aje+hYvaZlq+fQdk",
+	"9hPFSjR9Yl6ZNoRpwxeWsjwAB77wq0tvlwvIBi9GVO+uquNeXjhKF33tbWv7fV+VaWx6TX+SirifASzh",
+	"u4DlTtp+QIngAuZLZ4RarXW0VGykTVX0KMVh33+r2CW8XcvwqXQI94sVIPAKhNsDBRmq5T225AZP7mnJ",
+	"WD5P4axzslgpBt6xKwNbPNoLfJqL91QvS46tf7i5z0phqo7U5yQbBE2jJdFgRhJXe94TGCo1961ncy3J",
+	"uSw3tf9QRaYt0rfJH6RIWTpXf+k28Y2sNChPVvCVQmfE3qsUCSR71Ov7szS7CyY4KPstt3hOIIw1B9u8",
+	"/m1y4sRBLyxE7CMWsaO7EaTXlgwWIWtSb4iEpZqoNOhy1lSFEje6W27b1AldhJAT+VL5V7Bujw+5rJTe",
+	"YWer5bVtan79Vs1ncaoFLRjIShDWjqlsAQ8bEtMwZYbaK7aiUWTX6aRz6tpeYxrvustSd3X85Gx4ejZ8",
+	"0j8Ao9ME+czZuXwEjQXEGQFLY0bwgCHlTWwut9PgFQyVu5cVYpcSCSNKinVQX8KbzZmeffP2Wc+JINNc",
+	"j4KZpjspCbEhJKejYch+1ph7SkvNkiWufmUbLJsyavQo7WDa3Ae+77ax4XXq3IVP3r6/bhL7HGFJKeWj",
+	"tlIotpTKeNcDK1D9j+620y/eql/+Yd9AZbWoiKJQcd7qD7lccPPLPwi9ZTkprFRoP0fZB6i2paYPtDuJ",
+	"nXTThMLbfms53qeMo3jTvblYFaKFXNrtLKkiJSOXv/xDUNO9OYTgLlNnuFGfaAfzxsof97G843deM78/",
+	"MFuxHQ4VuEDRyQeCNqyhdbeHghmmFlyk7dk++3y1Wh3KSuUoHBzm9Oi5zCsLvD9ztmLqiIkj9MR+8/bZ",
+	"Ea7g4PGRP5h4GCG1HaYSLDXOVMXjIG7agd5/tEbf0Rrta/ChuZliYZgmXW+Rx5jDhHvRQNv6LLJB4xoC",
+	"hegyZT+UQ/jfIO0jshInHKt52zjd0kQTQh7KBb+6wNBTYGpO099R25B8HpbHpnfur6OhkPZCaoYrBXlG",
+	"BS04FeQbpri7SHBPnzlGumRqQQWIExVZUqP4QnIBaZG04AxrmP7Kgk8dC7uNZjo8ak70+PHvlGZmgz4x",
+	"kg4mn2iyrNnnVKraIySnXiCpY+PS1Vv2459ugoPHj48EerH2rfqwyQZiku6pQRSP6NhDWuv0BAlt8gmC",
+	"pA1bep2TvXPlruSULPbyFyTI1r+ycoh6spQ3ThViy99ORfy1icqvouYslcwZK9p0KOg6QvMiKr/jrt6m",
+	"GvDL/2uqgrWFfEuDUQf4jYTJX0u+t9ToA0n3gH9HDiYHnw2P5lRorH12RzkfbpFiR5pRkTM7ZMEmFFSy",
+	"TpKWkGhrcXQbBXMhASmzGcWIBCxwOLGXdqdIBf0dE4PB8ybCXObzBTd/y8gzxbXhol8lNap16CKVqnZQ",
+	"llEhFDD/8omiWACqttc2V/KnV8fkmydP7kNDLOFKVzV+wSaqsgt4nBFLUPolOSECp+q3ugzGyLl4Rhi4",
+	"2KeqLRpQgW3qQ96jpa1JcQHTEncuTIqSix02ryTAiZxOLXvjhuAY/UxHkdU74cyrfwTYYwNf6E7IqGon",
+	"5V3ZpdHVGiLCnlOOnbd7Z3a0u06YMpxBdE3sJWlOe04UA5d34Wmzb0CPdbd+rqQXEk5PRBGB7P/uFcYs",
+	"yypVGvHP8NwVIWmZGweff3F2fLq3+OTzMdwdbx5OWEkgQa2rGiF1QKMukvRd7ZVv7sr90CkNp2i892Qv",
+	"6BpqUMhkBJfX/g9r69u1CDKHE96iY4PoXfAKQrofN9rnlxEmCld0xvlm0FuqySr4CETd0M59tGBUmGvh",
+	"e9LAzq5Fj4YZqbJYYy5GSyVnUMD0SzLGWvKjkq7sv7wV1/4tpBk5CYMVoxU38zF5ZP9TKLoCoqKqEuus",
+	"fvrltRgXSlodHhxMI3DqjZZ0ydSYPHJIjEj+6ZdkXHuf7K9NAPkCOfbMpDBcVKwgVF+LccNnNbbjFBzS",
+	"dtrTtQf0AQq8EY9qB1gqOYLQI/gMRN9rQbVmyuVkOi76iSaKz+ZWPiUFK/nEylXsUzwHr5BHoB1kgxqy",
+	"wV4UitI04Wp/7wBew1MH8ZAbG0ZGi7uw16a+y+mXE4R7a7qzw1QfWguI7coQ2qPC7DhtrLZgP4mA73yi",
+	"lBjIH3BYACCiC/IIM5XO0kzh036qrJXDnxwMjw+GT/fX+ewFge13ERsffZKsWkyxlGwiiGaP2PyWnccn",
+	"k+9n5cFZO9PW+2gwqfY56a3vmU0Ab8Dy7St2JvtGYhud0mttn6j32X1gPiZos5BlYA2Y1rsZzrt5ao7w",
+	"b5dpVnNZBnZhyYtdsEuUiuOBSq4N3hSXEndIfoAsb8TvMQg64ywKNbBUEIW0ghrquZRL+OsnJLno4+1d",
+	"RRxAoi24z6KiBlJA35Q6JbqBSE8Phk8Pjj+/Oj6BnP3jvzxMt9VwAI2NdB++D59K3FdQAnepKL5n6v1V",
+	"0G+56MrmSOiVb0FdvcDgssgouqgE/7n65R+kYBiAhsa4IHjef50NYXVDGnTLO28E7J7nRpNHlxU0hoP4",
+	"wE/9kl9J6N1LcvXLPwrLCB5hsKX2Lsbot09ju+KvovNnxKrX0MHfqtm7FPrlRB4Uy4nVvZlIeuKiN6bq",
+	"aFPj9j1lnTC8TbN2AWwJRF1EAXV27SGcDuVKn8yyU9v+HYSJuL3+cyWnfbSD/cvawfY3gF12Hfa5P+Du",
+	"WNC7S4Ex7vzT4P2HMGE/t0cKZXB02lf1yz8m1JBf/g8pP/nlH4YuGTAaSoqkE+s3Dsc5rk3tGFtj9VhD",
+	"opRHomMv6HFkfQ/BOJt7a+VH9vNX/nvFeHykob8aDW1FybT9oXDFdtDUuurQdn2kcCmYGNCO1a96KidN",
+	"uhtKqty9zHezCstdx2lBtTVoVPulG3gYe98pN7o0gCgt619MNKRVXj1QttpbqszaitDQSC1QwkiobF3J",
+	"V2DWK4M2wye//MP++/0eMisewD8X6/5Qam07OyWQbK4h0B6jfJSiHCN7dndySh3e4C2dlJJcyELxWcX+",
+	"1gci2EMkWR2xrp2jvaoF2YPlYd48hJMnp0+O+4SvLmXJDc85TdjnLstq1povs7ctYelc2m0eqH22+RsE",
+	"gNbF4La030CixLX7l8OKQ/KdfWXFtbeBUchRWvczbX2USz7KJZtyibPB1FXY6qsehJboQgaOcyftMNQ1",
+	"7ON5eyYLwLEm17dUpY6UQw8i01ERAjtY82ZeyDUtz6H43H/x237OeSY6uztBjeS2LvOrlDd2DpddVY7/",
+	"XJff2tCfP1Yn26M62X3LkrmDeKgwdH+uv/9odAWM/NIkxbqGLyrnKq+4IRP8xLdsHFsiMXZVgIFpovoz",
+	"pbxEv5BiOeO3zFW3wlaAsdSZlxKLsNuRkkLnsznLbzbPtQj1c/p3cpY3qfK86a7G8gbc4TBJCniwrItQ",
+	"9KlvS+JJKfObZpeZSFbI/V47u0ntc3l79nxadMX/Qq9WWlaMTGUlipCmjc/YuyXLTUdDwQUz1OrFu9D4",
+	"tX8vbq7Qs1Cz1qzoKLfcSbUSxYtvme/MsD3/3r3X3WFq4M8vol71nsKKozkjdKiPIQLeTuoXIeFDUL8Y",
+	"p3/31O9ZnHPSmVWzzSm0h+bsSVJPMbrdoyPE9beCZdP78j3xaFFwrPH6NtoeHtZmqX1sfXZGXNV3zJ2x",
+	"j0LQRyU+cQYVwHcIc3evTNwzQjUZ//16IJf6enBG/n7tCt/Aj1i0xj3HD+Efh4eH79+/fz+OKInbzkNV",
+	"zn0G1+hbtr5AFtQNHafGtVppvFtyxfT26IQbtibuRezUaOVibrLwYwjFw7f6V8FO2xu+WwmrGiuyrNRS",
+	"1tUAbhgopgv67hUTMzMfnB0Ph9lgwUX4N3QDNUzZYf7nr/9zff1uODy4vn53PP3xD/8rSSVzubt1xyW8",
+	"1MFOcYQUvj5nJb9lqaLBtGTKJI0f5/aXOqbJkU5QzSeyMpGmQolh+m7Njy2IFktzz8aLbhSdbv1jBV7B",
+	"ygdj+QUC80GaRXbZm9wcax9pt2KTuZQ3GYTUjd2/DjhWD9zJgL3RLwrEcl2vWC5hK1BHXJuevX88On3L",
+	"RfHCjxU/vIjGjZ9fwRzb5KEL11i4joID2VZlPh4a+qYd7tfHbbPdVzhD1/eod2svv5t2R6/m8+fR8M1f",
+	"XrjJ0iKOv4w10tZWDF8gPSB7LM402mY2LlULX7dRh4cQbwKl+d3LNs/V+qISKWZFDaGCMCvCh4QrSuzc",
+	"ReXTZDQTWirXX6yQh+SNhP7BGJQsMfEhQap1B6F2pWW4cUMqyjXrbdTAvcBASasGQGFEp4Z1V/WOerNH",
+	"W4OSb/Dhitb1i5FreIj0us1uDRi9vau0OC7h7pMVFabKjTDWIAH0b+SKlBKCfll81MZldtRMQVaTMuIj",
+	"zku6nQaG1pjhPAtpxRqLIXeghDWZT2RCgY3Rp6ikUCkvGVV7dr5Jdtu7CD32ajR15d/3Q1R779Ilx3r0",
+	"lrni+U1Hr85AY2vC6pryubvX5JhNlGxdkwQSdVMRvHnJ3LpaClv5/qhwt1MxyvYsk+ezxZCzv3IeBZ3u",
+	"sPFSr7MFXdzHQ24x+tRHnAq19/3KamAgBqXgcccGlnt1O/9JTra7KX+SkwYdsjuALlMlWHZQpdO9rvGe",
+	"xpuoH2a7dwr+ckaOodIqBu6f2r9Lqk26tbRiS8xa6XTv0dDdmpaK0WLtG/n6AkQ3bJ0RLT2n4Bp6meFJ",
+	"oj8q3VNCVWLk+vy2XNBsbcd2JUg944FZtVenUZmWIu9H+fu3UW8hu0WELNHpM9HwPOqF7rcWwTd1J74W",
+	"BSsuXWOyRItl+/M2z26zpxm0F4dv2vWXdjgRcJ7kAn1NvQ4bbQ8Vrr8C5uTbft37vIW0v6EmLvcO1cN8",
+	"amDBrAIBhY6tGmbnaveYAP+w2IZqD2x12a5GYvEzcCSETl0rbsWIupt7gDkX5unpIN0B8Rb1Z69IFWxS",
+	"zaBh1lQOssGKKpFoaZ00f+/h/uog1hsm9PWStc7LV+q1YzPxc8UqVmRQRsL3gM+IT8/LSClnGVlQwxSn",
+	"Jf9bqEVuv3btcZte11LOBrscnLCDYKMGRcx1I0No1gZtj86x2AFY23nRHkJR6ywG//vS0r5+5yvTJbqV",
+	"7QEtGOYFNOrqKKBPW6JG8L7pW7vOwt5xZAw/V8wkr8nGUTijZI15vmXc5i2Sqw7zl2FqD7TAiMwr+GZX",
+	"8VlndvSbd4vIPGz91N3H8iLdMu6c5LKsFiAnPbv8M/jE3iLYsuAgy6VSYCuC4GmY0r7/5vmfLr97c0jO",
+	"nQcN1Q1NXKcWe60jGzHX9sdr8eb7V68IF/Esro1HzrCJgV+HcE2i/TzooxVWwiVDUO39l9AVEnKCW1K6",
+	"vt3c8guAoadidjI7cZPq/Pd///d/H7x+ffD8uY9gSLGdhOwfTRTj0q42xl+6YNp0G+NOC3o9Qbud4uYn",
+	"eCk2oGFBSxynI0ZGDlFsz80Fi8+69qG2jxZTkJdUQV1fDafXBOrR7kUGArgtrg3n35KW2aCecekKRw8S",
+	"NejhBxAzzjCQZb7WPKclPAKfB3pFSjkLj5u7e/nm6vEJeX5+9fXd2Cl2PSRje+pjjMor6Dpui84XLCNj",
+	"+x9t6GKJLwkCaequfoqjg8Gq6mlTFsAQAq7COK3kdffrVobrqJFjsvGeojPMdpPjNpF6EGaLXOje3PaO",
+	"TPAFzZn5sz3LVIBaJUyac9z6L7avAl/L3EjJ+Rky+w4Qdmkt8IIvFTBlDboTLXMPLnnfBrwPEOjv0dQZ",
+	"QvwRRvN0QfAhEBFO4oOhITP5/GtQEja2sU1D6FNwsM7b32/trnGum71z1a/kbJ8IpDu5FRM25x5WZFC6",
+	"dDqwCNm5YQJtxbq3mTU6qQSy9NTWllRRnGqb7r0BbzxJPQperDRx8q85793Wd0CJY0Xna3cPwMRYvETg",
+	"QGjSD+Z6sIDSkvwkuUB7GCXLstJE81krtL8ZEvzHOg1oq4dz52F2WLxbWqrTSN2uIqfj5qGkoLtxKgms",
+	"DngRUHdnBJa/gQ9DAN1t/t1rvvGxd3TMRMck5NAdknFORc5KVoyhylTw1Ohg1vUvnDlq67Ps6p5P1ECH",
+	"lBu2dJqakM6DwXXktggiIRpXvLmUlqP6icWgStVdzEeVCO2HIVQf19IUFOvPNw4LdM0O5lO7Rx4sODPY",
+	"6bbqNlw47WYiizVQigkr5YqMj36umFqPMzI+WlIzH9ufxkdzRgumxoc7ZWE/+1ZHywvF9FwwrTuCk8Pv",
+	"wTtoycMhGTtduoUn2F8XFOHaltY876kd0bWJ2dY9NRl50VzuCzdU8+krHLj58Hs/zfts8A2jpZlvYkAU",
+	"K1JT4pudcHafpaD7DZ/NSz6bmy2d8sM9mEtlRl4k9P913WySlqK5WaTwlb2D6MBvrl6/ck0sIXSLmhxj",
+	"C+DSckEwYHBB1Q3GCzZZUPvX76AMn2uMVz/eGOXSKEYXXMw2Xz3PzWBHAcvt/Rrde12t86OigQCa1Im8",
+	"LJgwziF2x9hDX5PRF5RzoYh3rHBUB2Zt27tf9rf23V6ZkW6lPh0Mkp4OHzjk0EUlNSIPsxiQ207gW7ft",
+	"dCNs59FFT2Jl5vab3MoHZyA4CXL+9iX6EvGf3I1Klkre8sLFiglpoF26M/i4m4a+NsmL3Io7Qor1QjYu",
+	"cA0cS6gvAQb7uY/OCZB4/JQ8KhSdGnIyPBkeHJ98um/4rV0Heph/e9d2y3DYPwXEh9qkur/5n5BrgDMm",
+	"uMn3CjHp76hFs5KsTHc0zxVfMFLyBXcikarEFs/eplbWcdG9lpY2ATRNVMFz3PYWtxcfwzd1yf4kJw8h",
+	"KFu0+1CGgm9Tzv7z6OKvQui3JprliplENMwddHD/zWSdxMEmn7hP3O9O5bmk2owq3VGuD/DV0XcoIwiV",
+	"8Z0sueCiMuzuTOlOofCJ8BM25e8SUiXYJPI5VTQ3TOld4yh2K2/uGWt9Dz7XyBXGLdXsLkKXVghuhCmt",
+	"s2zsqAP5H+L+2ju0+/62I0lXdF17SX6dy/2qUbR8SiG5DxOBPZfezAquz/IV1aaVF9gufW4YOLHsz3vE",
+	"Z3zMLvyYXfjbZxdadH7dDD3pROlWiMqvgNu/Ko7+2vjUG2e2nX983AEH9jvOSwhDvOJIB5InaXh+c+fj",
+	"u5Ng00HxXdg8hCy3QtnvHCjfx2kRZtnqAIxeQzcg1w50r529UZBjiKvNpdAsrwy/ZY2v6nhHfcOXS1YQ",
+	"XzpfW4VZQaR92q3YQqXu6Lg+SnyNE16NB6Fgt2wH6NI8lH4n3ie7oJW7YBVuB6Y7JRlgAOvohq3Twf9W",
+	"xnNHMqfFRpRwiEjcK89gxIutqQatPbrJGtP0jDtsNJZ3t+mOLpktOQgc+YurWNNO/vIbboO7kQuGdz3p",
+	"e4kvXktk9QjZRdb+uQjag97O+F72uTdCBp9IhE/3YFA9NBhU+bfaW4rRFLGyHwgfCFX9ympkbSxnA3m7",
+	"8hbTeGexa0vT9leeQEKd1DyXCjsxyKiEUVz5CrwJfcWkj83dPzZ3/9jc/WNz94/N3T82d//Y3P1jc/df",
+	"pbn7K77gpiMC49zqtXmlFBP52vmnaK6k1oSWJVlJdcNUovUvF6NmJnAsD6NvJaolK2V5tjXMbEHfpcda",
+	"Ub4L77RhS6+GU26C+g2bSSnebT8zOGztCjK/rXreFDwTxrSP1q/fyPrVgv1DuDHax/m7D9t7zaDB95wv",
+	"O/J8Rz0RoqQTVu4V625Pf73fF0rectdlazeGct9Frvf4TrsetVOXTobHx1bEHZ7s7abCTYbVRHvwIGtM",
+	"m9VAT59Wfa/7h4j4rzxd1E4H8tIpCivov7qaM6e1Yvqxr+ePwXj7h5O8YSvnXv89ucuT5QGunFvZJenp",
+	"OSQAxuUAdrrd7+dB3+IU//fyc+MBpS7QW89xnsnKWVpawZJb4vvjONOONzATrzPuX3T82IKOH6Y1Zagd",
+	"Vo+1dY/ftuqwaatt5i7GZ7TiopDQIHYt6AKeL6rS8J7xsY1ZLv3IjadXfMF+8LM0fnkepmw8fo3zx3u4",
+	"gNLXu2o7bnbf4OiQgS6wUmCQopG+9Xjm07ygP63TDrgiEHB8bkjJqDbwnZySsR1kDM7ssZGQcugP65Bc",
+	"SVdbBUTkINDozI5xCy1skb7afWyKznborqCVMNgheY6BC5iXiWk2ofSUaZWGPBket0tDJmSSlG0zntNC",
+	"KC8rzW9Za3oIALrH7O+3oexlR2oq/mrna0WHx4ZILFfqVLqwk7S1PN19cxsha16rbWS3vso7ateEvNaw",
+	"WESun9pxEjsKWztLePhlK1UIyl8LBCzNVWMKdC9uUWsMm566upgbNgbIpZVA7OW4U5nPfq6Gc4suHb4G",
+	"1AMTroQWNJKQbjRdaYk9oF2b7ZZPDKHG/OcFyOdEyFW6WNGULni5Hnlc3N08wRKPkWZM7CV6zfgtE/1n",
+	"4Qs6Y96w1lt+2dZXZ0dbLD9XsojVnkpGnwY97ojq/jxZXRkK0oGJYtNQTcByFuwKcsc2PpHeUwPpf/fy",
+	"HdxFDSqrWctos9EAaDNrdnfm8o7klhJq/DiSFiFcE8mbbVX8fcq2Klo1Oibxpn0rdqZH1zf8eUjl6mep",
+	"jGjD+2wzKdnr4nsYLGr9PRU5gFhnZWnIUd+nZ8bOeizxcjen2oTbjw3IPYS1pgHN37mh5u3O+npRUfcM",
+	"Bd9jS39OD8kPaMC0v+ha5S/limlDMEzK5UbARWgJfD/JySea+CpyGfaFh9ZZJ1+6KoMTmt9MeVmSx04c",
+	"5AurcpyCKIh/H6cI21slJyVbpPYEPxDMJ9Tk0cWLZ+SL0yeffbopQ3elU379bllSEUrihvCiENsVVQPd",
+	"NCZszXNnZaEt8QcoQdc0Ktb9093r3NCtZUVb+UpXV29r+ahg6TCyUHKi24sZDXTYv07L9xdvmlDcLP9S",
+	"KXFWk9YD9m5ZSsXUGRe3tOxhG3a1VEJCope+3AGHQ0lej2pS8vyC0aKrRHKd6BXEbpe5RkOG3YKuwddz",
+	"5qvfkkdjIQUbf5ohW89I3cFLZ+RWGqYzohlV+TyDoiHYI4dBBRZNHo0Laqj93M5Taojk0Zkrw5mFMsE6",
+	"xEqX/IaRR2NaluNPD8m5IBbVqdcNQCkrWOFrDY3fHSxh5wd22WNsdMc1RlzDpLgAsoIYqfo3aPVjJ6kb",
+	"G0TJb6AAjn2m2xhiO0A8z+WSQbUdRhupthZIvo5cZnlhXytCOLY3OEL94DmOVT84t6OGo+5wt6DYFnDy",
+	"+PjJ45Ph8PG2Qi79i7OgjBlFisQd+lEOTPhj/Rr6+UackNPV/O1/V6xK3M4/yQn4naVg5ILfMkWgCiFI",
+	"pdDGP1GuNqS3p0drOtGoc/9tr4mzKaWXBdNmFOZKhqBeQu+0lc98xW9I+MYyIMBAuxgXUhsv547qKDNq",
+	"3Xv7KMQLSHjGmhQdZWu7bXxRpNoeU4ZvMPBqtwfT4U9cvMAvKt50vJr0MXVi39uS5mwfR+dSap7ONHjr",
+	"fvHmOEDaQ6wTbIGdBrIFkfbBhy0jFl/wODROG7YEkGoL06iQHTf14wY29Y0Gbvfz8S5Nv9d4mSlQWop2",
+	"wZaWkiWDPwtoSMpzWoeThPKDmqlbpg7Ja7QTx42oMZ2zSjejprPunNTXKLQRFy0B/iIQIl0oi10KmE1X",
+	"c1ky1xVf9wumGPZRchf03ajXCks6s7IXKtvR6qDuom7FzzzpVRsfA/N3Bq9HE9mN+sl6NMMVOdvadZwa",
+	"RiZsRsVGbN3Tg+HTg+PPr45PzobDs+HwL71D8nU6ymNslz32NlNEJRB69MZ5x21ysbUlX1C1JlToFVM6",
+	"IxMGRdfbwBmXdDbjYja+FpM1WYTkiRCJkZFxJRSj+dzCbYyCimJTXBrVFptCgKYb2DjxxS0Ca116+aPC",
+	"RCk3LxT7CMMD3YOhm9Vb3De7S27gCBQr+OngvJ1Fge5t5O268VwwnWrbOmf5zZ5N3bbrDh4wkPOAAUEj",
+	"/PvHnlVGMr+q9F6g5KJhi6Q188pnvFihGapoot8lCNref2DfeVt3pL1rSH86mrQ21+Hk7egvHZbTSbkG",
+	"p48Pjo+eHZwMj/tc9HmywGxs261XAj5iKGjUL6Q1xEwlTZNxV3Se2nc8x/Hw6fHnnz3tFSRZT5usixfP",
+	"u4wi7TpmTorMYQorLdtPjgDqeV+oOzq+Ixyxa0W9D9chS0J+bSJ110R2U/t5Lx4k+tFUOg5/bNfg9VfA",
+	"id/U1OVmNkr2u6DIc+PYv4+L9OLbN7LCTP1nGJ/q4yV/+X9ISUnRjpokv/wf+/wZ9tyGYGAfkboZUOki",
+	"Iv0hhFNvXYw2wro7mW2rnXRhpeK3suT5OlWsq6TrbqHkuf25rkjmBaOgJZCXlpNZuUP7tyAaeFop9ATW",
+	"2kSfHj703SjuPpcWkESdLeLedd5cTFbxLuQeykRjvqwFi05QXlTibk0Zrfwx8pXY4nz9pJsf5qpTTtCk",
+	"gihccGzx4WoFOuOK1FbLtP/rs6gJsLjw+pJq3eF13dxp1QwSq4vk/HUAJe5GmE1Zm8O9kRTot6UCdVk5",
+	"CGlyj0LZHJCUBmdPhq1Y0S6pECPH7Bs4EvZHcP+wcw6Gx1989vnpcX5wQofDg88opQefD4fDg2H9f5ZC",
+	"QZMZtwlY/Qi7jWBh65F35OLAUdioexAM1Sd1aFu9Kk/dBtgmAW4mW2qgck6FTMEvasMxdFnwDbBt3TzY",
+	"1t33zaXsXFy11FBmbHD21x8teXV1gCxGKD6bIdvB8IEBXXJvwIHx3r9/iBZBDbRpX/mvvOE9aLyqElDV",
+	"T8w0MfJO7vMGVm5mNhnffc2/5+ft11htz7JQdwkUrJHhrsEKzFdu3LbIi0oEK36ypSn5/vuXz28/69U0",
+	"8zfu7BRf5C0RGRzLcSpmFG9VnuuLTR+0jVR8xe8c5tgrmuSiEj6WJJC0vk0wDFveu+ZYTY22vu5eS5qe",
+	"t/SUCjqhn2ezcFgjUDOCe3Qdm6TF37I2PjY6VsXUz8P1xzQ7ft7hBzwPwVag87XKmuiWhPtAXNzKFSMM",
+	"qraD/fhPzdjbIMEF34Hd/4zeCfv1R87/kfO3s7gbd2IfW5crvvUAVSY/ihMPL05sko+Hy7b69xFVfk57",
+	"dr2LLBhxkEC5TMeG36xv/EnkxUvbkD+KTL83kSlxSdsE2WNgh3QVatnvKK5TUp0wTT2zjxvxQ2fEKCo0",
+	"hwaKS6YWVMCfrv5sFnhMRibVLCOl1GaEbloiFRpumvbVMMhgz5aQ2tBUraFL+9iuMmdYpndSzXbXwkcA",
+	"bO/xclGJdM1ZiEjqaDEbSlaRr2k+hzdd61kp6tazuwrTdnggE/WFHsgLuS1VLsMGa9NGNzrc8yeabPhi",
+	"MLD6s8fHBEsTHBwfD+6caNCELJS14Drk7y3oGnvJTxgTpGBYSgV8f8019ZS890uSdi16/d3ekQaN2PQQ",
+	"8bQOL3/3sbQXlXggcP1bwOpyw6scaXBwf6B9xGYrFSTh6JCPO6hsgOAyqjfWbjJvFcJqud2rCjlpCw4V",
+	"agzPb6yktaAFI9UynTaTz6mYbSOKrsEIDOyJBNALaaF597CzXKU8iC/4rQ8rPnMFtTMyl5XKoAGinJKF",
+	"FGae+f+4hyvGbvo04ezSDtL5yMZV3tveIcNV6NsW/AeoZUfriKOGcLqp3To0YoyIs0MH6ADaEmz7cZ1E",
+	"5UbRWUQZ0mH/JkVC+n55/uYc8uE9d7Lvkr+lm5/2qbuPAiNgQTxxViN6HK8XoWkDnPFJpS6tv08PQeXC",
+	"3fxQ5fn9Ai5X3OTzVPDMB7rL4QxGHeUhd0dXdOeQdiNsGs06kKaxxjR0ZSrc/y1TkIUuhT4jYwwup2Up",
+	"Vzo4/dktU2uMkmfvcrY0UHA1q7v/+5B2WhXcYNvzMUazszEGw7sR4VDsOPYLOBYu7Mu0WHAR5q3niyPP",
+	"7WowrUu5ykr2ozSXgTB96E66tcZiaGCEAudk7cPpF1IbMoU8AhFyZS7j7a4ZVRqakkFmOSt8Td3gcd/A",
+	"XR+70i91pG6tmiwUGyJUHmK0wPYfYDCfVPIAQ1kYP8hQ7bi3EFpSq+6YkVIX84K5k9cIcOsbniC3Pjit",
+	"T8Id1M131teN1u4h4gUaa0HOHStLXwyetgpCdDPDue8VlowhMfmcBcOScUHYvWBd9yBLYVMuVbLMbclu",
+	"rWh4SM6JXRhTBF61vH/CjGHqkFzaB3it7LRUQVoARH6suKUIqAJDgLRuKmjDwyj5o6NBjg8tghU2wBMd",
+	"SPeh150h2m2+aL4j0xva7mHnqRC1A+HoEGMNiVCH5OWUaJlFVXqapVaRSLmsPmqicfD7XsGF00AUt5cV",
+	"jwio/ar629/WW3YoJZmylVthLoWh0I+UgteCYX+4jGiJC482omWQuBZ2J/iQL3hJlWsrZ5HBZ0OlZfw9",
+	"xZxwgZOEdUGF4Xm/QS7927Fy14/ZZIQaZDPH2XA47BGi5aUonCicZObQzx9StIduTL6MttnE5R4B8rwO",
+	"u4I9Wb7pqFIvL0Kl2Y7YWUyzQ8kBpkDDTTTJDlHJRXy7zaThIKhhbxW7NFXRYbjCdz6xYktVrJ1pMHji",
+	"IKrX/iuKCWzHRbbjnKGVZb/a5fctOfzmxYs3vQphidFSyZliKWtu41AACJCaSPwXH7JGb3rfvpynoZhB",
+	"4+rX1nV7pSBvKIYpkhdcUAzyh+jVZ64cr4bCtVJxWtYGa4haneIHmgg3RCqANYZos7InAKIDG3WqgeyH",
+	"s1509PUIeVwNG+6GeZebYNXtUSh6uwkDOs7e0nJLvhCmnqPKPmFmxZggZiUbHTsma+JH6hmD+5Oc6G0J",
+	"fJF1OaeuA8R+bSb6d/hodPfoa7eJGsbstN7s6hgCJpyo30UEzqxOMQJgoH/WU+o71xDabsbZo+2iFRm7",
+	"Op10HH4fA4+rxbSBnqnOioBKnap7aKzhT2Kn1QcA/Szc0T0ir+uLHdXyOh4Oh/vWu9xmx6lRNp2iHyGL",
+	"YjQ3mhh5RrDlQIRWbU9mRpgowLmIufUrNplLeaNBlK6MXCBqWqDzOuLL6VRL6TUon8GpKjEKCqAby/4c",
+	"RuqZ2l5v922Yo3527marn9SG9vjpD2EB0bfRUgJcH8TUh/zmgxn6YPqPZr5fxczX6BL2scPXxw5fHzt8",
+	"fezw9cE6fLXQNy0PQG550QI41qSqpQEqXKeYtvAdyjtkhHqZAMvwkAUVFS3j+k+hRG5UFAOGbcgA+N1e",
+	"/N9v8TIauPnL126a5tM23/fPX7slNGD4cLzfawW/75gG57LpqITarIO0s4po4+3XsmBI67F0Un/7xkv/",
+	"xaZ5w/9UVwJBvG114cLqVi6VPdrE1iIVNVAWzMxlsQfC8Jl4KV7DV8nIXSjTBEUHdtbxq4t3bdRVaR5G",
+	"vczmBBHE0wdeN+31V31FlQgBlX2vNA7zA37q/4mhkXAlY5hEc2FAl+RFnnZMwmd3y5m92d68fqM883B3",
+	"eeZ2KFoSorJSebKHDB4LFBbhOYtN+1QxAgkeVmpScnFIXhqNCrkmdLkssUR33WqGGDkDS+Om43SiGL3Z",
+	"Hbz7Fb6GN/195j8bNZWJu+kFc1YWo0qYVM4RyFzwW1SnRgPMCNU3lqtJoljOrHwppL+9+u5aChejKTrf",
+	"tsi/fhor/OLbaVEVWHdIWmiVVYTqf0Ge1Ia4gK/D3sqU++Be0IeBXNDZvQZa0HejLcDbTKoPTZJM49j2",
+	"0frcZ6MlU06W6p5YUWzRFuYiQ3B5WDpf9zXqoSOlSySn1UwsnZBaZxtgMeY17kS4bIPktds8wU3kaCBi",
+	"NxW6YmqRKKqjA4mKC0v7WjPgjqGCFjQpoPshN91UfaDopvbjdJfzu8Squcn4G1SqpJV1lSyqPGqCmNVV",
+	"XOV0asmsBTyhXgp2peK2+5LmUkjFp+juu78T5hs/XEZ0lc8J1eQbmWyq5h6Dc+XVJ3P7r/fRddl5Y3HL",
+	"D7Pq7xB83m+Bx1HvgJIFF1wbBlqEK8YupyTGIywgCq6h1G5fuwECwnEqyDdWcEDtCsCAsyhGioq8pUbx",
+	"heSCkRzeZ2gNulth8sNeBqplo2Z9Kw+irGZh+PAemPdDwaQ9ypDf/8wuYKzWmUXJbO4wdAfuSfXLPw5e",
+	"M5VzoE0A//bjDe9dXHTc0cj6/gSUjMuP1xBNXnzf4bAzHszLjr4dLbazTcqPd/AKZy7tLzxI9Ijduz+t",
+	"75y12TsWSFmQg6Al4wpaFbsP79NSdu86rs02X4nFTqM+K67Bor3maGfwaLcJLlz2ycHx0745cru7J9lZ",
+	"gvQKn4w6qgk2WvRiqsoGzLGOL4QoUMO2lFu721l09sB0N8YX04v30Wp/1kClGLM7L9GDGD+Ma1f2Yfwe",
+	"9SHH0X5Ysc9qS1C/b0Rzw28xxW8jlgBh5ur8xf+uBNDotNppAe/zyPtqny1lgEMgyBgzIMdQxxFTiLkU",
+	"zVZJg+6U+M1oDt1o82MVwcjt10wIiLTbp4/T8v1LfPeJU37dP4+T2eS+/2mj/tRJtlMrgNr6FJtGefkr",
+	"FMI/djNvKYW/byJ7odYjVYleZbIqhdGcy5IKF2NNlfE1ztPRc1KUCcPCt4wt69DDfC41E1HXKy+WOgpT",
+	"ufK6rYZa9bnGpte66ZnrctbTJpNA4u9EuX4dhut644WbJk781qktrwM2Rjvth5HQDmsLSp4MhzuRMs4z",
+	"32pF8+9ZMuTbpvXqaIVN1sAP4a5uQpBIXcTQR02vhaHvPJhiErCkii6Yk39Lrs15OPmNUINdXct6J3e/",
+	"T1NZZe5cmm7f69koJdDVzqyFQ5jYi13MLKQ0BEzVOLfblrdXzYK+uPQAYL/0+PCRy9yB1P+OcOm3JTC1",
+	"FPvHZGGh35wAmcqwHjUU5nRpmEo3EfDZLzvCwuG1LAyVFjvZcp8y/qEM05Y6u608Tqy+3ygrsLmjuKRT",
+	"EilclU70JNiXsRlJIVcCSzS5YiiAHCB6sGUvo8QHKOyzUZBqZ3RlskLsnsVYfqOCLhaj6ooudQGtzcoa",
+	"8XGpZgPIRsOG+zdkCKuIgh48JncXXWkfU114JcLWrku1mS+/wgZcvsZKM3O+Wo6mUo2gN0dHIr0LotmZ",
+	"Rl8tFlStX3GRSrl+xWZclxRCmjS+iXUvGHnFJ8r+s2HZvHM1dpai7kVhtVWP2V+LWcn13K8jXSO8lMtQ",
+	"I1xzw7yj+Ac2sf88cnrPEROjZ+dHFwzzQ6L2QPoo2jMChzN9dHp6/Oz4+Os+eD9VO7fywqqLD7STqfqV",
+	"dtK6HEyg4TOJwWtt2KLG4Zbf1elRursiXYjIAtemqeuI92s96EZJWWPQVdzbqgPNYILxrD2YXDIxoiVT",
+	"25OB8Y3WlhTL5S1TXRwNLnn/dWJPp1Q0GqPFSNVNYrYymaifTNRraP88fxd/2xmltm9I0ZbxwEu2x3jo",
+	"VUuM5OIFEnFkPpAghG3S0tI/lzYaXNgF7d++D8fcyYAcEtSLqzccH08N1oDfWXTLmniauq9XTihN61N/",
+	"35Dyt2faDK7YOwNpMVAKCStSzanGXpLHwyHJ51TR3FioUlEQIUkuSykOydXc5+TOuWFEL2nOMAPIjmHl",
+	"MvtEh1QcyOM8JON3BzdsfbC03FaJMZqmdRRSW0ESrIEIEc40trK7ZYpYcRyCSqBZbMvb4zMWAZal9Epa",
+	"DJsnwzY4s0FjMYOzwf/89X/Orq/1j398RP7o//z0D/8LAP9gwdQPGhkcxwT3idkVMlX9a4923vu3546q",
+	"/XT+WPgGX/2bHT1AmKxfWR0o21hOsiV4HSe7vU5XHO2aijeNKsB0BZq6UR7C5fHvEekZHXgM9SBi14K1",
+	"F7aTMN+VxA3LIVJA8NqSzlicyD2ETG7yVjEN/kNftoCMc1kJ8x8WsONmf56nnz9ueg8a/oNhijTE0NqW",
+	"sGtZoGLYlAuXDVkPYziZ8V7L7Mzsvaora7aCFbuDvX3QvqtGeEbokmckL3ndJDULeaWh3zCkihkFnCqK",
+	"gB3nJR+7rnSarjXR8ktUNl147C1TfMrbfufo+nd6mbszj0PVKgxBgIVKFXVjilcdQnmN4qzAuo4vsBAv",
+	"biPzsewFxJ5oMqa5kWrsDWKhqE5zC3Fx77msVLneWzlwlK8zK/l7zdRlVy+kc6L5TLDigAtS6VTkJkX1",
+	"aadeBXJZHKIf9nj8xcnh8PDk8LPUOUEXve3FLu263DIJf8iOe3nJk+3QQnbjRMkVTE593gq2TXw0tkA9",
+	"OJ8xYcafNlf0Wv6NlyU9enI47EjEUh2T+jtft7pGLm+vd4gfc1Vv+l1s9m7JFdPbwRv6R+HLHfD94gqA",
+	"uxd8t4c+uXkzglkj0iqehPsWTK6ZoBUVCQXyb1/pgkC7rmee53ep65kNuNZVqjdZiOlfKnnLC6Yaxbhd",
+	"4HbKkDDj4tA9P5Rq1kfeumHrHVFjIOtH82O001aIMMZ6QWT36vpku7VyDXYTY6gu61LOcDefaCzkR/Nc",
+	"KuyEhefPN46isW9a0P9sAjwhs7oaatv1a/sSqNFM9EjUq6lf5leKlSG3EazHp/u1CK2QqifrnGzA5RMd",
+	"1b3grZDD7fh7cvr5yedffPb0eNin115KNI+5Ur3wcMEClvvTiDhBDfIGBcsCKwqUuyanOxjfDgk80Q3T",
+	"VYnrbWWIuexuMT2ZhBt7EaxQ6o5IRnaPpQti+3UCm/7MlE52ac+lMMpVx9pAypnsCJq/5WmZ48L9EhgB",
+	"mFlC/YkJF9RV2ZpUvDTY5paiV0lWJllB9bZe+nZY+BejBcIWsnqTSdBIk8yeUcxSJ1aQguNoCQFqoo29",
+	"mclolUsX+wqR4/ZNKLmFxpl2GSKw6wh8zQ3Ybtu8qWekCNfFi2fk8ePHX2RRACLEQJG4PaiJyJvfnRV+",
+	"QlnVRlPnEHe5ZKI7PvTq2AkRB0NL+fq1IblLiG2R7KUcRYu69d4nkHUhvWf8ARp/zqUyUL4PFwjaKCR8",
+	"Rz2d7YpSQdInUWtPCn9PmVK0tHyoDhg+IC4+GCKoT+q2nsxyLnErOWHCvg/Vk9zbGOi/1o20jOPjZEhc",
+	"v76uNSqJuKdvY1+ff5EMeqd4iTcybyDM312hmWIMq5oZSW6lYRmGsQns46l50WTIJ6mZVCgR6FEOxx0Z",
+	"CWR0Bn4dECA52xG16RCtmdfy2bCnF3fGHqyx7KwmseEMVhTNIA7ZsDgahkr3wLvLRldZj1nP231jAYki",
+	"0eUBdoODeZSyx7zrXsgp+crq8s8Ojo8zci7IeQ4oQhfMlb39Skla5FQDGTvHWnytm1JUVrj6iRlSMFJK",
+	"7kZ7JTlZyIJPORWGlBQe6ErZPxUtuP1pWqFo0F1jECxC6MIqXepKoxEsor//pbHfxyfJC5nsAP026voc",
+	"8MDpu5uF79DGEd5z32E5tiz6+xMNsTz2BXsauruLtGX2bvScHrndHDFxBN8dnZ4eHR99/kWKx68ZbdKh",
+	"k+HnO+sthiKsdXS7dpk8jn7H0mnhahKDEOourpvY0cFAhrIGY68LOjra0Z1DZkWJh7AIg0jyoWLgXb2D",
+	"ryRWXUw7s3DCtsj0p8vv3hAcyRvHXMm5dkkI9m7J8ka2ZuT3mckD9/Anq85c0NVrZ9mvl3fBcsaXJlUf",
+	"E4tndJthQp2KOkSaF0AvXRpw4SpGpsOxXREKp8dvh3n0bl3WIw11dGVuBoGV/Jb1aLkwZ1SZCcOyl3Yf",
+	"wqSXb9/pp/OGIftXpplLndYkksDKBsvG8/26hfbQVGE5OEsrwMhDIXMA3jwSMA/kleJmfWmvpTuOJf92",
+	"e5p/RpzziUzWZMzeLUupmML6OPjL+IyMzyszl8rVTTsjXzFqX1qyd6PDw0Ow7QMtgLOD3+oNW4q7tQl+",
+	"pOSSXMob7pombZqDuX0dXwlNEwd+yaO6CrenQ7h5yMizmoTXH5366L6300dJmV97CAB7zT35rDnHjJt5",
+	"NTnM5eJoGT478KtIPdt0lafmu2FsqQklRlXarKQy83VGquWBkQcWjUgul+s69fgTTaasYFa0BpO91dO4",
+	"hkPVTN06N3hBDbVy+LVwVe7x8ZIvWcmFK7GAhRU04ebwWlyLP/zhmRS3Xqv7wx/IhU/9R4EeS2Wj+xwI",
+	"KLp6tKA3bJRTzcbYjwRsZnZdENlp324oe99fPSOVKJnWhF4L/AKM29ILe241lkHBOs6Rrxt6wzQZQ8TD",
+	"mDyC6IInw2FGXCgUeTL8FJZKBZFL+nPFyBjZxzhzWzCVEpqMgcOMET7jiM2MUekVbAVOIXB15XLBfDs+",
+	"t2zIoQawQjWn5trDaoGR4JIjbxiUIr4WfilgbNniEzzzXjbcwTh2ho7rOLvgngPHnB0UXYi4CqrYtYA1",
+	"sCKc9GJBReHAm+O/8G3fIUwRTL3XvtOjlcKCP8pv4GR4UvfJHb+SGHs2tmB4+93lFQx5LdyYqYHig+Ee",
+	"YlSQ8cuCLZbSMJGvD75l6/FZXDLNuSaCR8I+vWGhtju9FgVdkxjKmJrp5m/M7hbnU5vIOZnIYt0AhpYL",
+	"hm0rFnRNJoz89/nrV+T48IRwoQ2jBZHTawGX4tEYgk4QDkdruijHX5LGs3cH8NQdKHtnjty/rR78c8Vv",
+	"acmE+RRxESZaVNrYWa0WWci8svTjWti9ysoQKvK5tHI6LTmFC2qPks60O2sIJIaTxr9goqWSk5ItSAEd",
+	"kDV5ZO/oF6dPPvs0Q28PuA+jVbsP/mglnTFUmKfuunNIYoMrmF2LMUS96jFSAXukkzWSi6WEElxnZHyE",
+	"6QxH7io7CcxCPSPjI6hw3/oNnrn9fHN19RZ2c8vUmvzX11euMYjQK6uCf/P1+fMWZswZLZjSX9YSlQsC",
+	"b3wDmXi51TrfXr387s0lwBE6iFyL0+ETf60ZcfWEkFktqUV+QcbnZSlXjoIAJVYB/04tlYIlUQ8F+MSB",
+	"yidWY2l/vDE5FULCoS+p0qwgjyjRbMEhcMrVJFsylcNm+MyFQwef1YTN7DUQhOmcLtmnfgrNxaxkB9Cc",
+	"pIjyIHBSrjEuipgVzxmSHJfzjebh9iSlrH0iFjyH5CKwCTklx+Rb/pVdK9Am34tBMWi6ZeFxLf6mDZTc",
+	"nP2NLzMfW7xi0EsBwZrnbGkOvha5tCro+MvGCSIy28XUIx+Sr698mNeK0ZtDMn45PXgjBTuAVhXja4FU",
+	"RtvDpSW+DjAd/wEoF6ArEAG4eRi+aWVi56ewJGJtXMMWsqDqJi7dDh/yUMbQYW2z6BfSXYcmYP0opVxa",
+	"skSchwE8jkvjetgEkgeGaFcUmyxoPufC8hyxRhbkhrQMBkRMIKVO4IMrvV2eC/6vHmIZpgsFPngt8MJj",
+	"WINcsuCsDkuxx/nuwAu/B/DW2LcKihv9PHJdGrT77dO6sU/46VpMpJnbX+y6qKmU/dCv0lfv+xROVUjB",
+	"xoeRPAOYCPwQ8Ju57phfkvEFtZoxkB4UD8KDg7ey5Pl6bFFBKkNWrnR/yaZefsLoa2/vaZyx5Rsls8R6",
+	"jY1HKN4AIOBu7qg6GRC+saVtR+4o/LwaJrZH7mU7e06O2AKAcZgDHAZuJmTSaobW8WAy54YIxgqw59+w",
+	"9RkZW6lxTB65thJ1OQqdoUUluxYYZp6RKXwJFPIdLAshTcvSnoKlx1hZGdPk6oCcusVTyW/Yp3YfkSzl",
+	"IHIt2tug5cqKWbhegPwmJoEkFp1yA7zpM/d37REV1+Ll29un5OjpKb6mCdglGfJhriIBWE7rJbv8ZQc6",
+	"iPa2woslKR6DntF8zg6eSWGULM9csbOMLOi7Azpj//F0OK4bmlCxJrl9H9uJyhJgtfiyTcICa3k8PI2J",
+	"rpFW9rH7dTVm8Bojx+e3UMEBA3R95wkIbaIlL1Afn1aaFV9Gn7oodo0x+dC1YSakCnTtwmKyCzi3GP/S",
+	"R1YA2s+hII6K3sk2YfcODvnAvTD2MhYyZ1f4jXBz5ljGGJFhnDVJ45dutJIapkYgPY+zunyZY7/jWNLX",
+	"LDpVPyv0n3HVSoksC4vD12IcB9bHtxMiBcPldIIRslk7ONZvc3CGzkDemRrgEYGrhCLk3JBqSSxJBZ1N",
+	"ccgSIZfMCowtbBLyAPBljNXhqINW/OG1gDjxnAnNIvX39curDRVXLpnAJR9KZeUz+Oho4VrccNOuiOWV",
+	"2EHk/hwcH54eDn2+BF3ywdng8eHw8DEYLs0c7BNHEJ5+YFUMwTA1ZMZSfsJIhEepsbIo4b/Lwi3XLFcu",
+	"hzMg2MticDawauS5neyZnwsMpHjqdsKT4dAbCFxUVCz3/uSa2ESGfWca/asPTozKvTrYSuifbaiCPQXw",
+	"Qo35RijO+x9bxlJRlaULaV7sTOCItwXmXLB4bBpZApTfZ4NT3G1q2ACVo9e0nEq1YAV+cbz7i+8FdZKF",
+	"/+jx7o9eSDXhRcHA3nd6crL7i5cCaBW+/8Xu96+kfE3F2vME+92TPiv7XtBbytFoDSB15TJ2ffcWtSTn",
+	"boL0LoeCmBVUH4VPDf7roE7UaLO0wRn2KrSjtS7M0d/dX++PjMuOD9I84uaWfjf4ZdM/gigLhjZ7SWtc",
 	"dm8PYrMlWtVrJN2e6m6RfOkMrhuhBwVUTEOzeWBKVqRmBVZTM1C39mpe02oQri31iYRuPwLXpGAlx0wr",
-	"/1VVGtduyCsqFhTuPc4SROOKNYnGJs042Y9mwOmBKb5vVJxLJXW25c0o0+Oz/6nfwqoB/qj8acaJJYkB",
-	"Tv8HWpE4aG2dJrXw6XSaXLgjilOufJ9Bl1FiKS35/rs6JeK8nn3Qm+g9xU/WXcSuCL//KxO74dnuL15J",
-	"88xKDH9w6ghyDd5zUmfG9KKOvoVrRCDrW71TpkDxMdAe6R64W1SbNT1GuQJFmTcQu26uIPHFIq6lNbWs",
-	"kqElN+pvgabILnlziwTztN5b1ib3KcjXr2Bi6+B9tvNF1wuoz5tWTYIXk9WjIBukPg00E1nI7OA+YAVL",
-	"sZ992M1DCXgfyfYusn0vAdbT8m3Ca3ShP4qvH1p8LWIKlCbRtSY/OB9Eyvigj3y7m2i75Ppg4Hdo6iRC",
-	"OrG6oJmzRZtKXwi3hZJqo2stGYmxzF0RP+abDkInEVePHYRm+Pccgy/qTP4OSv27IdC7axUEuohCf4pG",
-	"Wz2/QaDb5QU3GlU9IImGg/FpbOebRZvOSzbjGsIAILiKRiWLBokaT+8DcQUZ4iMT6McE0JE4OB8I74rr",
-	"mLoLZqEZVWMfZ/Vu6zuqB+enaF3aAaCAyPCWZU3ZQIfGHr6fh7drbSIDVr9VUB8fSU6MTEaW26Z/ANvO",
-	"Nr7o6OVHnviBeWIXJ4z8F4PzAYV+8dsZYCg7uIMBlr74IBekYEsmCibyNXojM3RsBN3FdW9rNcA8JD9i",
-	"7E6oiZc1giXwOVhgYCLLKjq4HS56X24XqjsOHlRar7tcussOCTv2x598DcVRff02YhsdTozqaotzWSk9",
-	"mtD8ZnB+cgavOHgjc/ipfmLCvxt5VehLAknDhVs1Qhft+NjZgOm5gCRnXPlMyWo5OB8spOBGOnKMjYT/",
-	"5h+O3sqJRTYgna0j9uM4Fu2/QBpXu2AGzUq2+M1SytLtBkuMATKWdF23WHyETT1qFnaaaqf7eHhPImix",
-	"aysRRPT7SAQ/IBH0FCAQQXxwHyJ4NFN0Oe9pwIFPosgFR7qkgJIamlAiZMFqkogCjItfiOhn6Pc9ZwsI",
-	"ahKEFTNWqwq+LqCrkeriXqKakvB8k07+F0My+V+wqQ9JKu1+3MW2MMH5PaXxJU5b1KRTxMKsYXjbV/Zp",
-	"y3qU0qSs54hSssKqNjQqKAD/GoGM7xYe5M94iYP3P+1HVPAsOqgKYt9HovJBiMobqG9yy+oqy+48HpbC",
-	"/AL/fb9b3BJuEcHiANFhEGpPg7EABAYIbdkidHUShnt7pD8KPv96gs9e5GirfPPRk/V7I12eaDwEzdpX",
-	"XgB8emWRH3hii94dAWE4QKd4v7Ab926j8P0nGmshfCBnmF3CEzv/G7eP34m1tQFK7mDY9ISBTAvC0GhO",
-	"9YiO0DrV5Rxj+c2Hco11m1BdyWtIOXdyHK50y/b62DtTImZXmaXacknLEk3bUjDsBkydGbjZKMGxALuv",
-	"EOKyr2AbGRex+vf99N8Ix7dpwf42f+QTvye9WTRJaTjF/XjGXdxtD8xSWgLYbq4CAdxgp2x92uAxobDN",
-	"h+MxL9s7+53wmfaJBIYTyF2T6ZydHRx3sJiaQHawmVSF6H8an7kr15hMJh1cIzAHtIeMXPfxwfmjYYpd",
-	"7Mcg7scNWti4jSNsXMmPrOH3yRoWmxTod8sdWCJKeY+xO4OIG8nFjtChKTYdNkw10VJaGPvSwa4WBXCb",
-	"Q/JMlqVchd8mazDqQNphIlS4vpXMG3P222OU6AxVC34KXdR9aZM0IvlXOINupNCpzlWO2ghU3o6KbyqB",
-	"aZb+Bv9hCMWwx8V/IsW05GgIOzs+7UUpXlCFVV7Ojh/12bmulkupDCtesoLTqzWW9fwD07HoVuyyhuyI",
-	"6m1Sk2bbzZ2O8qj7ZkO05IJgGibuIvSMw4xefJUrAjQE/ERzqiPnkavGgImCY9cjOa7kEM07WQeP05uQ",
-	"D/6lL4PmloP5YeErtk0ofV2D4N5244ZsVVcw8SVVajkLdgolbrAF6vkwazpgzo+z0I/V/q0qIeBvKzZF",
-	"GVNsXcubPZxMLo5nXzU87SPKwvyP0vM3ZToXLxTGcruzBNo1vHPhUsVa0AU0da+F5hYkG+kzYBN5v5+F",
-	"ODr1Dpkvuhr/5kT830c8XMa04MObmquCm4NSznp67n1RA2y1JKuycDVn6oIrcfVBl53sPfu+Ogek/B9w",
-	"sRnxe21XrKAYw0pxY5iIU8ai5g85VdBTQVYmbgsB66orcYRCuz5U6tHwFH1+QL6vRTwMZN0mKLgF0Qs5",
-	"+71YEiwAOasNCNBRomk8uGFrUlA9n0iqig4rAnzWZUF4lLIg7LWqAOdWcw4rFf9FTqxg3Bm5jB9+KCM6",
-	"wGUThglmeHp2/ujx/0DhccoXrBjhFpy717WRCEXRDvKSHx0fDsmntOQ5+8+SLo1cfubMIcef120GcABf",
-	"8L9vtC7WwBmcD15/f3kFhSwVln+uIdqGP6SVng+O3sqJPoqbjryVkyNVOXFmIQ0bhYYfjcYd7lriOk+n",
-	"x3nE6U+GJ1GBVzCr3C/yzN/TDmbrMPBjkMiH5IO+n004jYgHYrumtIIBtWRQvWg0p9zKssKbIRKEQ63A",
-	"mcXUFu9Jkv6vow59vwvav7FjHoLnGmTWi/ppEhvan/W7eB5KoefaQ5uSAT12KDwYNOPSDdZQoTuExryP",
-	"taHQW9eSPt8PzP4tpBn5fr3230smClSHItXouG7de378fpc1G+Pt/DuTtWMbmC5S96VGep6i5UVRJGl5",
-	"3ZX9NFJ36lN1PczrstEn96Ot/oi3GbDre/mRwn44Chs3FfWUtX52JwUjacKNrEW6y2bjI3bDz1bsBiNO",
-	"JYI9JtzZMcHOqN6Kq7G8H7aNOLwWP7qyMeN6NleRUVkFZJw1269BHaOGPemQjC2RDPNwCAiO1l6X3nSG",
-	"A+IL6KEJxSoa+Fe0pVBbTxu5RIuUmTOFpRwxZ6NQ65GqxDjzFSsJD204Q3Gt2OYNtYBKKlIqCdiNQ//k",
-	"h7dc96PS2HTWG49+ibDwoiyJB19D14UKhsGE1ZOmO9D54A57frFd5302gMNvLYH8P+x9/XIbt7Lnq6C4",
-	"t8r2CUmRkvzF1Kmziuz4yIkdx1KSm5i+IjgDkrCGwATAiGJcrroPcnf/3Lq39gl297973uQ+yRa6gfkg",
-	"Z6ihRNmWwzqnYnE+MI2PbnQ3un8NF4tevTwFhZ1iP9fGSMlpKsjvt0DWGpm7stdFfGQf4O1isE+5MEqG",
-	"SQBi/jSkDuuinnQtTKkTItC3RVzSMl9g/c3RxYnC6gcT7sPygF6T5A+LkDMfNuLvvKICkE7+KfpMS318",
-	"eff0G+/mBG/j24V9Fgye3u7am+arCBJoyz2AERVND0jnxISdhVqHQP4D25Og7UnQRuFdLHPbvS9W7Jyz",
-	"WQ78uVqrWH0mlD68897/ecrDGrH82YaeZgN5C640Oj+3M5YJnnoMZS0Ztg3AuHUx3DWW6Y161/36OXri",
-	"3OsVy34HjdD1gysKH6hSzQ+hcadFohGb13K9wkkDw89R0y495yxo0mCsLjMcfqqa57ab2PYkLOVTXCw3",
-	"t5msE2lgCqev1bEEi8n56GvBEgiJWO01LJz63wr3YW5EVvsPvd9so/7DdLxuwpGIsf3Z0UkW0nDlSAXv",
-	"CNyMay3t/Sof2xcbMPCln3ukMq8qAuCzVFNiBGq6ES3l2NdwwVIT4PCTRc2jTQ4yHYVYruciYW3yiibg",
-	"XqIECAyLqoqQhI1GLDBX1mps+2yr1GyVmhrsDWvlBnUaxXQyvSkefA2N62VGujLrYItb3tnyTi3D3S6W",
-	"G2UehwhwI7yDAU2QrYaHQtYq8MfLC2diOT9WsTwH4N3E4G8bZeWv6vOhkMY3JJV9QuSOtDxhUkENUk9b",
-	"GdsaNd9y7ZZra7rb5ptg2noxPFjZyOGzZMdsvsCjmTDI98FA/jb5lkeWh33psiEXrnAZOXj5BM5kB1oq",
-	"406OweAfOAQqQgVW5IKrPdtqiKX//WctbVjybLGgrSulAkw4nDty+wJ8bNzM21BGXOfpdzVlgN3tZ0aY",
-	"wpR2xfvpMJspxPPyYSGaCV8GWvDtvnDPckGG0kxIyBUeVGpPQVZiCfoGJYs9lVg5E/pT1sCBrynHNdYf",
-	"6gvwGow8jpdUBqhEN4ovJhZYIkdKTmH0L80ELpyFVyYAV8TqfnOrgrVgQnxArDuRrJ3lm51gZn6GmBrD",
-	"lH34X950W4/fvum0Hr9932nufmhlv//2T401Y3eHpRFlJJBhsYB+47Wc0+hAaybMM37ORH3/UD5+d/9K",
-	"5PngDRLRGbk7gNKt99IADl9zEG9CNsfgXk2s5IjOCrQuQSOvNXjI3SAosouGXfiy5lylSUlQcpISwNuw",
-	"64RxEE8RFeOEjlmbHFLNmlB2UBgXX3/GBda5nMzjCYN6blZ/UTKeuEpuvyfSYOr+lKozlJS+QBh5CZ92",
-	"BUexjCXV+cp2VAWTQY8MDlvd7qBJBgH+c0jwX/ivq9KIBEEn3WJFdD/bmn2d2NU9gCJ0h63dJjls7bky",
-	"pQKHDbWkCxqYaJ7L1mriwOokmLjRtdRihP8CAHYDYf6qQx1/X5kjP+XC/+5eaVF65rav9shgLM+ZElMm",
-	"jB0rV96NTJnt1R09aFpBl1gVcR4zP1IAvGIvQAmzhSUAy0jLaYqBPpMq1E0cG6rJQDNhP4HupMHSinGL",
-	"BGsw59dJbk0UxjPrQcWAwiBVjGl3I2MK/CwVH3MBtdCBbbBKhR3HHhlMZKIZLizsP1bJtONjqSwdx3TE",
-	"/m5fhuLdcjqFGDPbzvE//kNQMygOBnynugiGpaY6gWIDI5HTJvwgzBkt5nrsdnZ3yym0jy6Sx6fJtNHb",
-	"9Ysff3Yf5bI90kL6tacKJ0dOp9wYBiXhNA+ZYmEPdQ8lxXyagoGmD95ZMVkgU5wAhZDAY0PxnPMw/Q7U",
-	"PLbLHRc3rvjqhX3491eHVVPp26yazL2NygpQfaTqQeVhX8/zjiY6SsZNK5SjdkDvaBIzpaUAdQ8qR8Jo",
-	"pQdVIAhg/xAOZ3qd0YjpMJItJUPFxwn7o2ofR0pvVoTOJlIzr/87NRutWQyrhihRlULHWGHLpwt6SS4w",
-	"G6KyXWB2WZ+SOIRgbc1FUJxwa6VCmLd9oGU/UkePOrZKMVQgfoJmV48MMr5dECgOKsXr41XDLpUpUMaE",
-	"ZdM3jazdRtN3BPBei62+XSTb2mq2jdY5VVCW1jaWqtOvrFarbT+O8u2X3P8p/WTJze+BioOUiKqxSi2O",
-	"HhnY24MCzLlbB874G1B7315nVEU8l0mYDTa0URxme6kqu8xySungupeoDq42gD/Ylp9gI2W3DmzDGzzy",
-	"vN6h5GWx/j7Of6+mJ+WFDPmIf+5uoS89N2AxL6DqvBHwlErgaLCM72VwvdDsDqYF1y3p5gW7tXLgAuj/",
-	"hbAMLrIq2Fb+ayNBiRBs5raKu76V7j30xSIJbfKTZn2B4f5njMWEkkDGc5LE9koIJZa/gfL7GIgLsn/Q",
-	"zGsY+DL4LYA+COMHsBpBNHMRVYMcww36wvaFBpNcZD92xz6VlUDmkM7sqmXHilnjuU1eynRIXMFyYsmQ",
-	"ypW1ZyHUUoYhiVhf+ML4HrhXJYKA7pVzEuWcY3FsLSrpzSeQrXNnJM9ynp6ZtBYiFmIWczLC97/uC1dc",
-	"H6HasFGrqGF3oWcfydtz6JbZLfH5uEn1q7dCeSGHaQZ70YeZ1sIuVW863UvVm02pNbfYj7W1ybc2+dYm",
-	"39rkW5u8fFg2GHRpB9FJ/53DVtduAala+OZ9Y8RZFKYOdsy98+UHpcsfe1sPMXTdIE63D7vEaITCcJ8u",
-	"WE0NNn+uj95J/uvuZDKchlEwf/64sZYdhRrKZcX+x2xrT902e8rNG8R3RNHHNa/eO73pw857PBWplUtl",
-	"jaopU2MWYo0kOOPVMlEB006EZ+aNlVTfP312dMzFSN7xcJs9og0d28dDfs7dqU7IhtTYa1PGDBdjjZq9",
-	"TAwcKVv5hkPgwI2x6Cuvgwxdz0IoTQW7UoL06KUU7AU1weSq1Zvqi4YnWIFzhZOl0WxMGA2B+PeNpyd0",
-	"XNWue2wHnoEWnSwpNvxSGjJ1woOANVAc4exMEhvaRpnfuhy4hZiczUuh9euhoYlXw4bG82cfll4h6XZQ",
-	"AtVK8hlizD2+kYa1OEvAFZVOhVwzO4N36tkxvueUZpYdS2PRZRpMrBFvVTbAvGMhAhhHHFHq2DQ281xJ",
-	"akdN+kEnU+2jDrX85iSi95hglxobLOfszKrM+Mq0cw92Ju1rVomDCbIGUKtj/58qru8bzN75FnD/be/R",
-	"rz6yzb5SbMr/8e+KkYgFJlHAMA4/o6RBDdm7veyj/po71Ck8fr3kHRjLVaqdW6lfnGa3Fb1LCT55QfOF",
-	"y1/vxbzcuU+DSXZo6+1grzfflVFIAJQFNETBZvjrXhMeg8BGX6APIIPWLCpyTUH5s+/l5+NbfrtRqf35",
-	"GeLXO7F0E7ZKHqcrdyuR/ywS+Txj4y9aJkvD6iHsp6DIqQHvTyYr1NOmlZM5wXviDwuzBlws/KKj/vPX",
-	"hn+GYdsgYOVQ23dwd+xksMC7rc79Vnf3pOsO6Fqd/V6ngw7RBe05RPU1ewnAenEinZq8K0KvJCMWARsx",
-	"pWhEjMy59VvEedBBi95N1WcClbrEueSECfs8N//4D//0B6uRz3Wj1+12mw1cXY3eo8d2gSOu1y6MFvBn",
-	"g44VY+GpkVbH5sYAHFzjYQdV7nGm2B/DZCxq9k9YcsH/8e/TombvMYFLOitHkMdADlvdbpMcCHIQwMk8",
-	"nfpD+G+UpGFAtSXF3i3pfpiQWMl3zJCQkUhy19r3kjvXCBWGRBQu6ETZPxUNub01ShzXemDNvd1us5Go",
-	"yM6fMbHu7ezMZrO2TFTgWCCgO3iaqHeYQDbd2d/f6e48etxoNuaMAhbyo+ttf3YZr9z3YJlvN70/zabn",
-	"xNoXsONhFafKne0YIvzR2YOPen88Yohqopk6Z6oFhaTwiWZFZBFEwQwZZCzZnW0YMdzBMI0AMTs1EXLW",
-	"zMI2Bt9TbVpPbcOtoyeDNoE/CQ/xLE/G9PeEtUtwPG2TT7Fza1sYVBt49ejJZdUA0iFJgx7a5AVukz6U",
-	"qHDO+AZUeA/w8rZmRIHbAC8D4odK3Ef47P3sAJsqBYiZl5s3hl0YXBEtnJPCRtzgYY883Ou2up393b6A",
-	"53p2HZwy8XvCEhb2hV3wPfK+3+Bhv9GzD37oi74oy/BJj0TL8eRx6rYHcJ9E3OUqvi1zfU7wwc/1IVVA",
-	"8FzEUtWsuJ12jYRyJiJJwwLoPBjYGfSaO3G7QwxTU6A80exmdd2nrjOb03SxT+hL0OeNXuPXX3/9tfXi",
-	"RevJkzZ5Cqo+JqwrhuVWBEjB4hg+wQTbLIRbudKvTuH7Gt6DvHYXccI1RGxCN500yoHvQiCZCJHwxs7S",
-	"nSTCBejS/WKqfk8AG/bo5cneLnlycPI0iyoDRdwKJYyRg/Vku5p+IWvgbUqMPwVWcmaV6AePrBS009zo",
-	"vXl7PSUP53CVmueX7DaS4HbpbSzlTi+3/JWNhw+4hnfe4x8farkMXBY+xINJzfA8bEoN6kw+BBiyOy27",
-	"jnjEehgmqduBPh80/Q9knAG5ax+DwzTk/r44eHVEYqZIxAWDvF33huOwASpitmVET7ebv5WJswk17Jxh",
-	"KKHmfzBM8od0VdfXAXggHFQHSmI5IofHP4NAfoUfyItry/+6TY6Ev9kkIZ2jPmdFhNUftaEuXKsvTo5e",
-	"PD0+OXjxyqqSP50cYuarR0EHnza+/PKn77+Hdg+Pf24SWnwE4sCF85IELIraQCPX5KeTb1uPviZPLwIW",
-	"9YVigRwLAN7nBrU8DA4eyulfIe+5bS1j7Hwaj4cBbdr4A0wM7IuSqUCo+hMro3pw+VWKkw3jRAUN6R0Q",
-	"u7AjAVJQIkJXqvs4ZvSMKYx+gw4BDkLMRIa3jdFx0IClpy+oMYoPEygARY4ZI8UJu+Hg8WfM7YfLivc2",
-	"XX+brr9N19+m629TA7apAdvUgG1qwDY14E+Vrv+tVKB02x71yBCSQo23OzAPkgznxnuO7ZbcJFoi64B+",
-	"TnLqOejt+WR01GRqKjJDOb1Ukbm5aOZzEbZpTIMJa6dekryr9dXB6275gA+5oNCPpdEufOCi5f00+Wa9",
-	"Y5b0s7SRfuPDSvdsE93C4IUqeoObmQnSdEpNE7WSvkibb+7vN7tN+NAV3MB2ZdxolPb2BO6WeHKeOM8v",
-	"GPHevLxRf84l1utLmqEU5rwBsOEgt/ZI6qNpkryHBnAM8/6XooRO3/JiGSoFp5Ir7X2xGNgK5WopCe1D",
-	"s7EzYiys536HJ9vkW/uP7bHmYhwx77ZyG59uZuoK6tBoHzkFGuxNrg0LvyZjZmxbBL84RJhXa+rRKTiG",
-	"btBRD33YoJve/QXK/IKLGizVNMziIJfCBBETJzLRJGLaBUtoFy1hl53fdqsjAa/n6baDsMrPjStj6+W+",
-	"XV7ukVvaXibi7417uKHZnff2n8u927kcPict8kHG4AB5fXxMdtsdcnfQVloP7jXJgZFT+5MaOUWv1fPj",
-	"H16C+LGXwcV9D4IMnopxxPWkL6Qi3yomgomriYrf9QVRLZM201hnHhIBLm0PYNIXfYGyDQQVnbLQuccH",
-	"5G7qn7/XtAY0KDkt8NXY3+C7ay16+gbkbs7kS/NYnKuwSYbzvghkyKBJlJ6tBSMDvElenLasPea9/PDx",
-	"FnicUkgWD4LNo+ieK/3qnFPOd/37oC/yNOHhAnUi+l6b2M0sE9QB1aylmdDc8HP2NQhcnhVT1SwakYiL",
-	"M/ysXQok0ZjqpmMWRVyM+4IO5TlrZ0YoroJCflARatdZv0RPLB3YLkzOMbM9Ohq1rLrdAn0bHRFHo5YX",
-	"Pa1jgJVBHJmA8XNG9jr7CNmN+ZYT6tdjePMOcLueLnN/f+9MeK9EQH+LhYBUo8oLC068euLef6cUQA0W",
-	"AIHmm2XezTb51jkjYJrTdWVNuI/qXVzHFlvqpt3VMJLIr5cBrF2Rnov7iQb1I+2uz0Vz6wZTOptLFYX3",
-	"OvvFsTiZJE3SfUSeJ4LYDZz4rZs8e3HixwetlWyAllbzStfh9YAFrGz96mKh5m2jn3Q6e8HfLqaRdy78",
-	"td/otjv9BmFWYnEx/mu/AXZ3v/E3eJrhOzBaF9NI6L/2IVTTRWrO9tpSjXd2O537O1au9/EbrN1u44uw",
-	"n+C1S6zQPPn2pa9KzVtHN9q4PmbUPgncZWlxT+x0291+o0n6qMPZF968/bAGDUrrTY6g0jr3yq59ZXGo",
-	"lNY1RqpSpbuqHd1sFDhnebc/WcRrd9uvxNMLGHlyZAgXgWJUMyf4WbZTr8c9K/q+mcRsu7kU+7z1Ety6",
-	"TG235G9QHV7DQWC/3sz0HXZhrHYlBbFKb5OArmtXHWi3Zd4ApXW5N8B1s5YvYHeFM8AEk1Ykx/U8Ai6V",
-	"JMUThNcx3TsXgbd2SmEM6eDee81csNq6Fr4JJt/bjtwS0DoPKri6JiRUnaHRqS+LuJHakDBWaT3IWlS6",
-	"ObZUwiQXqSzGpXwVsTHXXIxkJdaubWItNacWkf70yBURzeirmTZZRqtLvSz1yScJ3LkxrKdrenuQIVZ7",
-	"fCz/AvtvXTif0oWTTkON5JIsyLqwb0XUMHUau0T5lb6cCaORmfyxQuRbokPta2PFSlrhQ5C1BIC0Hll1",
-	"jwVnOjW0WWTNKGs2RvycCftCrOSQlZeU/zvQcG2XbFo3Vp7VBxBz364qB7vU2ysyx5qr9moriQWJ4maO",
-	"0iJXFtrOTToRuWWl59qwaUUpKSGFqyP1Tg7r5b3aB1cl/kBGKwsiqljFzv3cfmqDuaJaM+NUPxNMTh1Q",
-	"e8pOqHjYdyLY+Hv3O0vL4Fu3odhO3e/4g3fUyPIqmG0frp6+k0O3R4RJxHKfx9sTmajI7ir5iyHlEQLH",
-	"w9y8/9BsGD5lMjGnTt1p9PYedDrX8/o/l8NVWwBM9Fb4fzrh/w6Xv+dP+Hm11Br76s77d3JYB7XunRxm",
-	"55bIMwjvDexRKrKfwxq/Hp9+gdy5BiOuYMKtq+H2uRpwWV2Tc9c1V5/L4Uu7wtGAz3h+B5Ly1i7LmjV3",
-	"SU1xCvD3zq/xTg7b5BB41W/+DqGeyHOmFA8df76Twzve2G+SMzYnwzlUbilJ3aXKipjXiVgfXzJk01ga",
-	"JoL5d2zugrKAnG9kOK+eaf8IZ4A6poz9+IerVGp9nYhtkVYs0trdq8XK31M1ZvjC/To910kcS2VY+IKF",
-	"nJ5Ym/sLFzSJWCFjVpeBPWPzeuq7fXDxdB5RF8Gku4i5cjWYFTuXZyyEN1z+PgsUgzpM2RGyr8CARZtd",
-	"uQU9kTNRrvx/x+YbRU1cCaaFEa/+maEdZCuRZKzBW2T7quFVxFcsQ9xijJW6jiKqzWmi3afxfaeIhFRP",
-	"hpIqOBhWbMQvGr1GzC5Od38zD85/fDyC/sPg5l4ubhLXsgC+Y/NVFgCsla0F8OksgINXRzgJGZ9T9PaW",
-	"czoNpxwGpny/PoT1bTdsqJB2snBoDYa6iOYQIgNRIZY9NeGm56I81DlTyMgan6RkQvVkmYHxS3bHXdpv",
-	"6zNvnu8syz4sCVIv4aRFJaoeK6QUu3lHnigeoizv/931evTJhNAZmy+IltMH0d7w5PfO2ctH+p9n+/PX",
-	"3eT5w+nh/cnT3fjgcfhs9Jv87ualV93ZeclmoL5VyqnPXLXaakqfRooiVxMqvChdU5J6jWnn/Rmbn3IM",
-	"cAxZxAwr057sYnfiFRQdJkLtRCdmeKJYnTHFiANU9q6WJpHCnZ06OWtvWAtqJv0ZZ5vAJwCFLq91uagk",
-	"wkYjFphlaYyEeWl8HX3qS9CiCnTvZXRfTTLdarG09d1kvhu7QK4uKC6J/DgKvX/ENb/yFLqKCUqCPVAs",
-	"rQz3uPRQ2gq5KTOKB5dbhu4579p5peSUmQlLXJI+fqvUR/zCfaEe5lgcUb4Qy/ffyMmvr56SsTwdSyUT",
-	"wwXTZEyTMeuL4sX93atklvkh2Bo8n9Z7Ok0XSq2TyeyUQ8ZM0Ji3/b51adDSDzEDHJzcEznAEbsJQwT0",
-	"8+MfXpYu6UMpjKKBufa26ihv9Bp77U57r7j70DDk9kUavVKWBMPtV5DL3cKWiOBaVe/Kk/lRDqs//yVX",
-	"cTCeLkCTH7O1z8ezrPQ60hTTHirgnDG2agnap0mGczKiUx7NITnlZhPkXuX6c0sC6IJEKSZMOrx5vBsM",
-	"C7OrW+Xurwd549q/BuzNwsTHVJl5PuQY05iInkhlcI4L+sL3fMgUjSoC06C1zcXQeVpHUhHFQy7GOgXU",
-	"iJU852Ix6O/HKqwI/3g1cVekDWEQAOMhR6VlYsoFuLPNhGnmAWCkgiGH8XeXlrEgloFgltGCAjmd0gWQ",
-	"oBcFmgCxBgiDFCsGYB/MO9TNhAmH8ZbrgqNbe8KRRmBzIV2f0+bsM64PxdFAjIuQj0ZMWYkhBQyOtScj",
-	"ZozHMUqRgcgBZv3YQSl7NoLMOe1y5fDzIS6DGV1QaC/Dxvj98yiY6RnZ8TrK1FNH4+tcH2C6TjVjYmU1",
-	"jjE/Z8K//4oOI4hzndIxOwXM8oLdCvdJ/itFSX9ahDlf2gbyO83OQrbgDopqM0/TjTORMcpOCRAkBQqI",
-	"7N7fv99tZhzquBhZKW3l71JI9Y//aL1gKuCQqpRrTUfJuBQd5abTl7MtatVpRn5j3qYy366DkLighHiN",
-	"LH9142nNee56b5d2ndgpJ5thJ3fSeMJjhyBmyFRqQ+53Oh4igYU+C9qFKuUwq2646tIzltPsPkXZzrxX",
-	"8ZOI4dz8QJeZCF19O7wf0SGLFuUnefEKFKGVgrCO5L2OnC2W4ut2W537aW29P9veknKSixQEo67GhrP+",
-	"3rK6emycZ6ZtDdmty3mdcMHC4rnx3e0SX7VdzR5bsAxWmIahYjqzXVMya4HkFd3XwNZ1cxU7VbmKtlvz",
-	"6qSVQ8xGSYvK2pEbUu05yBUKoBCkp8lMcSitDY9zo8mUj5Wvo60Ygb0MkbAZAC9Sa2mdAVR+X9CInzMH",
-	"7eruI68WN3DAdOZoZxX2c0yTQTT+XJ5MX/TFgT8Y5BoemKcAjykFHlEWq31r/8Ue4SbtH5iswpqLmIuB",
-	"r2oSUGVtv8SALqKafeHRPWLF7ZIlVOiZfdJ+XFfAXLz2lF//qBFmza1PkLy9hqeAC9IlU52P/8AptSSd",
-	"ZRUU0xwgGK/6Qj/rRVWd2eJMfBzPqpNR1xtCYACuzzz7pszANfgqKscUXGSFQRXSnN7cwLqKz+H8azLA",
-	"jgyIVex8vjHVrq7kDWRHqdwqXtP962OtVxoKUCopB4CvDYuXkqO/RZR/EDqBnA658NECBy+ffKTc6dfJ",
-	"7fH65gc1g2G/i4WImj7eArCMA6Z1k7iiS00SUBGwCOrdKfeDhfcyEHLwho08cDfgiuKb/tlBmxw4JyFh",
-	"F1CZXKfwTj0yaLlvuqoKacdgNmikZUV5KFhJdmn13ufW6A+CkTSvG0oZNHoNX0EK1jbQWXzpQMxzfVh+",
-	"Me2LbcHtIQstRJHtHIuNHZBcC753wADrI9qX7OuWx8ay5S6+ToRPSbc3YANraWZH0WSheZcuDX+y904O",
-	"F0CVlvKByjqRZQotY/Lvrem2BnpQwcA69kgZpECV0VbIhSonD97dLIE5AH46hpPQwRmb92DaB0tVzZpE",
-	"WsvEGseA4wIhpt+xuSajrHaUSiLQKwcndKwHC4XQfBZWryQDq6owGh1fWhdt366vfO2Hf+n1+/rtV3fJ",
-	"V/7Pe3/pven3db9//PYvJfUf8mXUustl1OovPcBsMOvUsUjfaKyjFdenaEiDsxGPopXxKGEY1kZF8A2u",
-	"C41wOckpovWGsKzTWDbb3gawrCsJHrKRVOxSih/XphgbXJ/kzwN+4nWy0k0PCtTW1/7pfO1rV/S7CtjE",
-	"JSmFVuPKJRW6LGS7ceCfWLIC7koN+JMsAFabkwH+4FIM4FQ3ZDETIRNBerj7xF/hTPcFov5Bs2muktuV",
-	"Q5KIyFrhDuMSm/V34fK0RwZfLW/SgzLzOM0j3HwS44bSrJuNqRTcSHWKN1P6FzKwZQzyo6QFpGUpURt4",
-	"3aVLN9B2c3tFJBFIr57sgCE89jORpWoUgfjmdAGF7/21aU9nv9FrjJVM4h6+c23KaySZbJNMt6kTH38v",
-	"eGEFOacR/4N5q9HJ4dLNYXXWqX1u5z0iZtU5R7WyP8WgAO8IlvhLaUKpVHqseSUJe/3zzNrKz+pzJJVs",
-	"D5C2B0jrHiDhqrlmEeZ1meZ1Io6eOLSJAoPvoC9pfcgJ32JlAiu0q8mMcsPF2EsGg64HOK9gUZSic7n7",
-	"RhJtZOwSXhNBuCaD1Oc3IIkwPEJMqgk9Z/BwzMI2OUz9giiR0GOjCY3w/CXfyCUpWNgUiqbt9n6N7f0L",
-	"zlWEJbKCmdfYYndctfyqnfYAsxqaLvrTbrlxDnheJeKOdoXem0RGYb5CA7hfqMDbhIdYXw1dAXBQ+QtU",
-	"GMAF24O8ICSnhYDwUALTJ0ayC66BlV1VeXfmKNCHKNjMmoLge8SToZa2H8WHgaG56osBDwc+gR1u3dG5",
-	"6gRckQFchWesQmHmMWuTE2l3wMSVhYODT6k1xA+zmKHXDUnNcKx5CPWAGT/H0p8IIf8Uenf0xLn3sZuY",
-	"/DnDAF+UO1CwU4QYa+tRcVxJCEtI/rQGPgdkexMV3oR2/KTtdvbL7Ex3cPMUl8AtOb1x8+9qvo3B06UI",
-	"L9Y/6Hb2K8o1rnDicWEe7DdyFRsryjVeNi5UGxhSt0NtFJXQx5ytyqulxrBpnD4K8R+5TFocm4id2423",
-	"4TB2p0xrOnZotYQJPAyzexCC19YGwHUDZl9LW7lmdX07ls4R6CrK5aXEYmm5HrEd7At4pkfyhPSFHYse",
-	"8bXs7IMfrCBaPwfQic0PzcZumSJ9ssjIIGPc1g+er1wLWx36VujQFDYwd0ZF81sfieT4c9KqFTNqvnml",
-	"OkVxs7ttani7JLgRH2NNn1T/zW1iECnmXrKXaeRdBF6RkBHsWG2COsFIyempO3AeNAnH1kD+59y88JmQ",
-	"hwgblQQBY34zzxJlhpEMAAkBYkPSx2OqdZGwMwY2gMuycru6ndMmiRWXihvEajB8ygh4/fLES8HK8BSM",
-	"mn9qR25+LFPPYd0oHKR/Df/pRr/2Yevj3Po4PxcPyvzKFlcONbYGnl76dDHwixrWJFaLIoYHZ2gAge5v",
-	"f5YHZR2n391gJhw1weQ0iX0ErqtvlUNbCRR0qUP+gv9rLOpPTwG8ZiITRSTaPPZv24V3clgaZgOgLraf",
-	"C5lxpQi8oGnCGNk5KsVweQt6LeCyY7giAvOe/gEhVI2DKVM8oDsnUklh5DX1Vz8Lq86ysxWyPdD+dAfa",
-	"OscvaTRneu1qiNrp+zvv/Z91zjX8s/nDDZAABjSWC0NG/JyBLqKtesQ1CROWlapcIRmesVQwVMiF1QPo",
-	"Xz42IOC29sttOwPQ2exvYpWvq9v69ZODoC5jEmvTrG/DLDR+iSnj4KUJdZEbKdPJJAqbDrM2gPR4SqZU",
-	"JDRCpiJ5oe1Dpf1hglTpycCyRZCIHPNtwCjYKsfbE4IK3Ge/Pu9AKDMRclbN8TUV2Dx/Qpz8x+DQlM8k",
-	"InS4GDLdJvBQeuyGJ3n+4UvO2TDMZrsP/tn2QZj3WpvglVhCxjfIETK+jCEO0mMhPw7N4hsa2UpIMpUK",
-	"Y2jb5HWWZWBSuFFrHHKRsDLWkfGWc/6EnCPjm2IcZ67XgOLLbWrw0iepFOoX8AmQ/fkcnL79CGUQnBOl",
-	"3dnvQvpB2Og9bDbOuLCD42cnzB8postm3YPEdJ1VuHnST52OpFoB1uuTUNPcs2s5c+yMr3Lk4ELeirRb",
-	"5PWhSzJlfcP4ipkN17abGVXBpFJuHsNtphE7iHBBhtJMSETFOAEpOJwTkUyHTDU9Mlw8UVBmnQvyeyIN",
-	"CAoypco5nF3Oaugw4+4OWvaPwb12X7zgWscsMu4WwL4Rzac8oiqHS0cFYdMhCxF4j4kwllyYMqwi7Bxm",
-	"vXoMu+GcTBm1in6vL6AziukkMpj8PEo0c2b7QLMpFYYHA7sPSKvzeJgFbsiMIrIC2vFDBhvAIugehCi1",
-	"yEsYIN0jg8NWtztokkGA/xwS+DcLeYa0k8PWbpMctvZ2Dlv7g6YPU3Gw7v6h/f1WdweaI1Jhw8ReGzT7",
-	"gthLIR9DUT2A0nMvdbuDNvkFBlcndmA0GdiJHdgO8NBuXjiZBZRB24WnFzRIe9gjNIPvwxfchyBVBlAE",
-	"JzKyosxEDM907WeyELD0GBaXlTuloMa15rqAr98dMPvxwb0UucoPhR/jFnmFa65HBv1GoPiUCxqRQIas",
-	"37Dj/J//mxzKkBG8xSLyn//PXv6vf/23//rX//Vf//o/8Mf/hB//hj/+D/z4vwPX+yBKAFS/R9x6bZJB",
-	"q9+gbrXjZ1owH7Ai5oDdMSdGOqB9GDpo7CAyTAlq+DkQPOKKUTWFYLBxIjR+8diB+PdyM59OGcyznzLk",
-	"FThM1vlFbyThuAAXACYjPqYmUUw3fdQasVsvnKOXgU82S9lYxzRgemGd9MWGIMTKMpqgW9+43KFLUWVg",
-	"fTY9drieC0MvCB3K88Wi4SLiwsfRYT54FYhkLeSYbudyVMlmuZQlUxmyHhlM5kPFw0FeYuEkUxE2CR8V",
-	"xjMTZ1+TQcQueEAtO/tXLKN9nRdl2fNwrzgY+OWKIbDUFaKc0p0ze4+JZGr3vPSCo8i+50iAYpaXDcgL",
-	"esGnydRLIzlygsJIJ0IKdO92yinGvKpSku0rU/yIw6lNQ/a65SF7C2kOy4TpMx63yYHnvxHwlAfi6zY7",
-	"nU5WHTQlvYJyORotptinpC9Q3rk82rA6EhKJz3DIQdDUThh3zxfIzCe/d1uP377ptB6/fd9p7n5oZb//",
-	"9k/rJjkX9okMccOK+CK5r+WcRgdaM2Ge8XMmGleBiXiwfyXy/DjaV0H0OGzlIoWIvP1MnjMlpkwYYmVa",
-	"BZlAxMbQld1StfusVHzMBaSMe3zlYELtml6QCJbYqhRxfKFAXyoA3Hua2Y/U4vllSnMIlZ7IOaNqgfd3",
-	"K8J07aOLY4dssrtbZPhHnTLGubYlDGpLGh0wogHDKHk/bggH5HgIDGYwwXt7GdwJMF8eCOlNOpL2L+hi",
-	"741V5EfJH3/M04/lkudTuZvPhhXychW60WxYBdejMTUbRhoaNXr1aw3jtvYa1OtqECaQlso9tMXKvTW+",
-	"PJw4n8ydWrtoT24cIlczoaWqGf6Ez5YEP6HDplbgk/veBt1huTCnynpWzqHUeLiH5hyYeEvhT+5kS7BZ",
-	"FuOUpn8ohtgCbJbpG1aqqXMaZUXD7zexjGvvTaPQjJ0554mLZRShRlwVPJW9iUPuQ6cqunj/t0YuaspV",
-	"FVmsZv6gc81YKaBkZaSUm9qt4PiEcVIpe2WCA69cMUYK3955j3/Uio+CJ5eio+qJiGfMSYirnV7Bq9uz",
-	"q9sa/eRn/vprd20PLnyp4L8tLvwdLzRrHITFUvOsEJUXjFifxJVXs7csc5SWzk6ZwJ0ybQCbPd39Wt3O",
-	"/m5jTanvT7sqalP5s7Atw91Khruj/RR+cs5rNuKk9LTE+WBdhjIZWNVlYK0bwJRyxa0h+JZZGw+9qkM2",
-	"5jmQVp8EbVXHfGQFlHL1eAA+xmLocgqwDmxa/x5v0jHlok0ORP5rXJBYyTHganNNQq4DqsKySMPjEv6+",
-	"YgbRNVS5PFNfBl/0p957t5k6m7JsDWbmA0xbXeFzScjK4jbtGJJdIdZrQRCVRno9dc3r3MaO0PMAKe+B",
-	"rXUSmZ6P6FKJ0E2iKNdQ6osph5EwlR4J24u1zIpaEbhMvKqx33lMeF7DsGJnyBCJAcksET6+ByvV7A1X",
-	"k660vhMkLLNSO+1OZ7/ZyMSqhoOD6lAWMKFXfXwx1sVB3Z6esbnz5GH4C6y8WgEw4PwT2KMSS305rGU9",
-	"uXzCg7NVMSzb2PAvVUB61syM6IXA8GvIRZWIFi756uL3T+A6iqQzNm8SLbOKG46igAqUa049Gs6hMAUq",
-	"RB5bYTFg1ZUCcJ66ZZn0rVRjrxO9TgRWub/0KHqpBDeebiwKmbIzjDNXR79OyZKHH6GcYR0pammu6uN6",
-	"EXzrwPyuqI2Pyyj0WvLWALwlYgbZPGfeQCDRaudLtbRpXu4PsXIHQiegWE1OmHj5gBpSMVr4gERc25uW",
-	"wlAynVlghAoJ8WIqEatOGXD53hr4JDiIvbZQu7IQW0kbTGEWJhArNuIXFYRWFg627zQ+pZitEUN9MwL3",
-	"umDr37H5JXjrMENbEXzLopu9CZxOYF3xe1Ne7qtmDtaxnXN5gzm3WcFHXpI25e944E6/Z4xkPkkEkH80",
-	"Yy4EdoYoR3HMfAV+ACSUYkWDoMOmKH7wEjfeO1GVpbg9q/pTZiheUVeqYLkrZSbW47g0L7GKvaqyEnMK",
-	"2iZyErd88mfMR9wkm6yRh+h31dIsxENLeJAYfp7fhvJHQfqMx3Fuh9F06osVwkmQFMxBTXycjMbUK/hn",
-	"y2fcupA3kxmZraBtfuSXakEsZUfWOcD/KLmRyzaHi8yudkQ/9dDiQaIUE2lmGmTpUDEvUTL4WPyQmGUN",
-	"oxwBWDH0SfuGr7rst+GHFTV47XwQCRPiVyRFUbaq+O4lvsR8NW5XZNg1pImVLUwYt+GgEpt2j2g+Fi0u",
-	"yJSZicS62TTdh2EDz+pww8mHz+DjoW3UzFNUfRzkipgtn7ZzvZ2x2BVgPHdOYXcxpAdfiW3Xc/iObnND",
-	"R2BaAlpPhpIqLOW45Lx1I2InCF+TPIRcMpQZp05m+Pmpu+HASDilvSpa+Dqc92fhozRYq0Qarstbl0BH",
-	"p9m/UAsiZkpjUBMlQyVnmqXxCfgYt+8EUp5xhrozNqpJQIWv+90mr5QcKzrVWQ2GM4ZF77E6hK+gwIU2",
-	"9oVSwX4krhMihW7cmF2c7v5mHpz/+Hh0+iDaG5783jl7+Uj/82x//rqbPH84Pbw/ebobHzwOn41+k9+t",
-	"sdiBwrWqwW0FwgqBUKicdcxM6xAWWTmSv1+NuBDbq6sFfN667RZA+rNRXLgD0KeCHLw6IsgHa8janJq7",
-	"A+xT7bYIuWKB84o7OUuMzEH3J4qF5IeYiaMn5FAKwQJDYiXPeeglsv9FVNoaN7aRQYGInYBG0ZAGZ4Nl",
-	"KfsNG3ORitqVkRevqJnkMptBCzOSyJiJnKPDKVzFE8KdhO+4yrRlB4SYgX5qZGMlBkAuE3rn7pt/2en3",
-	"+/237b/cK01+XnRT7CEQZ/ks+IH3A1oURd9LL3+XKjGFIUT9Oh0xnZ0bkUa32QR+5UbmYEbnN8u5Bd09",
-	"N5/XYOKUfyq5uYIZ86wNpqdDnglkyDJLw7ESu8AoKWf/yhDL8VORdcfIMyYcwmZOcWuTn8SZkDNBMv4t",
-	"4IgsF7STljENq8f4+d7dQYPLbnh4ircMGHAcRxfRD9+w33788dfhr8cPfrk4Hh4dVKW8L2JgFGr/P35Q",
-	"I1oBq3ZRw3zIWiaeoN7YAm8XiaWjDh+901F49m4FsAG7XgH/hQFkSklVMnC4NE9DJjirwgyBdzdKTe6m",
-	"l2PwkSJtJ3hQJBMVMCJngimCdOaN41U0n+aJqKa/sylJTseMzIDpcrsSGbIxFXWle8mGd6v1zO0GUrGB",
-	"eHFYWCo3sJvoS12fCG3lbRsIz3P2+N2BTobvWGAG91z1fHBYkbuDMzY/5eHgXpv8INIikGYmraHuacIa",
-	"TjIxZMC1TpgaNPsibTEFRqLGUbDU54ILQOeqM2KxLUR7AuALIkXaDRDCdiC56AtLkjuraZMD36/ZRBJt",
-	"eBRhESqiZJSBnoFHDgKP3RaP4cYlYFZPRegRvi7bzn4Q0TzriedvJAfgn0on/Y4mbriKgnF3/9Huo8cP",
-	"H3QRIbN0B8H3KqXe/ftrR+iV92F51orQM8bEurezE8kxF213vS1VFUQXrpTGJnG5inT7EIIsvNAZXUW6",
-	"Fw7WGGOl4KQVkZGnPCwvLZkkcGfjsYZQX63R26tfTNG+kK7eCidJBtyFtQtTkbIFXfg0KRsidNAoGROm",
-	"wlqqdVwHNJxyUSuemgYQveC/meE3uj3LRTo8BXdgWBTXeUIVO5dnGGGt0xxXLhBHtCoYoUq63kAkwlZg",
-	"bwX2xxPYuXK+6M9p9Brdx7vtTnu3/bDRbIDRsDpIJeLwqcYL+QePIrpzv93B2BUF1x2IWN5NnzX1+ATa",
-	"cU2VxZYHQVA+gDjfqxeKG9HiuQD4JrP6yyH978WXFo8HrO7MSsdgb9+DejumWeCw6wWw/KSZcpJnNQDR",
-	"djP8DBCI0h1inW0vbx/tvHd/nfLww6XGUg7C2VVYKxoj5YYIydshK+yIuhElKRFpbd1tKNVt0uHWPVRP",
-	"tbWVRuZRmOU3lGDA1hXwtqmYmskSRCxuktV5rJdumsB2LtqwRmhtGoEAjlbXNajgrjHkZibVGVPuB/oJ",
-	"debinnF0MPgx8Qj+AHGN5aWxAlqPLBWTBzx3HxfmYGqFnCH4Apw7QUABes+bhHpfXQu8v1jSndjRC/ti",
-	"gO8PMu8OxPg+P/7hJXg4tK8iTyb03KrFhIe65yMW4gggugFRRjAyZCOpWJk34hkzxx4P93q6yZAGZyNA",
-	"hASfFaKS498ytjsyoEoAUDHOBuoxKZPYG6kjm8WWIATDOU2fyUUNQJHy9L0UWLCbq+zR6AGcYK58bk0k",
-	"xhTy8NQF5K6qF1vANPyQBs16BFZcXvDpoWL0DJSgIJIa/Obu0ulyGdwJi8LTRBge+StcnI4iPp4Y6CXQ",
-	"iC52dx+uuNLZuYbgsovRrdCK7gM445RenOa+sZ9BabMx11yMZBbhok9jplw4MzyaqCin3M1ms3ZMVdQO",
-	"6E72th0cx3s49RE/Z14eDBk1VeQ9sORNIDLILkLEpLaLdwZ/xvbv/d39XQhKVqvDtEGc1AwImWvDpo47",
-	"rDhe4vcCBzTgTs/xfV+E1NAeed93q70PYL1WiKx2zDcrzoySrcr4qcHIclLd7Q4hiyM5n1oBmQtrhnVz",
-	"RTDLc6Z85PGlO517NqVmyAVV86b9+UzCpuNuWCGuaFAeEvqz++K18SHcR6xJ2u6AVTmWjV5jLLvt3Qfw",
-	"W7Fzjr1rdEZdthvuNZqNtMeNTrvb7tQP2PKEVzCNb3cbvFk7ePM8XQpla3nFqdGMDSdSnhUxWG8mWRAC",
-	"qQVhF1BJJXKGFFQXEihp4XZF8q7Df/FFSOC01L6uiZZYYAdTfxkgoveFNhCWAG/5q+DDZKF9+NhQEVIV",
-	"kl/cAJCQjbiwmmamtvn0B80CxQy5O5hNNAtO2+026IvGFSrpCx9MBXTfc9h99puzidSMDNwot3g4gBpE",
-	"igWMn7PQqXdZJqQ1HseuOpEM55Zmqzc205IUD/b74jv+TZlC+BobdR2qE3BhVV5wYvJU4ADZbXJAfB4S",
-	"CZnd7dUcbM9Um+Vh0diY6vHp7ne/vPpm/H10MLoI44vdg6P7+/Gr54/uj/Z/8XYGnolnlkY2MNWO0Drx",
-	"Gb84GG0/7BSXB6Ci+hw4zUXASPfxw06bHLjhhGLqUy4SY1ffWBY71X34qPvw0X6n07mMfqjHbug0rurG",
-	"3m6dijJ8LLDKj58OHjZJ2jbwil0WdvHZyXVQkljVp0j6ebf53X352+iPl4/v//b4p5+T7lM9+nE6+vnl",
-	"jxNx9ttu/O6xfPzyycudv+/ER/t/vax/2lO2XhzN22tEVgPyPL4x4mP7F1aG6e12PgAM+oJeb698SElA",
-	"EHXYxPUEd4Z6e5NjH6C3Vrj17nrd8nyVOmzdECPgx2VstG43QCbElT7NTDCCtLyWnloxBDFuZV+VzTAz",
-	"1FpJDSFJusB8nIBdzdZI8uaYcyPsd7rNBpQYa/QaBeU3nfpEiZ61YTi16l2LXcSRVEz1kgVVud5AZltx",
-	"uYKf0s01mXKtuRhbqQP6BYQYSElkFH4k+Lpt2PaNhG0zEaJu4mL9KHFcu24WeiZHPyx80HIN/47NsTLM",
-	"+1yJmbfom1DnVRt5GjnW8Ob8DmhijqQlID5qaIa8F/OYQTG1M8ZiTZLY9i/E8xh/dKM1g5lYqqdFp3AC",
-	"HLHApOfT8LDTopzsTluC4hXL7Ty9gJz5shbyAUCRHOtcQHciytp6Locu3V4lwqpNVk+DLTTn30wdSyW4",
-	"VPa6yzkCQA77HSzToeWUgYLmwV/yHlNfnWK5KJphitPIx7LKEZlSMScxVYYbd5bhWskcccvtuHWaq//n",
-	"Ese9IjyUCczoNDdx6LhbbuxbFkLtStglm26QJ9zuAvO0fdhc88M2rCDtBcNikk5nwVJZckQO5XRa6F8s",
-	"I254wGnpzH2bRFHLsAvjQgmwApKvNeSLtuXHHIrWLDd06GKc0zpvI6nIiLEQ0saYyrVhr5bR8kTORCRp",
-	"mPkLLNNQTUY8yg8Ju4AaoyUtuENr3VwKaCM0CTms5txMeTDXxWb+zmhkJk3vvbBNlATTpuzvhwaNvw9v",
-	"P/z/AAAA//8=",
+	"/1VVGtduyCsqFhTuPc4SROOKNYnGJs042Y9mwOmBKb5vVJxLJXW25c0o0+PTv9RvYdUAf1T+NOPEksQA",
+	"j/8CrUgctLZOk1r4dDpNLtwRxSlXvs+gyyixlJZ8922dEnFWzz7oTfSe4yfrLmJXhN//mYnd8HT3F2+k",
+	"eWElht85dQS5Bu85qTNjelFH38I1IpD1rd4pU6D4GGiPdA/cLarNmh6jXIGizBuIXTdXkPhiEdfSmlpW",
+	"ydCSG/W3QFNkl7y5RYJ5Xu8ta5P7FOTrVzCxdfA+2/mi6wXU502rJsGLyepRkA1SnwaaiSxkdnAfsIKl",
+	"2M8+7OahBLyPZHsX2b6XAOtp+TbhNbrQH8XXDy2+FjEFSpPoWpMfnA0iZXzQR77dTbRdcn0w8Ds0dRIh",
+	"nVhd0MzZok2lz4XbQkm10bWWjMRY5q6IH/NNB6GTiKvHDkIz/HuOwRd1Jn8Hpf6XIdC7axUEuohCf4pG",
+	"Wz2/QaDb5QU3GlU9IImGg/FpbGebRZvOSjbjGsIAILiKRiWLBokaT+8DcQUZ4iMT6McE0JE4OBsI74rr",
+	"mLoLZqEZVWMfp/Vu6zuqB2eP0bq0A0ABkeEty5qygQ6NPXw/D2/X2kQGrH6roD4+kpwYmYwst03/ALad",
+	"bXzR0cuPPPED88QuThj5LwZnAwr94rczwFB2cAcDLH3xQS5IwZZMFEzka/RGZujYCLqL697WaoB5SH7A",
+	"2J1QEy9rBEvgc7DAwESWVXRwO1z0vtwuVHccPKi0Xne5dJcdEnbsjz/6Goqj+vptxDY6nBjV1RbnslJ6",
+	"NKH5zeDs5BRecfBG5vBj/cSEfzfyqtCXBJKGC7dqhC7a8bGzAdNzAUnOuPKZktVycDZYSMGNdOQYGwn/",
+	"1T8c/SQnFtks1Ybn6IWwj4Catk7dD+24th8EyV7tlbHnvBJ4kAPD6OIs+u3HZuVbHHApZel2jyXJAHlL",
+	"uq5bMj7BJiA1y3scFUekVcEZVCh3GCaVTrbnfTq8J1G12LqVqCI6fySqH5CoeooSiCo+uA9RPZopupz3",
+	"NAjBJ1EkhCOFUkCJDk0oEbJgNYlFgcjFQ0T0OPQPn7MFBEkJwooZq1UPX2fQ1Vx1cTRRjUp4vkl3/4sh",
+	"2f0v2NSHJL12P+7iW5jg/J5y+ZKpLVLUKbJhFjK87SsFtWVHSmlSdnQULVmxVRsaFSiAf41AZ3ALD/Js",
+	"vMTB+x/3Iyp4Fh1UBbHvI1H5IETlAuql3LK6arM7j4elMH+H/77fLb4Jt4hgwYBoMwjdp8H4AAIIhMps",
+	"EeI6CcO9PdwfBanfvyC1F3nbKi999LT9q5FCT4QeggbuK38APr2xNwd4bIt+HgGhOUCnfb+wIPduozD/",
+	"JxprNXwgZ51dwjM7/4Xbx7+INbgBSu5g2PTUgYwMwtVoTvWIjtB61uW8Y/nNh3LddZt4XUluSIl3ciGu",
+	"dMv2+thjUyJrVxmo2rJKyxJN71Iw7FZMnZm62cjBsQi7rxCCs6+gHBk/sTr5/fTpCMe3adX+Nn/kE/9K",
+	"erhoktJwivvxjLu4Ax+YpbSkt91cBQLMwY7a+rTBY0LhnQ/HY163d/YvwmfaJxIYTiB3TaZzenpw3MFi",
+	"agLZwWZSFax/Mz5zV64xmUw6uEZgDmhfGbnu6IOzJ8MUu9iPQdyPG7SwcRtH2LiSH1nDvyZrWGxSoH9Z",
+	"7sASUdR7jN0Z5NxIfnaEDk276bBmqomW0sLYlzZ2tTKA2xySF7Is5Sr8NlmDkQjSIhOhzPWtZN44tN8e",
+	"o0RsqKrwY+jy7kuvpBHJv8IZdEuFTnqustVGIPV2VLyoBKaB+hv8uyEUwx4X/5kU05KjYe30+HEvSvGK",
+	"KqxCc3r8pM/OdbVcSmVY8ZoVnF6tsezo75iORbdilzVkR9Rxk5o024LudORH3UEboiUXBNNEcRehpx1m",
+	"HOOrXBGgIeB3mlMdOaNctQhMZBy7Hs5xpYlo3sk6eLAuQr76F75Mm1sO5q+Fr9g2ofRtDYJ726EbslVd",
+	"YcWXfKnlLNgplODBFq1nw6zp0Dk7zkK/WPu3qoSAv63YFGV0sXUtb/ZwWrk4o33V8LTPKQvzP0nP35Tp",
+	"XDxTGMvtzhJo15DPhXMVa0EX0HS+FppbkGyk94BN5P1+FuLo1Dtkvuhq/JsT8X8f8XAZ04IPb2quCm4O",
+	"SjnrGQngiy5gKyhZlYWriVMXhImrI7rsaR8p4KuHQEmCAy42I5Kv7YoVFItYKW4ME3FKW9ScIqcKej7I",
+	"ysRtK2BddaWQUAjYh3I9GT5GHyKQ72sRDwNZwQkKbkH0Ss7+VSwJFoCc1QYE6HjRNB7csDUpqJ5PJFVF",
+	"hxUBPuuyIDxJWRD2WlWAc6t5iJWK/yQnVjDujKzGDz+UER3gsgnDBDN8fHr25OlfoDA65QtWjHALzn3s",
+	"2lyEom0HecmPjg+H5BEtec7+s6RLI5f/P3tfv9zGkeT5KhV9GyFpBgABkPqCY2KOpmSPZEvWiLS9tqAl",
+	"CugCUGKjql3VTRBWKGIfZO/+vNiNe4K7+2/nTfZJLiqzqrob6AYbJCiJMmImLKI/qrM+MiszK/OX96w7",
+	"pPMwK4OADbiCBHWjiRGjJ+gFr344PgGgTYXw1NmILo8/pL32gr13cqj38kVR3snhnkqtOjOTCTv1BUkK",
+	"hUUsWyKd++POKLfTd9vdHAAtuFWuF8nm+LRis7UrcBd08in3QVdvx89Gbg/EclLlBgZg3aB5USieuXbL",
+	"8k/6yBIOWIYTs1KX9p5S0f91roLgrZD9Kz3mPhivIGadql8uYn15tnqM50bJ14TbtisZlsclBg8G4dh0",
+	"iAUgiPtQmw95a8jX/jWiz9UrM38LmZy6esLmd8xEiOZQzjTqZKWFe50Pl3mzMX7PPTNc2G0D01myutko",
+	"z8tkeRiGpbI8qxq/nzN3slm10S8ZrHX3erLVTfE6B3bGlzsJ++kkbL7oqZOs2bUrGRilLtyct0hX+Wxc",
+	"BLC/bdRucOKkwvtjPM8OCFZudV5cjfCDWNai1Rc/W1ibQfY1ixipjAEyaBTLwwHOUsGf1CIDIyT9dzgE",
+	"GOdoz6BBreOAOIA/dKEYQwP/ynXJY//pRMbokUqmTCHUJOaUhGpxqlIxaDhETcJ9mVAP/pX3eQNWUURF",
+	"mUkCfmNf33n7nut6UhqL4jrn0fvcKjyMIuKGr2DrAsKid2HVlOl26Fxwh5m/vF/nQyOAyV8igcDFolcv",
+	"T0FhpzjItTFWcuYF+f0myNpE5q7sdxC/2QWM25juUy4SJcN0BGL+NKQWi6OedC1MqRUi0Ldl3NQyX2D9",
+	"zdHGncLqBxPuw+qAXpPkD8uQOB+24u+8ogLgJ/8UfaalPr68e/qNc3OCt/Ht0j4LBk+vu/Gm+SqCBN9y",
+	"D2BERcMB5lkxYWah1iGQ+8DuJGh3ErRV+BnD3GbvixU752yeA6eu1irWnwn5h/feuz9PeVgjNyDb0H12",
+	"kbPgSqP9cztjmeCpx1DGkmG7AIxbF8NdY5neqHfdrZ9nT6x7vWLZ76ERunlwReEDVar5ETRutUg0YvNa",
+	"rlM46Sjh56hpl55zFjRpMFZXGQ4/Vc1zu01sdxLm+RQXy81tJptEGiSF09fqWIJl8AD0tWCJhlSs9xoW",
+	"Tv1vhfswNyLr/YfOb7ZV/6Efr5twJGJsf3Z0koU0XDlSwTkCt+Na871f52P7YgMGvvRzDy/zqiIAPks1",
+	"JUYgqRvRUo5djRkshQEOP1nUPFrkMNNRiOF6LlLWIq9oCu4lSoDAsKiqCEnYeMxGyZW1GtM+2yk1O6Wm",
+	"BnvDWrlBnUYxnc5uigdfQ+N6lZGuzDrY4o53drxTy3A3i+VGmcciBtwI72BAE2Sr4aGQsQrc8fLSmVjO",
+	"j1UsHwL4OTH428ZZea76fChk4hqSyjwhckdajjCpoEaqo62MbRO12HHtjmtrutsW22DaejE8WHnJ4r1k",
+	"x2yuAGUyZZDvg4H8LfINjwwPu9JqQy5sYTVy+PIJnMkOtFSJPTkGg39gEa0IFVgxDK72TKshhTqj7rOG",
+	"NizJtlxw15Z6ASYcLiy5fQE+Np4sWlDmXOfptzVvgN3NZ8aYwuS74vx0mM0U4nn5sBDNhC8DLfh2X9hn",
+	"uSBDmUxJyBUeVGpHQVYCCvoGJZUdlVjZE/pT1sChq3nHNdZH6gvwGowdLphUCVCJbhRX7GxkiBwrOYPR",
+	"vzQTuHAWXpkAXBGr+/WtCtaCCXEBsfZEsnaWb3aCmfkZYpokTJmH/+VNp/n47Zt28/Hb9+1G90Mz+/3X",
+	"fwo2jN0dlkaUkZEMiwX+g9dyQaNDrZlIvuXnTNT3D+Xjdw+uRJ4L3iARnZO7Aygte88HcLiaiHgTsjkG",
+	"92piOUd0XqB1Bbp5o8FD7gZBkV1M2IUru86VT0qCkpiUAN6GWSeMg3iKqJikdMJa5Ihq1oCyiCKx8fWA",
+	"12Qeni7iKYN6c0Z/UTKe2kpzv6UywdT9GVVnKCldATPyEj5tC6JimU2q85X3qBpNBz0yOGp2OoMGGYzw",
+	"nyOC/8J/bRVJJAg6aRcrogWa1szrxKzuARTJO2p2G+SouW/LqAocNtSSLugoiRa5bK0GDqxOR1M7uoZa",
+	"jPBfAugOEDawOtTxt7U58jMu3O/OlRalY27zao8MJvKcKTFjIjFjZcvPkRkzvbqjBw0j6FKjIi5i5kYK",
+	"gFfMBSixtrQEYBlpOfMY7XOpQt3AsaGaDDQT5hPoThqsrBi7SLBGdH6d5NZEYTyzHlQMKAxSxZh2tjKm",
+	"wM9S8QkXUKsd2AaraJhx7JHBVKaa4cLC/mMVTzM+hsrScfQj9jfzMhQXl7MZxJiZdo7/8R+CJoPiYMB3",
+	"qot0GGqqEyi2MBI5bcINwoLRYq5Ht93tllNoHl0mj8/SWdDrusWPPzuPctkevtB/7anCyZGzGU8SBiXr",
+	"NA+ZYmEPdQ8lxWLmwUX9g3fWTBbIFCtAISTwOKF4znnkvwM1mc1yx8WNK756YR/97dVR1VS6Nqsmc3+r",
+	"sgJUH6l6UBnZ1Ru9o4mO0knDCOWoNaJ3NImZ0lKAugeVLWG0/EEVCALYP4TFwd5kNGI6jGRTyVDxScp+",
+	"r9rHkdKbFaHzqdTM6f9WzUZrFsOqIUpUeegYI2z5bEkvyQVmQ1S2Dcwu61MahxCsrbkYFSfcWKkQ5m0e",
+	"aJqP1NGjjo1SDBWSn6DZ1SODjG+XBIqFSnH6eNWwS5UUKGPCsOmbIGs3aLiOAH5ssdW3y2QbW8200Tyn",
+	"Csrmmsa8Ov3KaLXa9ONZvv2S+z/6T5bc/B6oOPREVI2Vtzh6ZGBuDwow7HYdWONvQM19c51RFfFcJmE2",
+	"2NBGcZjNparsMsMppYNrX6J6dLUB/MG0/AQbKbt1aBre4pHn9Q4lL4v1d3H++zU9KS9kyMf8c3cLfem5",
+	"Act5AVXnjYCnVAJHg2WGL4P/hWb3MC24bsk5J9iNlQMXQP8vhGVwkVXpNvJfJxKUCMHmdqu461rp3ENf",
+	"LJLQIj9q1hcY7n/GWEwoGcl4QdLYXAmhBPTXbMKFDcQF2T9o5DUMfBn8FkAfhPEDWI0gmtmIqkGO4QZ9",
+	"YfpCR9NcZD92xzyVlWjmkM5sq3nHihnjuUVeSj8ktqA6MWRIZcvusxBqPcOQRKwvXOF+BwSsUkFA98o5",
+	"iXLOsTg2FpV05hPI1oU1kuc5T89cGgsRC0WLBRnj+1/1hS3+j1Bt2KhR1LC70LOP5O05ssvslvh87KS6",
+	"1VuhvJAjn8Fe9GH6Wt2l6k27c6l6sy215hb7sXY2+c4m39nkO5t8Z5OXD8sWgy7NIFrpv3fU7JgtwKuF",
+	"b94HY86i0DvYMffOlUeUNn/sbT3E0E2DOO0+bBOjEQrDfrpgNQVs8Vw/eyf5L93pdDgLo9Hi+eNgIzsK",
+	"NZR11pQbk509dbvsKTtvEN8RRR/XvHpv9aYPe+/xVKRWLpUxqmZMTViINZfgjFfLVI2YtiI8M2+MpPr+",
+	"6bfPjrkYyzsObrNHdEIn5vGQn3N7qhOyIU3MtRljCRcTjZq9TBM4UjbyDYfAghtjUVpeBxm6noVQmgp2",
+	"pQTp8Usp2AuajKZXrQZVXzQ8wQqha5wsQSOYMhoC8e+Dpyd0UtWufWwPnoEWrSwpNvxSJmRmhQcBa6A4",
+	"wtmZJDa0izK/dTlwSzE525dCm9dXQxOvhg2N588uLL1C0u2hBKqV5DPEmHt8w4e1WEvAFr32Qq6RncFb",
+	"9ewY37NKM8uOpbEoNB1NjRFvVDbAvGMhAhhHHFHq2CxOFrmS2ZYa/0ErU82jFrX85iSi85hgl4Itlpu2",
+	"ZlVmfGXauQM7k+Y1o8TBBBkDqNk2//eK6/uAmTvfAO6/6T361cem2VeKzfg//l0xErFRkipgGIufUdKg",
+	"huzdXvZRd80e6hQev17yDozlOtXOrtQvTrPbid6VBJ+8oPnC5a/zYl7u3KejaXZo6+xgpzfflVFIAJQF",
+	"NETB5vjrXgMeg8BGV/APIIM2LCpyTUH5k+vl5+NbfrtVqf35GeLXO7G0E7ZOHvuVu5PIfxSJfJ6x8Rct",
+	"k2XC6iHse1Bkb8C7k8kK9bRh5GRO8J64w8KsARsLv+yo//y14Z9g2LYIWDnU5h3cHdsZLHC32b7f7HRP",
+	"OvaArtk+6LXb6BBd0p5DVF+zlwCsFyfSqsldETolGbEI2JgpRSOSyJxbv0msBx206K5XnwlU6hLnkhMm",
+	"zPM8+cd/uKc/GI18oYNep9NpBLi6gt6jx2aBI65XF0YL+DOgE8VYeJpIo2PzJAE4uOBhG1XuSabYH8Nk",
+	"LGv2T1h6wf/x77OiZu8wgUs6K8eQx0COmp1OgxwKcjiCk3k6c4fwXytJwxHVhhRzt6T7YUpiJd+xhISM",
+	"RJLb1r6X3LpGqEhIROGCTpX5U9GQm1vj1HKtA9bc73YaQaoiM39JEuve3t58Pm/JVI0sC4zoHp4m6j0m",
+	"kE33Dg72OnuPHgeNYMEoYCE/ut72Z5bx2n0Plvlu0/vDbHpWrH0BOx5Wcarc2Y4hwh+dPfio88cjhqgm",
+	"mqlzpppQSAqfaFREFkEUzJBBxpLZ2YYRwx0M0wgQs1MTIeeNLGxj8D3VSfOpabj57MmgReBPwkM8y5Mx",
+	"/S1lrRIcT9PkU+zcxhYG1Qm8+uzJZdUA/JD4oIcWeYHbpAslKpwzvgEV3gG8vK0ZUWA3wMuA+KFS9zN8",
+	"9n52gE2VAsTMy82bhF0kuCKaOCeFjTjgYY883O80O+2Dbl/Acz2zDk6Z+C1lKQv7wiz4HnnfD3jYD3rm",
+	"wQ990RdlGT7+SLQcTx6nbncA90nEXa7i2yrX5wQf/NwcUgUEz0UsVc2K275rJJRzEUkaFkDnwcDOoNfs",
+	"idsdkjA1A8pTzW5W131qO7M9TRf7hL4EfR70gl9++eWX5osXzSdPWuQpqPqYsK4YllsRIAWLY/gEE2yz",
+	"EG5lS79ahe8reA/y2m3ECdcQsQndtNIoB74LgWQiRMKDvZU7aYQL0Kb7xVT9lgI27LOXJ/td8uTw5GkW",
+	"VQaKuBFKGCMH68l01X8ha+CtJ8adAis5N0r0g0dGCpppDnpv3l5PycM5XKfmuSW7iyS4XXob89zp5Ja7",
+	"svXwAdvw3nv840Mtl4HNwod4MKkZnofNaII6kwsBhuxOw65jHrEehknq1kifDxruBzLOgNw1j8FhGnJ/",
+	"Xxy+ekZipkjEBYO8XfuG5bABKmKmZURPN5u/kYnzKU3YOcNQQs1/Z5jkD+mqtq8D8EBYqA6UxHJMjo5/",
+	"AoH8Cj+QF9eG/3WLPBPuZoOEdIH6nBERRn/UCbXhWn1x8uzF0+OTwxevjCr548kRZr46FHTwaePLL3/8",
+	"/nto9+j4pwahxUcgDlxYL8mIRVELaOSa/HjyTfPRV+TpxYhFfaHYSE4EAO/zBLU8DA4eytlfIO+5ZSxj",
+	"7LyPx8OANp24A0wM7IvSmUCo+hMjo3pw+ZXHyYZxooKG9A6IXdiRACkoFaEt1X0cM3rGFEa/QYcAByFm",
+	"IsPbxug4aMDQ0xc0SRQfplAAihwzRooTdsPB498yux+uKt67dP1duv4uXX+Xrr9LDdilBuxSA3apAbvU",
+	"gD9Uuv43UoHSbXrUI0NICk2c3YF5kGS4SJzn2GzJDaIlsg7o5ySnnoPenk9GR02mpiIzlLNLFZmbi2Y+",
+	"F2GLxnQ0ZS3vJcm7Wl8dvu6UD/iQCwr9WBntwgcums5Pk2/WOWZJP0sb6Qcf1rpnG+gWBi9U0RvcyEyQ",
+	"hlVqGqiV9IVvvnFw0Og04ENXcAOblXGjUdq7E7hb4sl5Yj2/YMQ78/JG/TmXWK8vaYZSmPMGwIaD3Noj",
+	"3kfTIHkPDeAY5v0vRQnt33JiGSoFe8nle18sBrZGuVpJQvvQCPbGjIX13O/wZIt8Y/4xPdZcTCLm3FZ2",
+	"49ONTF1BHRrtI6tAg73JdcLCr8iEJaYtgl8cIsyrMfXoDBxDN+iohz5s0U1v/wJlfslFDZaqD7M4zKUw",
+	"QcTEiUw1iZi2wRLaRkuYZee23epIwOt5us0grPNz48rYeblvl5d7bJe2k4n4e+sebmh2773553Lvdi6H",
+	"z0qLfJAxOEBeHx+TbqtN7g5aSuvBvQY5TOTM/KSJnKHX6vnxDy9B/JjL4OK+B0EGT8Uk4nraF1KRbxQT",
+	"o6mtiYrfdQVRDZM2fKwzD4kAl7YDMOmLvkDZBoKKzlho3eMDctf75+81jAENSk4TfDXmN/jumsuevgG5",
+	"mzP5fB6LdRU2yHDRFyMZMmgSpWdzycgAb5ITp01jjzkvP3y8CR4nD8niQLB5FN2zpV+tc8r6rn8b9EWe",
+	"JjxcoFZE32sRs5llgnpENWtqJjRP+Dn7CgQuz4qpahaNScTFGX7WLAWSakx10zGLIi4mfUGH8py1MiMU",
+	"V0EhP6gItWutX6Knhg5sFybnmJkePRs3jbrdBH0bHRHPxk0neprHACuDODIjxs8Z2W8fIGQ35ltOqVuP",
+	"4c07wM16usz9/b014Z0SAf0tFgJSQZUXFpx49cS9+04pgBosAALNN8q8my3yjXVGwDT7dWVMuI/qXdzE",
+	"FlvpptnVMJLIrZcBrF3hz8XdRIP64bvrctHsusGUzsZKReH99kFxLE6maYN0HpHnqSBmAydu6ybfvjhx",
+	"44PWSjZAK6t5revwesACRrb++WKp5m3QT9vt/dFfL2aRcy78pR90Wu1+QJiRWFxM/tIPwO7uB3+Fpxm+",
+	"A6N1MYuE/ksfQjVtpOZ8vyXVZK/bbt/fM3K9j99grVYLX4T9BK9dYoXmyTcv/bnUvLV0o43rYkbNk8Bd",
+	"hhb7xF6n1ekHDdJHHc688Obthw1oUFpvcwSV1rlXuuaV5aFSWtcYqUqV7qp2dCMocM7qbn+yjNdut1+J",
+	"pxcw8uRZQrgYKUY1s4KfZTv1Ztyzpu/bScw2m0uxzzsvwa3L1LZL/gbV4Q0cBObrjUzfYReJ0a6kIEbp",
+	"bRDQdc2qA+22zBugtC73Bthu1vIFdNc4A5LRtBnJST2PgE0l8XiC8Dqme+ci8DZOKYwhHdx5r5kNVtvU",
+	"wk9G0+9NR24JaJ0DFVxfExKqztDo1JVF3EptSBgrXw+yFpV2jg2VMMlFKotxKX+O2IRrLsayEmvXNLGR",
+	"mlOLSHd6ZIuIZvTVTJsso9WmXpb65NMU7twY1tM1vT3IEOs9PoZ/gf13LpxP6cLx01AjuSQLsi7sWxFN",
+	"mDqNbaL8Wl/OlNEomf6+RuQbokPtamPFShrhQ5C1BIC0PjPqHhudaW9os8iYUcZsjPg5E+aFWMkhKy8p",
+	"/zeg4douWV83Vp7VBxCz364qB7vS2ysyx4ar9moriY1SxZMFSotcWWgzN34icstKL3TCZhWlpIQUto7U",
+	"Ozmsl/dqHlyX+AMZrWwUUcUqdu7n5lNbzBXVmiVW9UtG01ML1O7ZCRUP804EG3/vfntlGXxjNxTTqftt",
+	"d/COGlleBTPtw9XTd3Jo94gwjVju83h7KlMVmV0lfzGkPELgeJib9x8aQcJnTKbJqVV3gt7+g3b7el7/",
+	"53K4bguAid4J/08n/N/h8nf8CT+vllpjXt17/04O66DWvZPD7NwSeQbhvYE9SkX2c1jj1+PTL5A7N2DE",
+	"NUy4czXcPlcDLqtrcu6m5upzOXxpVjga8BnP70FS3sZlWbPmLqkpTgH+3vo13slhixwBr7rN3yLUE3nO",
+	"lOKh5c93cnjHGfsNcsYWZLiAyi0lqbtUGRHzOhWb40uGbBbLhInR4ju2sEFZQM7XMlxUz7R7hDNAHVOJ",
+	"+fiHq1RqfZ2KXZFWLNLa2a/Fyt9TNWH4wv06PddpHEuVsPAFCzk9MTb3Fy5oUrFGxqwvA3vGFvXUd/Pg",
+	"8uk8oi6CSXcRc2VrMCt2Ls9YCG/Y/H02UgzqMGVHyK4CAxZttuUW9FTORbny/x1bbBU1cS2YFka8umeG",
+	"ZpCNRJKxBm+R6auGVxFfsQxxizFW6jqKqE5OU20/je9bRSSkejqUVMHBsGJjfhH0gphdnHZ/TR6c//3x",
+	"GPoPg5t7ubhJXMsC+I4t1lkAsFZ2FsCnswAOXz3DScj4nKK3t5zTaTjjMDDl+/URrG+zYUOFtJOlQ2sw",
+	"1EW0gBAZiAox7KkJT3o2ykOdM4WMrPFJSqZUT1cZGL9kdtyV/bY+8+b5zrDsw5Ig9RJOWlai6rGCp9jO",
+	"O/JE8RBldf/vbNajTyaEzthiSbScPoj2hye/tc9ePtL/PD9YvO6kzx/Oju5Pn3bjw8fht+Nf5Xc3L73q",
+	"zs5LNgf1rVJOfeaq1U5T+jRSFLmaUOFE6YaS1GlMe+/P2OKUY4BjyCKWsDLtySx2K15B0WEi1FZ0YoYn",
+	"itU5U4xYQGXnamkQKezZqZWz5oaxoObSnXG2CHwCUOjyWpeNSiJsPGajZFUaI2FOGl9Hn/oStKgC3fsZ",
+	"3VeTTLdaLO18N5nvxiyQqwuKSyI/noXOP2KbX3sKXcUEJcEeKJbWhntceihthNyMJYqPLrcM7XPOtfNK",
+	"yRlLpiy1Sfr4rVIf8Qv7hXqYY3FE+VIs338jJ7+8ekom8nQilUwTLpgmE5pOWF8ULx50r5JZ5oZgZ/B8",
+	"Wu/pzC+UWieT2SmHjJmgMW+5fevSoKUfYgY4OLkncoAjZhOGCOjnxz+8LF3SR1Ikio6Sa2+rlvKgF+y3",
+	"2q394u5Dw5CbF2n0ShkSEm6+glxuF7ZEBNeqeleOzI9yWP35L7mKg3G/AJP8mG18Pp5lpdeRppj2UAHn",
+	"jLFVK9A+DTJckDGd8WgBySk3myD3KtefWxJAN0qVYiLxw5vHu8GwMLO6Ve7+ZpA3tv1rwN4sTXxMVbLI",
+	"hxxjGhPRU6kSnOOCvvA9HzJFo4rANGhtezF0jtaxVETxkIuJ9oAasZLnXCwH/f29CivCPV5N3BVpQxgE",
+	"wHjIUWmYmHIB7uxkyjRzADBSwZDD+NtLq1gQq0Awq2hBIzmb0SWQoBcFmgCxBgiDFCsGYB/MOdSTKRMW",
+	"4y3XBUu3doQjjcDmQto+++bMM7YPxdFAjIuQj8dMGYkhBQyOsScjliQOx8gjA5FDzPoxg1L2bASZc9rm",
+	"yuHnQ1wGc7qk0F6GjfHb51Ew0zGy5XWUqaeWxte5PsB0nWrGxNpqHBN+zoR7/xUdRhDnOqMTdgqY5QW7",
+	"Fe6T/FeKkv60CHO+sg3kd5q9pWzBPRTVycKnG2ciY5ydEiBIChQQ6d4/uN9pZBxquRhZybfyNymk+sd/",
+	"NF8wNeKQqpRrTUfppBQd5abTl7Mtat1pRn5j3qUy366DkLighDiNLH9162nNee56b5Z2ndgpK5thJ7fS",
+	"eMpjiyCWkJnUCbnfbjuIBBa6LGgbqpTDrLrhqkvfspxm9ynKdua9ip9EDOfmB7rMRGjr2+H9iA5ZtCw/",
+	"yYtXoAitFYR1JO915GyxFF+n02zf97X1/mh7i+ckGykIRl2NDWfzvWV99dg4z0y7GrI7l/Mm4YKFxXPj",
+	"u9slvmqzmh22YBmsMA1DxXRmu3oya4HkFd3XwNZ1cxXbVbmKpluL6qSVI8xG8UVlzcgNqXYcZAsFUAjS",
+	"02SuOJTWhsd5osmMT5Sro60Ygb0MkbAZAC9SY2mdAVR+X9CInzML7WrvI68WN3DAdOZoZxX2c0yTQTT+",
+	"XJ5MX/TFoTsY5BoeWHiAR0+BQ5TFat/afbFHeOL7ByarMOYi5mLgq5qMqDK2X5qALqIafeHQPWLFzZIl",
+	"VOi5edJ8XFfAXLx2lF//qBFmza5PkLy9wFHABemQmc7Hf+CUGpLOsgqKPgcIxqu+0M96UVVntjgTH8ez",
+	"amXU9YYQGIDrM8e+nhm4Bl9F5ZiCi6wwqEImpzc3sLbic7j4igywIwNiFDuXb0y1rSt5A9lRKreKN3T/",
+	"uljrtYYClErKAeDrhMUrydHfIMo/CJ2RnA25cNEChy+ffKTc6dfp7fH65gc1g2G/i4WIGi7eArCMR0zr",
+	"BrFFlxpkRMWIRVDvTtkfLLyXgZCDN2zsgLsBVxTfdM8OWuTQOgkJu4DK5NrDO/XIoGm/aasq+I7BbNBI",
+	"y4ryULCSzNLqvc+t0R8EIz6vG0oZBL3AVZCCtQ10Fl86FItcH1Zf9H0xLdg9ZKmFKDKdY3FiBiTXgusd",
+	"MMDmiPYl+7rhsYls2ouvU+FS0s0N2MCamplRTLLQvEuXhjvZeyeHS6BKK/lAZZ3IMoVWMfn3N3RbAz2o",
+	"YGAde6QMUqDKaCvkQpWTB+9ul8AcAD+dwEno4IwtejDtg5WqZg0ijWVijGPAcYEQ0+/YQpNxVjtKpRHo",
+	"lYMTOtGDpUJoLgurV5KBVVUYjU4urYt2YNZXvvbDv/T6ff32z3fJn92f9/7Ue9Pv637/+O2fSuo/5Muo",
+	"dVbLqNVfeoDZkGxSx8K/EWyiFdenaEhHZ2MeRWvjUcIwrI2K4BrcFBrhcpI9ovWWsKx9LJtpbwtY1pUE",
+	"D9lYKnYpxY9rU4wNbk7y5wE/8Tpd66YHBWrna/90vvaNK/pdBWzikpRCo3HlkgptFrLZOPBPLFkBd6UG",
+	"/Ek2AlZbkAH+4FIM4FQ3ZDETIRMjf7j7xF3hTPcFov5Bsz5Xye7KIUlFZKxwi3GJzbq7cHnWI4M/r27S",
+	"gzLz2OcRbj+JcUtp1o1gJgVPpDrFm57+pQxsGYP8KGkBaVlJ1AZet+nSAdpudq+IJALp1ZMdMITHbiay",
+	"VI0iEN+CLqHwvb827X72g14wUTKNe/jOtSmvkWSySzLdpU58/L3ghRHknEb8d+asRiuHSzeH9Vmn5rm9",
+	"94iYVecc1ch+j0EB3hEs8edpQqlUeqx5JQl7/fPM2srP+nMkle4OkHYHSJseIOGquWYR5k2Z5nUqnj2x",
+	"aBMFBt9DX9LmkBOuxcoEVmhXkznlCRcTJxkSdD3AeQWLIo/OZe8nkuhExjbhNRWEazLwPr8BSUXCI8Sk",
+	"mtJzBg/HLGyRI+8XRImEHhtNaITnL/lGLknBwqZQNO2292ts719wriIskTXMvMEWu2er5VfttIeY1dCw",
+	"0Z9my41zwPMqFXe0LfTeIDIK8xUawP1CBd4mPMT6augKgIPKn6HCAC7YHuQFITlNBISHEpguMZJdcA2s",
+	"bKvK2zNHgT5EwebGFATfI54MNbX5KD4MDM1VXwx4OHAJ7HDrjs5VJ+CKDOAqPGMUimQRsxY5kWYHTG1Z",
+	"ODj4lFpD/DCLGXrdkNQMx5qHUA+Y8XMs/YkQ8k+hd8+eWPc+dhOTP+cY4ItyBwp2ihBjbR0qji0JYQjJ",
+	"n9bA54BsZ6LCm9COm7Ru+6DMzrQHN09xCdyS0xs7/7bm2wQ8XYrwYv2DTvugolzjGiceF8mDgyBXsbGi",
+	"XONl40J1AkNqd6itohK6mLN1ebU0Sdgs9o9C/EcukxbHJmLnZuMNLMbujGlNJxatljCBh2FmD0Lw2toA",
+	"uHbAzGu+lWtW1zdjaR2BtqJcXkosl5brEdPBvoBneiRPSF+YsegRV8vOPPjBCKLNcwCt2PzQCLplivTJ",
+	"MiODjLFbP3i+ci3sdOhboUNT2MDsGRXNb30kkpPPSatWLFGL7SvVHsXN7Lbe8LZJcGM+wZo+Xv/NbWIQ",
+	"KWZfMpdp5FwETpGQEexYLYI6wVjJ2ak9cB40CMfWQP7n3LzwmZCHCBuVjkaMuc08S5QZRnIESAgQG+If",
+	"j6nWRcLOGNgANsvK7upmThskVlwqniBWQ8JnjIDXL0+8FKwMTyFRi0/tyM2Ppfcc1o3CQfo38J9u9Wsf",
+	"dj7OnY/zc/GgLK5sceVQY2vg6fmni4FfNGENYrQokvDRGRpAoPubn+VBWcf+u1vMhKPJaHqaxi4C19a3",
+	"yqGtjBR0qU3+hP8LlvWnpwBeM5WpIhJtHvO36cI7OSwNswFQF9PPpcy4UgRe0DRhjMwclWK4vAW9FnDZ",
+	"MVwRgXlPf4cQquBwxhQf0b0TqaRI5DX1VzcL686ysxWyO9D+dAfaOscvPprTX7saorZ/f++9+7POuYZ7",
+	"Nn+4ARIgAY3lIiFjfs5AF9FGPeKahCnLSlWukQzfMi8YKuTC+gF0Lx8nIOB29sttOwPQ2exvY5Vvqtu6",
+	"9ZODoC5jkr1QLZpmv61VVcoZHRQWvVPMMy6SaRRiZC8Rcg5BIeAEVAr+ggwO+xRWqGoRZ+4Id8nXKbHe",
+	"O9e4jZR2ZwlS+YOBFd57AgruJey3QYxGxFRi46xwb7JBam4rxms2DMz5g1IkKMOgb7fa7U7OB4TPmU6f",
+	"Mwg3eIMb5nWqY1Rt7Vncov2ss7WCXtfQgDGjfps2Ji5gVOLDLlLEL+lSneBDIRvBByHX3cBx0sq27p9z",
+	"Sw4XTyh3EvGWSMRvuAghjWmOs7gkLEJpJEW1jKxW+W9KIFpheK3GL/HtWLx9QnWJ/GwUZCElMypSGqGW",
+	"cWWJWBSHW/CS7LwFuyPTCiB8tz7vQG7HVdm7kj9BvfgYHOr5TCJkkQ2q1VZn8XEIGNrgHr4k8ADjDneG",
+	"wR9tG4R5r2UVXIklZHyDHCHjyxji0J+Tu3FoFN/QyFZCkplUmFTQIq+ztKvE4y8btZyLlJWxjox3nPMH",
+	"5BwZ3xTjWP9lDdM3t6nBS5+kdLJbwCdA9ucTSfL2I9SFsV7lVvugA/lYYdB72AjOuDCD42YnDFbt6w0j",
+	"K9bbuNn98HQs1Rr08hU7+FrebTPj6zzbuJB3Iu0WucHpikzZ3FN4xVSva9vNjKrRtFJuHsNtphFMjXBB",
+	"hjKZkoiKSQpScLggIp0NmWo4qMx4qqhm8OxvqUxAUJAZVfYEzibxhxZE8+6gaf4Y3Gv1xQuudcyixN4C",
+	"HEyi+YxHVOWAOqkgbDZkISKRMhHGkoukDLwNO4cwAA7Uc7ggM0aNot/rC+iMYjqNEkSDGKeaWbN9oNmM",
+	"ioSPBmYfkEbncbgzPCFzilAzaMcPGWwAyyikELPZJC9hgHSPDI6anc6gQQYj/OeIwL9ZDgjk4R01uw1y",
+	"1NzfO2oeDBoubs/WuXAPHRw0O3vQHJEKGybm2qDRF8RcCvkEqowCtqh9qdMZtMjPMLg6NQOjycBM7MB0",
+	"gIdm88LJLMCumi48vaAj38MeoRmeKb5gP+TdxPOpjIwoSyKGQS7mM1lMrI9LwWVlj21pYluzXcDX7w6Y",
+	"+fjgnofyc0PhxrhJXuGa65FBPxgpPuOCRmQkQ9YPzDj/5/8mRzJkBG+xiPzn/zOX/+tf/+2//vV//de/",
+	"/g/88T/hx7/hj/8DP/7vwPZ+FKVQZaRH7HptkEGzH1C72vEzTZgPWBELADNakETayiMwdNDYYZQwJWjC",
+	"z4HgMVeMqhlEx05SofGLx7aqSS83837KYJ7dlCGvgONY5xd9IgnHBbiEuBvxCU1SxXTDhfESs/VCYFEZ",
+	"Gm+jlI11TEdML62TvtgSpmJZiid062ubTHkpzBasz4YrpqAXIqEXhA7l+VKOuBQRFy6wGAEyqlB1a0Fp",
+	"ddqXw+w2yqUsmcmQ9chguhgqHg7yEgsnmYqwQfi4MJ6ZOPuKDCJ2wUfUsLN7xTDaV3lRlj0P94qDgV+u",
+	"GAJDXSHs0++c2XtMpDOz5/kLliLzniUBqvteNiAv6AWfpTMnjeTYCopEWhFSoLvbLqcYT1NKSTavzPAj",
+	"FrjbxzB3ymOYl/K+VgnTZzxukUPHf2PgKYdM2mm02+2sXLInvYJyOR4vY4540pcob18efl0dGo7EZ4UZ",
+	"QNDURtCwzxfIzKOBdJqP375pNx+/fd9udD80s99//adNUR8K+0QGQWREfJHc13JBo0OtmUi+5edMBFfB",
+	"zXlwcCXy3DiaV0H0WLD5IoVYiuBbec6UmDGRECPTKsgEIrYGN2+XqtlnpeITLgBDwwHOj6bUrOkliWCI",
+	"rcLMwBcK9HkBYN/TzHykFs+vUpqD7HVELhhVS7zfrchbMI8ujx2ySbdbZPhH7TLGubYlDGqLP4cd0xHD",
+	"tCE3boiPZnkIDGYwwXv7Gf4TMF/+LPaNH0nzF3Sx98Yo8uP0998X/mM5NBEvd/PwAEJerkIHjcAouA6e",
+	"rhEkMqFR0KtffB23tdegXlej0oG0VPahHXj4rfHl4cQ5dAtv7aI9uXXMcM2ElqpmPCg+WxINig6bWpGg",
+	"9ntbdIfl4j4rC/xZh1LwcB/NOTDxVuJB7cmWYPMsMsTnwymGYCtsnukbRqqpcxplESz3G1jXuvcmKDRj",
+	"Zs564mIZRagRV0WTZm/ikLtY0oou3v81yIWR2jJLfMZkmmSEPWhfM3gUKFkbOmqndic4PmHgqGevTHDg",
+	"lSsGjeLbe+/xj1oBo/DkSrhoPRHxLbMS4mqnV/Dq7uzqtoaDupm//trd2IMLXyr4b4sLf88JzRoHYbHU",
+	"PKvM5wQjFmyy9SbNLcMcci7WMIE9ZdpCsQq/+zU77YNusKHUd6ddFcX63FnYjuFuJcPd0W4KPznnNYI4",
+	"LT0tsT5YC9lABkZ1GRjrBkD2bLV/yEZgxsZDr+qQTXgOtdqhQhjVMR9ZAbWtHUCKi7EY2iQrLIxtQfbc",
+	"TTqhXLTIoch/jQsSKzmBQgNck5DrEVVhWaThcQl/XzGl8hqqXJ6pL8Nz+0PvvbvUxW1ZtglClQBuZV3h",
+	"c0nIyvI2fVmuxlNkWKZzO7ONJsYNfF5IwQhlz6V16JXsDBhNPHrB/IflJyjXuUwo7Kc/ykOnEZlPF/nP",
+	"ZZkd1VkfvZwsxM/beBuXgHLGFh6XxpGmE7qw0dQg0GygNA5AdZg0QYwJL+UAIgZDdDr33dmS75OfUzkX",
+	"+fR0PvZIVBHTGkWnUoZ8SmIq+AgheazVWlScAL/KerIyYW491Q7YftAiTgU7aD8m8ymPGKFmwJgioVrk",
+	"sVltsxiGmlhogKoMmXXWyDbyY4xSFqwkyAQP2+2gKkPm4AoZMkMeRadmzLhO+KiYHuOTYooei6unxATo",
+	"Z05jkkiC/XP5Mf4TQS/ooiMbddMVn8cN58oU9u4vNGVmF3dfnWNjvRQVGTb1dqDtW5l2TbIrhCov6dGl",
+	"gcqVux+WiHKFaoyk7bmAZCNMGriXabeZALKpdJVtnFZeb0PJi2m+LOeHDJHVkMwSqex6sCW5XBlLWct5",
+	"XCWdM8mi4dy7OhITPMDrPr4i6FHmGjmrvbA/5SEs21rxm2/XCd3rSFyckhM+OlsXgrkTsV+qiHWsmUnX",
+	"KwnVUrmoUtHEJW9EWsRQQhZX2BO4jiLpjC0aRMusgp6laESFTb5G634Iyre150/y+du5fAtb2sseNK3K",
+	"pG+kmjiT/nUqvmOLOpFUZ2wpSgiVpmUhU3YEfwZfqFeC8OFHKE9eR4rmFcPlPm4WgL5J2Q7IxiwXRriM",
+	"Qmcw7fyXt0TMIJvnvHMQB7v+7GCdCnepOx+s6eHCFp/MCRMnH1BDKia7HJKIa3PTUBhKpjMHojdLVSrW",
+	"HZLj8r01cKgQR3RtoXZlIbaWNpjCLMotVmzMLyoIrSprBe8En1LM1kgBuhmBe93iSd+xxSX1k2CGdiL4",
+	"liXnOG+fn8C64vemDmmvmvhex3bOpb3nPEdFl+Jq1q+749yfbs8Yy3yOI7hKNWM2g2OOqKVxzIQmYyVn",
+	"CDAuxZoGQYf1qNzwUuZ0rkqy34Va/CET7K+oK1Ww3JUS6+txnE+rr2KvqqT6nIK2jZT6HZ/8EdPpt8km",
+	"G6TRu121NIn+yBA+ShN+nt+G8pEM+ozHcW6H0XTmDxupYlCoEJGSPk5CvvcK/tHS8Xcu5O0k9mcraJfe",
+	"/6VaECvJ/XXizz5Kav+qzWETi6od0U9dqaBRqhQTPrEakkypWJQoGXwifkiTVQ2jvKKHYuiTdg1fddnv",
+	"oufZKMV4BkjpyjQAPhFEwoS4FUlRlJXv/UKKy32JDuUAN3l1zhSxDWliZAsTid1wbEyR6x7RfCKaXJAZ",
+	"S6Yy1A00EN0Zq9nAXT0oiicfLvaHh6bRZOGrZOEgV4Qcu6zTa4a6FLoCjGfPKcwuhvTgK7Hpeg6v3W5u",
+	"6Ai0breQ6ulQUoWl2Vect3ZEzATha5KHkAqNMuPUygw3P3U3HBgJq7RXJbtch/P+KHzkY41LpOGmvHVJ",
+	"KRgPXgGBZDFTGmNyKRkqOdfMxyfgYxBTNpLyjDPUnbFRTUZUCJkAV7XIKyUnis50VlPtjC3QkQzV3lxF",
+	"NC50Yl4oFezPxHUifNGNG7OL0+6vyYPzvz8enz6I9ocnv7XPXj7S/zw/WLzupM8fzo7uT59248PH4bfj",
+	"X+V3Gyx2oHCj6s47gbBGIBQq4R6zpHkEi6y8MpdbjbgQW+urf33euu2uIMxno7hwWxCLCnL46hlBPthA",
+	"1ubU3D1gn2q3RcgVG1mvuJWzJJG5UlypYiH5IWbi2RNyJIVgo4TESp7z0Elk94so3xpPTCODAhF7IxpF",
+	"Qzo6G6xK2a/ZhAsvatdGXryiyTQHzAFaWCKJjJnIOTqswlU8IdxLOZQ3qzggxADy00QGayFsckAee3ff",
+	"/Mtev9/vv2396V4pdseym2IfcaTLZ8ENvBvQoij6Xjr5u1JZNQwhacXqiH52bkQa3WYT+JUdmcM5Xdws",
+	"5xZ099x8XoOJPf9UcnMFM+ZZG0xPC5w2kiHLLA3LSuwCo6Ss/StDhgqZyLqTyDMmsvQGj45DfhRnQs4F",
+	"yfi3AIO1WqBaGsZMWD3Gz/fuDhpcZsPDU7xVvJvjOLqIfvia/fr3v/8y/OX4wc8Xx8Nnh1WILcsQTjmu",
+	"P2g/flAjWuHEpjQwF7KWiSeoH7zE20Vi6bjNx+90FJ69W4PLU0litxbizdIAYsGS1YHDpXkaMsFZFeQV",
+	"vLtVanI3nRyDjxRpO8GDIpmqESNyLpgiSGfeOF5H82meiGr629uS5HTCyByYLrcrkSGbUFFXupdseLda",
+	"z9xtIBUbiBOHhaVyA7uJvtT1iciMzraB8Dxrj98d6HT4jo2SwT0iFd4yFvXdwRlbnPJwcK9FfhC+qHsy",
+	"l8ZQdzRhTVaZJmTAtU6ZGjT6wrfocf1oYilY6XPBBaBz1daxeC6CFQJuE5HCdwOEsBlILvrCkGTPalrk",
+	"0PVrPpVEJzyKsKgsUTLKMDvBIweBx3aLx3DjEizGpyJ0AJWXbWc/iGiR9cTxN5ID6IWlk35HEztcRcHY",
+	"PXjUffT44YMOAjyX7iD4XqXUu39/4wi98j6szloROS1JYt3b24vkhIuWvd6SqgphEldKsE1YySLdLoQg",
+	"Cy+0RleR7qWDNcZYKbZ2RWTkKQ/LS8WnKdzZeqwhJEUGvf36xdHNC371VjhJMtxJrEXuRcoOM+jTpGyI",
+	"0CJ7ZUzohbVUm7gOaDjjolY8NR1B9IL7ZgY/bPcsG+nwFNyBYVFc5wlV7FyeYYS19hANXCAMdlUwQpV0",
+	"vYFIhJ3A3gnsjyews4AUiv6coBd0Hndb7Va39TBoBGA0rA9SiTh8Knghf+dRRPfut9oYu6Lgus3yzrvp",
+	"s6Yen0A7tqmy2PLRaFQ+gDjf6xeKHdHiuQD4Jv2g05D+9+JLy8cDRndmpWOwf+BqUlimWeKw6wWw/KiZ",
+	"spJnPX7ebjP8DAD0/A6xybaXt4/23tu/Tnn44VJjKVeBwOKEFI2RckOE5O2QNXZE3YgST4SxX1D327kB",
+	"bpEOt+mhutfW1hqZz8Isv6EEwryugDdNxTSZriCc4yZZncd66aYJbGejDWuE1voIBHC02q79lrKUWfCc",
+	"uVRnTNkf6CfMgHT0nKODYamms4YKDT8bbWKABTx7JGEXyR4wchMZGcqRuLgwi10j5BzBF+DcCQIK0Hve",
+	"INT56prg/YWWNDGjF/bFAN8f5MBw6IyR58c/vAQPh2buhSk9N2ox4aHuuYiFOIIKEwCIJhhBxJkyb8S3",
+	"LDl2cO7X002GdHQ2RtCXN28bWD/A/i1jsyNbdJx2I8DZQD3GM4m54R3ZLDYEIZbbqX8mFzWgWKIW/j2P",
+	"i9vJFaYKeoCGm5UQqgsk7BF7T21AriWrtA5WAZL3gw+adQDiuLzg00PF6BkoQaNIavCb20uneaqwf1MW",
+	"haepSHjkrnBxOo74ZJpAL4FGdLHb+3DFAiXlGoLLNka3Qiu6D9jCM3pxmvvGQVYJgk245mIsswgXfRoz",
+	"ZcOZ4dFURTnlbj6ft2KqotaI7mVvm8GxvIdTH/Fz5uTBkNGkirwHhrwpRAaZRYglFczincOfsfn7oHvQ",
+	"haBktT5MG8RJzYCQhU7YzHKHEccr/F7ggADu9Czf90VIE9oj7/t2tfcBa94IkfWO+UbFmVG6Uxk/NZZm",
+	"Tqrb3SFkcSQXMyMgc2HNsG6uiMV8zpSLPL50p7PPemqGXFC1aJif30rYdOwNI8QVHZWHhP5kv3htfAj7",
+	"EWOSttpgVU5k0AsmstPqPoDfip1z7F3QHndYN9wPGoHvcdBudVrt+gFbjvAKpnHt7oI3awdvnvulULaW",
+	"15wazdlwKuVZEUL8ZpIFIZBaEHYBhcAia0hBcTyBknYJ9q2QvGvxX1wNLTgtNa9roiXWh8PUXwYFPfpC",
+	"JxCWYAES8Sr4MFloHj5OqAipCsnPdgBIyMZcGE0zU9tc+oNmI8UScncwn2o2Om21WqAvJrbOVl+4YCqg",
+	"+56FnjXfnE+lZmRgR7nJwwGU0FNsxPg5C616l2VCWnBJKK4nw4Wh2eiNDV9R6cFBX3zHvy5TCF9jo7ZD",
+	"dQIujMoLTkzuBQ6Q3SKHxOUhkZCZ3V4twPb02iwPi8bGTE9Ou9/9/OrryffR4fgijC+6h8/uH8Svnj+6",
+	"Pz742dkZeCaeWRrZwFQ7QuvEZ/xsq0C4Yae4PADU2+XAaS5GjHQeP2y3yKEdzjE/Z2TGRZqY1TeRxU51",
+	"Hj7qPHx00Aawx7X0J3zGdEJncVU39rt1CqLxicAidW46eNggvm3gFbMszOIzk2uRkLEoXZH0807ju/vy",
+	"1/HvLx/f//Xxjz+lnad6/PfZ+KeXf5+Ks1+78bvH8vHLJy/3/rYXPzv4y2X9046yzeJo3l4jshoKp+Ab",
+	"iINpC5v1um2PiJnX682VD54ErAECm7ie4s5Qb2+y7AP01gq37m7WrRVYTjvECPhxGRtt2g2QCXGlTzMT",
+	"jCAtr6WnVgxBjFvZn8tmmCXUWEmBkMQvMBcnYFazMZKcOWbdCAftTiOACplBLygov37qUyV6xobh1Kh3",
+	"TXYRR1Ix1UuXVOV6A5ltxeUKvqebazLjWnMxMVIH9AsIMZCSyCj8SPB1u7DtGwnbZiJE3cTG+lFiuXbT",
+	"LPRMjn5Y+qDhGv4dW2Bhs/e5Cmlv0Tehzqs2ch85Fjhzfg80MUvSChAfTWiGvBfzmEEt0DPGYgcKHOJ5",
+	"jDu6QZjiknKQdAYnwBEbJf58Gh62WpSV3b4lqL202s7TC8iZL2shHwAUyYnOBXSnoqyt53Jo0+1VKoza",
+	"ZPQ02EJz/k3vWCrBpTLXbc4RAHIAtjhUmdJyxkBBc+AveY+pK660WtMzYYrTyMWyyjGZUbEgHrw510rm",
+	"iFttx67TXPlamzjuFOGhTGFGZ7mJQ8fdamPfsBBKL8Mu2bCDPOVmF1j49mFzzQ/bsIK0FwxrIVudBSs9",
+	"yjE5krNZoX+xjHjCR5yWztw3aRQ1E3aR2FACLODnSuW5mqP5MYeaa6sNHdkYZ1+mdCwVGTMWQtoYU7k2",
+	"zNUyWp7IuYgkDTN/gWEaqsmYR/khYRdQIrukBXtorRsrAW2EpiGH1ZybKQfmutzM3xiNkmnDeS9MEyXB",
+	"tJ793dCg8ffh7Yf/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -7,11 +7,12 @@ import (
 )
 
 type schedulesCmd struct {
-	List  schedulesListCmd  `cmd:"" default:"withargs" help:"List the schedules."`
-	Start schedulesStartCmd `cmd:"" help:"Start a schedule."`
-	Stop  schedulesStopCmd  `cmd:"" help:"Stop a schedule."`
-	Run   schedulesRunCmd   `cmd:"" help:"Run a schedule's job now."`
-	Ticks schedulesTicksCmd `cmd:"" help:"List the ticks of a schedule."`
+	List   schedulesListCmd   `cmd:"" default:"withargs" help:"List the schedules."`
+	Start  schedulesStartCmd  `cmd:"" help:"Start a schedule."`
+	Stop   schedulesStopCmd   `cmd:"" help:"Stop a schedule."`
+	Run    schedulesRunCmd    `cmd:"" help:"Run a schedule's job now."`
+	DryRun schedulesDryRunCmd `cmd:"" help:"Show what a schedule would do now, and start nothing."`
+	Ticks  schedulesTicksCmd  `cmd:"" help:"List the ticks of a schedule."`
 }
 
 type schedulesListCmd struct{ serverFlags }
@@ -120,6 +121,25 @@ func (c *schedulesRunCmd) Run(a *app) error {
 		return cl.problem(resp.HTTPResponse, resp.Body)
 	}
 	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
+}
+
+type schedulesDryRunCmd struct{ scheduleFlags }
+
+// Run shows what a tick would do.
+func (c *schedulesDryRunCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.DryRunScheduleWithResponse(a.ctx, c.Schedule)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	d, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	return a.showDryRun(c.Schedule, d, resp.Body, c.JSON)
 }
 
 type schedulesTicksCmd struct {

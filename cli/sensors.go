@@ -13,6 +13,7 @@ type sensorsCmd struct {
 	Start    sensorsStartCmd    `cmd:"" help:"Start a sensor."`
 	Stop     sensorsStopCmd     `cmd:"" help:"Stop a sensor."`
 	Evaluate sensorsEvaluateCmd `cmd:"" help:"Evaluate a sensor now."`
+	DryRun   sensorsDryRunCmd   `cmd:"" help:"Show what a sensor would do now, and start nothing."`
 	Cursor   sensorsCursorCmd   `cmd:"" help:"Show, set or reset a sensor's cursor."`
 	Ticks    sensorsTicksCmd    `cmd:"" help:"List the ticks of a sensor."`
 	RunKeys  sensorsRunKeysCmd  `cmd:"" help:"List the run keys of a sensor, or forget one."`

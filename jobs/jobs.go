@@ -14,6 +14,12 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
+// The owners of the assets.
+const (
+	dataTeam       = "team:data"
+	operationsTeam = "team:operations"
+)
+
 // Deps are the dependencies of the assets.
 type Deps struct {
 	Store          *parliament.Store

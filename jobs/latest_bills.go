@@ -20,8 +20,11 @@ type latestBillsConfig struct {
 // latestBills declares the asset that keeps the most recently introduced bills up to date.
 func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "fetch_latest_bills",
-		Group: "bills",
+		Name:   "fetch_latest_bills",
+		Group:  "bills",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"fetch", "postgres"},
 		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in " +
 			"LEGISinfo's list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, " +
 			"and stored with their versions. Each stored session is checked as a whole once a week.",

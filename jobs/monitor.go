@@ -16,8 +16,11 @@ type monitorConfig struct {
 // monitor declares the asset that summarizes the fetches of the last hours.
 func monitor(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "monitor_fetch_operations",
-		Group: "monitoring",
+		Name:   "monitor_fetch_operations",
+		Group:  "monitoring",
+		Owners: []string{operationsTeam},
+		Tags:   map[string]string{"audience": "operators"},
+		Kinds:  []string{"report"},
 		Description: "Counts the fetches of the last hours, or of a day, by status, with their average duration and their " +
 			"records.",
 		Retry:      orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},

@@ -24,8 +24,11 @@ type politiciansConfig struct {
 // parl.ca's person id. It is long, because a declaration is one literal.
 func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "fetch_politicians",
-		Group: "politicians",
+		Name:   "fetch_politicians",
+		Group:  "politicians",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"fetch", "postgres"},
 		Description: "Fetches the members of the House of Commons from openparliament.ca: the list of members, and the " +
 			"record of each member that is new or changed in the list.",
 		Retry:   fetchRetry,

@@ -75,8 +75,11 @@ type feedsConfig struct {
 // feeds declares the asset that writes the items of the feeds: one for each change of a bill.
 func feeds(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "generate_rss_feeds",
-		Group: "feeds",
+		Name:   "generate_rss_feeds",
+		Group:  "feeds",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"rss"},
 		Description: "The items of all feeds: one for each change of a bill. The server renders them as RSS, Atom and JSON " +
 			"Feed in both languages.",
 		Deps:    publishDeps,
@@ -148,8 +151,11 @@ type embeddingsConfig struct {
 // embeddings declares the asset that makes the embeddings for search by meaning, if an endpoint is configured.
 func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "update_embeddings",
-		Group: "search",
+		Name:   "update_embeddings",
+		Group:  "search",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"embeddings", "postgres"},
 		Description: "Embeddings of every bill in both languages, for search by meaning. Only changed texts are embedded " +
 			"again. Without an endpoint (EMBEDDINGS_URL) there are no embeddings, and search matches only words.",
 		Deps:    publishDeps,

@@ -125,8 +125,11 @@ func qualityChecks(d Deps) []*orchestrator.Check {
 // and bills that disappeared.
 func quality(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "data_quality",
-		Group: "monitoring",
+		Name:   "data_quality",
+		Group:  "monitoring",
+		Owners: []string{operationsTeam},
+		Tags:   map[string]string{"audience": "operators"},
+		Kinds:  []string{"report"},
 		Description: "Reports how many bills have each field, by session; which bills lag behind LEGISinfo's " +
 			"newest list, and for how long; where the two sources differ; which bills neither source lists any more; how many " +
 			"sponsors are stored as politicians.",

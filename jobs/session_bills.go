@@ -24,8 +24,11 @@ type sessionBillsConfig struct {
 // sessionBills declares the asset that keeps all bills of one session up to date.
 func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "fetch_parliament_session_bills",
-		Group: "bills",
+		Name:   "fetch_parliament_session_bills",
+		Group:  "bills",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"fetch", "postgres"},
 		Description: "Fetches all bills of a session of Parliament from both sources. Sessions before the 37th Parliament " +
 			"are fetched only from LEGISinfo.",
 		Retry:      fetchRetry,

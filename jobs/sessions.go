@@ -23,8 +23,11 @@ var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: or
 // parliamentSessions declares the asset that finds the sessions of Parliament.
 func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  "parliament_sessions",
-		Group: "bills",
+		Name:   "parliament_sessions",
+		Group:  "bills",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "operators"},
+		Kinds:  []string{"fetch", "partitions"},
 		Description: "Finds the sessions of Parliament in LEGISinfo, from the 35th Parliament to the current one. They are " +
 			"the partitions of fetch_parliament_session_bills.",
 		Retry:   fetchRetry,

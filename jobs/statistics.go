@@ -20,6 +20,9 @@ func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "bills_introduced_by_day",
 		Group:       "statistics",
+		Owners:      []string{dataTeam},
+		Tags:        map[string]string{"audience": "readers"},
+		Kinds:       []string{"report"},
 		Description: "Lists the bills introduced on a day, in either chamber.",
 		Deps:        []string{"fetch_latest_bills"},
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
@@ -121,8 +124,11 @@ func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error)
 // them if bills are lost.
 func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:  statisticsName,
-		Group: "statistics",
+		Name:   statisticsName,
+		Group:  "statistics",
+		Owners: []string{dataTeam},
+		Tags:   map[string]string{"audience": "readers"},
+		Kinds:  []string{"report"},
 		Description: "Counts the stored bills, those that are law and those without enrichment, in total and by " +
 			"session.",
 		Deps:    billAssets,

@@ -54,6 +54,12 @@ type AssetOptions struct {
 	Automation *Automation
 	// Pools name the shared resources that the asset uses, for limits.
 	Pools []string
+	// Owners answer for the asset: email addresses, and "team:" with the name of a team.
+	Owners []string
+	// Tags are texts by key, as of runs.
+	Tags map[string]string
+	// Kinds say in lower-case words what the asset is made of or made by, such as "postgres" or "rss".
+	Kinds []string
 }
 
 // RetryPolicy says how often and how soon a failed step is tried again. The zero value tries once.

@@ -3,9 +3,11 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
@@ -162,6 +164,9 @@ func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string,
 		} else if a.PartitionRequired || a.PartitionConfig != nil {
 			fault(errors.New("has no partitions, and yet rules for them"))
 		}
+		for _, err := range a.checkLabels() {
+			fault(err)
+		}
 		checks := map[string]bool{}
 		for _, c := range a.Checks {
 			named("check of "+a.Name, c.Name, checks[c.Name])
@@ -183,6 +188,39 @@ func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string,
 			if err := a.Automation.check(); err != nil {
 				fault(fmt.Errorf("automation: %w", err))
 			}
+		}
+	}
+	return errs
+}
+
+var (
+	validOwner = regexp.MustCompile(`^(team:[a-z0-9][a-z0-9_.-]{0,62}|[^\s@:]+@[^\s@:]+\.[^\s@:]+)$`)
+	validKind  = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,31}$`)
+)
+
+// checkLabels checks the owners, tags and kinds of an asset.
+func (a *Asset) checkLabels() []error {
+	var errs []error
+	each := func(what string, values []string, valid *regexp.Regexp, want string) {
+		seen := map[string]bool{}
+		for _, v := range values {
+			switch {
+			case !valid.MatchString(v):
+				errs = append(errs, fmt.Errorf("%s %q: want %s", what, v, want))
+			case seen[v]:
+				errs = append(errs, fmt.Errorf("%s %q is there twice", what, v))
+			}
+			seen[v] = true
+		}
+	}
+	each("owner", a.Owners, validOwner, `an email address, or "team:" and a name of lower-case letters and digits`)
+	each("kind", a.Kinds, validKind, "at most 32 lower-case letters, digits, dots, dashes and underscores")
+	if err := checkTags(a.Tags); err != nil {
+		errs = append(errs, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
+		if n := utf8.RuneCountInString(a.Tags[key]); n > maxTagValue {
+			errs = append(errs, fmt.Errorf("tag %q: its value has %d characters: want %d at most", key, n, maxTagValue))
 		}
 	}
 	return errs

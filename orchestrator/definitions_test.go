@@ -158,3 +158,30 @@ func TestRunConfig(t *testing.T) {
 		})
 	}
 }
+
+func TestAssetLabels(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		owners, kinds []string
+		tags          map[string]string
+		want          string // in the error; empty: none
+	}{
+		"valid":       {owners: []string{"team:data", "ada@example.org"}, kinds: []string{"rss"}, tags: map[string]string{"a": "b"}},
+		"owner":       {owners: []string{"Ada"}, want: `asset "a": owner "Ada": want an email address, or "team:" and a name`},
+		"empty team":  {owners: []string{"team:"}, want: `owner "team:"`},
+		"owner twice": {owners: []string{"team:x", "team:x"}, want: `owner "team:x" is there twice`},
+		"kind":        {kinds: []string{"A Table"}, want: `kind "A Table": want at most 32 lower-case letters`},
+		"tag key":     {tags: map[string]string{"a:b": "c"}, want: `the key "a:b" cannot be that of a tag`},
+		"tag value":   {tags: map[string]string{"a": strings.Repeat("é", 201)}, want: `tag "a": its value has 201 characters`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := asset("a", nil, nil)
+			a.Owners, a.Kinds, a.Tags = c.owners, c.kinds, c.tags
+			_, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("err = %v, want %q", err, c.want)
+			}
+		})
+	}
+}

@@ -121,6 +121,7 @@ type Engine struct {
 	rowFailures rowFailures
 	lastSkips   sync.Map             // sensor -> lastSkip
 	stuck       sync.Map             // sensor -> true while an abandoned function has not returned
+	dryRuns     sync.Map             // sensor -> true while its function is called by a dry run
 	wakeupsMu   sync.Mutex           // guards wakeups and held
 	wakeups     map[string]bool      // sensors to evaluate at once
 	held        map[string]*heldBack // by sensor

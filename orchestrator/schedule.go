@@ -139,10 +139,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	p, err := e.planRun(
-		ctx,
-		RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}},
-	)
+	p, err := e.planRun(ctx, s.request())
 	if err != nil && !refusal(err) {
 		return err // the database is at fault, not the job
 	}
@@ -359,6 +356,13 @@ func (s *Schedule) Next(after time.Time, n int) []time.Time {
 		times = append(times, after)
 	}
 	return times
+}
+
+// request is that of the run that a tick starts.
+func (s *Schedule) request() RunRequest {
+	return RunRequest{
+		Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name},
+	}
 }
 
 // due returns the latest time, not after now, at which the schedule was due; zero if there was none in five years.

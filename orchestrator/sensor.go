@@ -63,6 +63,8 @@ type Evaluation struct {
 	Runs []Run
 	// Webhooks are the events that a webhook sensor has not seen, oldest first.
 	Webhooks []WebhookEvent
+	// DryRun says that the result is only shown. The function must write nothing then.
+	DryRun bool
 
 	engine *Engine
 }

@@ -58,12 +58,14 @@ type lastSkip struct {
 	reason string
 }
 
+var errStuck = errors.New(
+	"an earlier evaluation has not returned, although it timed out: the function ignores its context",
+)
+
 // callSensor calls the sensor's function with what is new for it.
 func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*SensorResult, error) {
 	if _, stuck := e.stuck.Load(s.Name); stuck {
-		return nil, errors.New(
-			"an earlier evaluation has not returned, although it timed out: the function ignores its context",
-		)
+		return nil, errStuck
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("took longer than %s", s.Timeout))
 	defer cancel()
@@ -71,6 +73,20 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*Se
 	if row.Cursor != nil {
 		ev.Cursor = *row.Cursor
 	}
+	return e.invoke(ctx, s, ev, func(returned <-chan struct{}) { // until then, the sensor is not evaluated again
+		e.stuck.Store(s.Name, true)
+		go func() { <-returned; e.stuck.Delete(s.Name) }()
+	})
+}
+
+// invoke calls the sensor's function with what is new for it. abandoned is called if the function does not stop when
+// ctx ends, with a channel that is closed once it has returned.
+func (e *Engine) invoke(
+	ctx context.Context,
+	s *Sensor,
+	ev *Evaluation,
+	abandoned func(returned <-chan struct{}),
+) (*SensorResult, error) {
 	moved, waiting, err := e.gather(ctx, s, ev)
 	if err != nil {
 		return nil, err
@@ -89,9 +105,8 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*Se
 	if err != nil && ctx.Err() != nil {
 		select {
 		case <-done:
-		default: // the function is abandoned; until it returns, the sensor is not evaluated again
-			e.stuck.Store(s.Name, true)
-			go func() { <-done; e.stuck.Delete(s.Name) }()
+		default:
+			abandoned(done)
 		}
 		return nil, fmt.Errorf("evaluation ended: %w", context.Cause(ctx))
 	}
@@ -163,7 +178,7 @@ func (e *Engine) gatherSignals(
 			end = last
 		}
 	}
-	if len(rows) < maxSignals {
+	if len(rows) < maxSignals && !ev.DryRun {
 		if err := e.recheckLater(ctx, s, len(rows) > 0); err != nil {
 			return nil, false, err
 		}

@@ -227,8 +227,12 @@ func (e *Engine) carryOut(
 		p.Status = StatusSuccess
 	}
 	if len(p.RepeatedKeys) > 0 && result.Skip == "" {
-		result.Skip = fmt.Sprintf("%d of %d runs were started before", len(p.RepeatedKeys), len(plans))
+		result.Skip = startedBefore(len(p.RepeatedKeys), len(plans))
 	}
 	p.Message = optional(db.CleanText(result.Skip))
 	return nil
+}
+
+func startedBefore(repeated, all int) string {
+	return fmt.Sprintf("%d of %d runs were started before", repeated, all)
 }

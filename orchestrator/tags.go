@@ -14,6 +14,9 @@ import (
 // maxTagKey is the length of the longest tag key, in characters.
 const maxTagKey = 100
 
+// maxTagValue is the length of the longest value, in characters, as the contract has it.
+const maxTagValue = 200
+
 // tagKey is the pattern of tag keys; the contract has it as x-key-pattern. A colon separates key and value where runs
 // are searched by tag.
 var tagKey = regexp.MustCompile(`^[^:\s]+( +[^:\s]+)*$`)

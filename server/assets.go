@@ -238,6 +238,7 @@ func apiAsset(
 		},
 		TimeoutSeconds: a.Timeout.Seconds(), Jobs: []string{},
 		Partitions: apiPartitionSet(a), Checks: []api.AssetCheck{}, Pools: orEmpty(a.Pools),
+		Owners: orEmpty(a.Owners), Tags: orEmptyTags(a.Tags), Kinds: orEmpty(a.Kinds),
 	}
 	out.DefaultConfig = mustJSON(a.DefaultConfig())
 	for _, j := range defs.Jobs() {

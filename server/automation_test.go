@@ -101,6 +101,19 @@ func TestSensorsOverHTTP(t *testing.T) {
 		list.Items[0].Kind != api.SensorKindPolling {
 		t.Errorf("sensors = %+v", list.Items)
 	}
+	dry := decode[api.DryRun](t, s.do("GET", "/sensors/poll/dry-run", ""), 200)
+	if dry.Status != "success" || len(dry.Runs) != 1 || *dry.Runs[0].Job != "echo_job" || dry.CursorBefore != nil ||
+		*dry.CursorAfter != "1" || dry.Runs[0].Tags["sensor"] != "poll" {
+		t.Errorf("dry run = %+v", dry)
+	}
+	if c := decode[api.SensorCursor](t, s.do("GET", "/sensors/poll/cursor", ""), 200); c.Cursor != nil {
+		t.Errorf("the dry run moved the cursor to %v", *c.Cursor)
+	}
+	dry = decode[api.DryRun](t, s.do("GET", "/schedules/nightly/dry-run", ""), 200)
+	if dry.Status != "success" || len(dry.Runs) != 1 || dry.Runs[0].Tags["schedule"] != "nightly" {
+		t.Errorf("dry run = %+v", dry)
+	}
+	decode[api.Problem](t, s.do("GET", "/schedules/nope/dry-run", ""), 404)
 	tick := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200)
 	if tick.Status != "success" || len(tick.RunIds) != 1 || tick.Kind != api.SensorTickKindManual {
 		t.Errorf("tick = %+v", tick)

@@ -481,7 +481,8 @@ func TestOperationsCompress(t *testing.T) {
 			t.Errorf("%s: Vary %q", op, whole.Header.Values("Vary"))
 		}
 		changes := slices.Contains(
-			[]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns"},
+			[]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns", "dryRunSchedule",
+				"dryRunSensor"},
 			op.OperationID,
 		)
 		for _, coding := range []string{"gzip", "zstd"} {

@@ -54,6 +54,16 @@ func (h *handlers) StopSchedule(
 	}, nil
 }
 
+func (h *handlers) DryRunSchedule(
+	ctx context.Context, req api.DryRunScheduleRequestObject,
+) (api.DryRunScheduleResponseObject, error) {
+	d, err := h.cfg.Engine.DryRunSchedule(ctx, req.Schedule)
+	if err != nil {
+		return nil, err
+	}
+	return api.DryRunSchedule200JSONResponse(apiDryRun(*d)), nil
+}
+
 func (h *handlers) RunSchedule(
 	ctx context.Context, req api.RunScheduleRequestObject,
 ) (api.RunScheduleResponseObject, error) {

@@ -50,6 +50,16 @@ func (h *handlers) EvaluateSensor(
 	return api.EvaluateSensor200JSONResponse(apiSensorTick(*t)), nil
 }
 
+func (h *handlers) DryRunSensor(
+	ctx context.Context, req api.DryRunSensorRequestObject,
+) (api.DryRunSensorResponseObject, error) {
+	d, err := h.cfg.Engine.DryRunSensor(ctx, req.Sensor)
+	if err != nil {
+		return nil, err
+	}
+	return api.DryRunSensor200JSONResponse(apiDryRun(*d)), nil
+}
+
 func (h *handlers) GetSensorCursor(
 	ctx context.Context, req api.GetSensorCursorRequestObject,
 ) (api.GetSensorCursorResponseObject, error) {
@@ -217,4 +227,33 @@ func apiSensorTick(t orchestrator.SensorTick) api.SensorTick {
 		Message: t.Message, Cursor: t.Cursor, DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations,
 		CreatedAt: t.CreatedAt, LastAt: t.LastAt,
 	}
+}
+
+func apiDryRun(d orchestrator.DryRun) api.DryRun {
+	return api.DryRun{
+		Status: api.TickStatus(d.Status), Message: d.Message, Runs: each(d.Runs, apiDryRunRun),
+		Alerts: each(d.Alerts, func(a orchestrator.Alert) api.DryRunAlert {
+			severity := api.SeverityError
+			if a.Severity != "" {
+				severity = api.Severity(a.Severity)
+			}
+			return api.DryRunAlert{Cause: a.Cause, Severity: severity, Title: a.Title, Detail: a.Detail}
+		}),
+		Recovered: orEmpty(d.Recovered), CursorBefore: d.CursorBefore, CursorAfter: d.CursorAfter,
+		DurationSeconds: d.Duration.Seconds(),
+	}
+}
+
+func apiDryRunRun(r orchestrator.DryRunRun) api.DryRunRun {
+	return api.DryRunRun{
+		Job: r.Job, Assets: r.Assets, Partition: r.Partition, Config: r.Config, Tags: orEmptyTags(r.Tags),
+		Priority: r.Priority, RunKey: r.RunKey, Repeated: r.Repeated,
+	}
+}
+
+func orEmptyTags(tags map[string]string) api.Tags {
+	if tags == nil {
+		return api.Tags{}
+	}
+	return tags
 }

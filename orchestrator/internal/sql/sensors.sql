@@ -86,6 +86,9 @@ RETURNING *;
 INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES (@sensor, @key, @run_id, @created_at)
     ON CONFLICT DO NOTHING;
 
+-- name: UsedRunKeys :many
+SELECT key FROM run_keys WHERE sensor = @sensor AND key = ANY(@keys::text[]);
+
 -- name: ListRunKeys :many
 SELECT key, run_id, created_at FROM run_keys
 WHERE sensor = @sensor

@@ -778,3 +778,32 @@ func (q *Queries) SignalsHidden(ctx context.Context, arg SignalsHiddenParams) (b
 	err := row.Scan(&exists)
 	return exists, err
 }
+
+const usedRunKeys = `-- name: UsedRunKeys :many
+SELECT key FROM run_keys WHERE sensor = $1 AND key = ANY($2::text[])
+`
+
+type UsedRunKeysParams struct {
+	Sensor string
+	Keys   []string
+}
+
+func (q *Queries) UsedRunKeys(ctx context.Context, arg UsedRunKeysParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, usedRunKeys, arg.Sensor, arg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

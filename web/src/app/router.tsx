@@ -51,7 +51,13 @@ const assets = createRoute({
   getParentRoute: () => root,
   path: '/assets',
   validateSearch: (s: Record<string, unknown>) =>
-    optional({ view: oneOf(s.view, ['list', 'graph']), selection: text(s.selection) }),
+    optional({
+      view: oneOf(s.view, ['list', 'graph']),
+      selection: text(s.selection),
+      owner: text(s.owner),
+      kind: text(s.kind),
+      tag: text(s.tag),
+    }),
   component: Assets,
 })
 

@@ -7,7 +7,7 @@ import { Play, RotateCcw } from 'lucide-react'
 import { useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { partitionsQuery } from '../app/queries'
+import { partitionsQuery, recentRunsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag, serverUrl } from '../lib/base'
 import {
@@ -21,9 +21,9 @@ import {
   parseTags,
   shellQuote,
   splitConfig,
-  validateConfig,
 } from '../lib/config'
-import { shortId } from '../lib/format'
+import { dateTime, shortId } from '../lib/format'
+import { fieldOf, mistakesOf } from '../lib/mistakes'
 import { validator } from '../lib/validator'
 import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
@@ -60,6 +60,7 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
   const [configs, setConfigs] = useState(defaults)
   const [text, setText] = useState('')
   const [tags, setTags] = useState('')
+  const [tried, setTried] = useState(false)
   const [partition, setPartition] = useState('')
   const partitioned = assets.find((a) => a.partitions)
   const key = useRef(newIdempotencyKey())
@@ -70,7 +71,7 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
   const localErrors: ConfigError[] =
     parsed.config && !partition
       ? splitConfig(names, parsed.config).flatMap((p) =>
-          validateConfig(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.pointer + f.pointer })),
+          mistakesOf(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.pointer + f.pointer })),
         )
       : []
 
@@ -89,10 +90,9 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
     },
     onSettled: () => (key.current = newIdempotencyKey()),
   })
-  // Errors that the form already shows are not repeated.
-  const rejected = fieldErrors(start.error).filter(
-    (e) => !localErrors.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
-  )
+  const rejected = fieldErrors(start.error)
+  // Errors that the form shows beside their fields are not listed again.
+  const beside = mode === 'form' ? rejected.filter((e) => assets.some((a) => fieldAt(e.pointer, a, assets))) : []
 
   const change = (to: Mode) => {
     if (to === mode) return
@@ -138,9 +138,25 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
         noValidate
         onSubmit={(e) => {
           e.preventDefault()
-          if (refusal === undefined && parsed.config && !wrongTag && !start.isPending) start.mutate()
+          if (refusal !== undefined || !parsed.config || wrongTag || start.isPending) return
+          if (localErrors.length > 0) {
+            setTried(true)
+            const at = mode === 'form' ? errorField(localErrors[0]!, names) : `${id}text`
+            document.getElementById(at)?.focus()
+          } else start.mutate()
         }}
       >
+        <RecentConfigs
+          names={names}
+          job={job}
+          onChoose={(chosen) =>
+            edited(() => {
+              const next = { ...configs, ...chosen }
+              setConfigs(next)
+              if (mode !== 'form') setText(formatConfig(joinConfigs(names, next), mode))
+            })
+          }
+        />
         {mode === 'form' ? (
           assets.map((asset) => (
             <ConfigForm
@@ -154,6 +170,7 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
           ))
         ) : (
           <ConfigText
+            id={id + 'text'}
             format={mode}
             assets={assets}
             text={text}
@@ -183,7 +200,20 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
             {wrongTag ? t('launch.badTag', { tag: wrongTag }) : t('launch.tagsHelp')}
           </p>
         </div>
-        {start.error && <Problem error={start.error} title={t('launch.refused')} />}
+        {tried && localErrors.length > 0 && (
+          <p className="notice bad" role="alert">
+            {t('launch.fixFirst')}
+          </p>
+        )}
+        {start.error &&
+          (beside.length > 0 && beside.length === rejected.length ? (
+            <div className="notice bad" role="alert">
+              <strong>{t('launch.refused')}</strong>
+              <p>{t('launch.fixFirst')}</p>
+            </div>
+          ) : (
+            <Problem error={start.error} title={t('launch.refused')} />
+          ))}
         <div className="row wrap">
           <Act
             type="submit"
@@ -269,6 +299,7 @@ interface ParsedConfig {
 
 /** The config as text, with its errors. */
 function ConfigText({
+  id,
   format,
   assets,
   text,
@@ -276,6 +307,7 @@ function ConfigText({
   errors,
   onChange,
 }: {
+  id: string
   format: Format
   assets: Asset[]
   text: string
@@ -284,12 +316,11 @@ function ConfigText({
   onChange: (text: string) => void
 }) {
   const { t } = useTranslation()
-  const id = useId()
   return (
     <div className="field">
-      <label htmlFor={id + 'text'}>{format.toUpperCase()}</label>
+      <label htmlFor={id}>{format.toUpperCase()}</label>
       <textarea
-        id={id + 'text'}
+        id={id}
         rows={Math.max(8, text.split('\n').length + 1)}
         spellCheck={false}
         value={text}
@@ -363,6 +394,67 @@ function PartitionField({
       </p>
     </>
   )
+}
+
+/** The configs of the last runs of the job or of the first asset, to choose from. */
+function RecentConfigs({
+  names,
+  job,
+  onChoose,
+}: {
+  names: string[]
+  job?: string
+  onChoose: (configs: Record<string, Config>) => void
+}) {
+  const { t, i18n } = useTranslation()
+  const id = useId()
+  const runs = useQuery(recentRunsQuery(job ? { job } : { asset: names[0] }, 30))
+  const found = new Map<string, { configs: Record<string, Config>; at: string }>()
+  for (const run of runs.data?.items ?? []) {
+    const parts = splitConfig(run.assets, run.config as Config).filter((p) => names.includes(p.asset))
+    const text = JSON.stringify(joinConfigs(names, Object.fromEntries(parts.map((p) => [p.asset, p.config]))))
+    if (parts.length > 0 && !found.has(text))
+      found.set(text, { configs: Object.fromEntries(parts.map((p) => [p.asset, p.config])), at: run.created_at })
+  }
+  return (
+    <div className="field" style={{ maxWidth: '32rem' }}>
+      <label htmlFor={id}>{t('launch.recent')}</label>
+      <select
+        id={id}
+        value=""
+        disabled={found.size === 0}
+        onChange={(e) => {
+          const chosen = found.get(e.target.value)
+          if (chosen) onChoose(chosen.configs)
+        }}
+      >
+        <option value="">{t(found.size > 0 ? 'launch.recentChoose' : 'launch.recentNone')}</option>
+        {[...found].slice(0, 10).map(([text, { at }]) => (
+          <option key={text} value={text}>
+            {`${text.length > 80 ? text.slice(0, 79) + '…' : text} · ${dateTime(new Date(at), i18n.language)}`}
+          </option>
+        ))}
+      </select>
+    </div>
+  )
+}
+
+/** Whether the form of an asset has a field for the server's pointer. */
+function fieldAt(pointer: string, asset: Asset, all: Asset[]): boolean {
+  const prefix = all.length === 1 ? '/config/' : `/config/ops/${asset.name}/config/`
+  const nested = `/config/ops/${asset.name}/config/`
+  const path = pointer.startsWith(nested) ? pointer.slice(nested.length) : pointer.slice(prefix.length)
+  return (
+    (pointer.startsWith(nested) || pointer.startsWith(prefix)) &&
+    fieldOf(asset.config_schema as object, path.split('/')) !== undefined
+  )
+}
+
+/** The id of the form's element for an error. */
+function errorField(error: ConfigError, names: string[]): string {
+  const path = error.pointer.split('/').slice(1)
+  const [asset, rest] = path[0] === 'ops' ? [path[1]!, path.slice(3)] : [names[0]!, path]
+  return [`config-${asset}`, ...rest].join('_')
 }
 
 function tryParseConfig(text: string, format: Format): ParsedConfig {

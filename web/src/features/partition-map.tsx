@@ -3,13 +3,15 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { Play } from 'lucide-react'
-import { useRef, useState } from 'react'
+import { useId, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { partitionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
+import { cellText, groupOf, groupWords, keysOf, partitionWords } from '../lib/partitions'
+import { languageOf } from '../lib/bill-words'
 import { useWidth } from '../lib/size'
 import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
@@ -18,8 +20,9 @@ import { Card, Empty } from '../ui/basics'
 import { RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 
-/** The width and height of a cell, in pixels. */
+/** The height of a cell, in pixels; and its width, unless it shows a session. */
 const cellSize = 26
+const sessionWidth = 48
 
 /** An asset's partitions as a heat map. Selected partitions can be materialized. */
 export default function Partitions({ asset }: { asset: Asset }) {
@@ -43,13 +46,16 @@ export default function Partitions({ asset }: { asset: Asset }) {
 }
 
 function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
   const navigate = useNavigate()
   const [box, width] = useWidth<HTMLDivElement>()
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [at, setAt] = useState(data.items.length - 1)
   const anchor = useRef(at)
-  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cellSize) / cellSize))
+  const language = languageOf(i18n.language)
+  const wide = data.items.some((p) => cellText(p.key).length > 2)
+  const cellWidth = wide ? sessionWidth : cellSize
+  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cellWidth) / cellWidth))
   const rows = Math.ceil(data.items.length / perRow)
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
@@ -168,6 +174,15 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
             </span>
           ))}
         </p>
+        <RangeField
+          items={data.items}
+          onSelect={(keys) => {
+            setSelected((old) => new Set([...old, ...keys]))
+            const first = data.items.findIndex((p) => p.key === keys[0])
+            setAt(first)
+            virtual.scrollToIndex(Math.floor(first / perRow))
+          }}
+        />
         <p className="muted small" id="partition-hint">
           {t('assets.partitionHint')}
         </p>
@@ -188,16 +203,25 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
                       key={p.key}
                       type="button"
                       className={`cell ${stateTone(p.status)}`}
+                      style={wide ? { width: sessionWidth - 2 } : undefined}
                       data-index={index}
                       data-status={p.status}
                       tabIndex={index === at ? 0 : -1}
                       aria-pressed={selected.has(p.key)}
-                      aria-label={t('assets.cell', { key: p.key, status: t(`assets.state_${p.status}`) })}
-                      title={t('assets.cell', { key: p.key, status: t(`assets.state_${p.status}`) })}
+                      aria-label={t('assets.cell', {
+                        key: partitionWords(p.key, language),
+                        status: t(`assets.state_${p.status}`),
+                      })}
+                      title={t('assets.cell', {
+                        key: partitionWords(p.key, language),
+                        status: t(`assets.state_${p.status}`),
+                      })}
                       onClick={(e) => choose(index, e.shiftKey)}
                       onFocus={() => setAt(index)}
                       onKeyDown={move}
-                    />
+                    >
+                      {cellText(p.key)}
+                    </button>
                   )
                 })}
               </div>
@@ -205,11 +229,80 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
           </div>
         </div>
         <p className="row wrap small">
-          <code>{current.key}</code> <AssetState status={current.status} />{' '}
+          <strong>{partitionWords(current.key, language)}</strong> <AssetState status={current.status} />{' '}
           {current.run_id && <RunLink id={current.run_id} />}
           <span className="muted">{t('assets.selectedCount', { count: selected.size })}</span>
         </p>
       </div>
     </Card>
+  )
+}
+
+/** Selects partitions by a key, a group or a range that is typed. Keys and groups are suggested. */
+function RangeField({ items, onSelect }: { items: AssetPartitions['items']; onSelect: (keys: string[]) => void }) {
+  const { t, i18n } = useTranslation()
+  const id = useId()
+  const language = languageOf(i18n.language)
+  const [text, setText] = useState('')
+  const [none, setNone] = useState<string>()
+  const keys = useMemo(() => items.map((p) => p.key), [items])
+  const groups = useMemo(() => [...new Set(keys.map(groupOf))].filter((g) => g !== undefined), [keys])
+  const suggested = useMemo(
+    () => [
+      ...groups.toReversed().map((g) => [g, t('assets.allOf', { group: groupWords(g, language) })] as const),
+      ...keys
+        .slice(-500)
+        .toReversed()
+        .map((key) => [key, partitionWords(key, language)] as const),
+    ],
+    [groups, keys, language, t],
+  )
+  const group = groups.at(-1)
+  return (
+    <form
+      className="field"
+      style={{ maxWidth: '32rem' }}
+      onSubmit={(e) => {
+        e.preventDefault()
+        const found = keysOf(text, keys)
+        setNone(found.length === 0 && text.trim() !== '' ? text : undefined)
+        if (found.length === 0) return
+        onSelect(found)
+        setText('')
+      }}
+    >
+      <label htmlFor={id}>{t('assets.range')}</label>
+      <div className="row">
+        <input
+          id={id}
+          type="text"
+          className="grow"
+          list={id + 'keys'}
+          value={text}
+          autoComplete="off"
+          spellCheck={false}
+          placeholder={t('assets.rangePlaceholder', { example: `${group ?? keys[0]}, ${keys[0]}..${keys.at(-1)}` })}
+          aria-invalid={none !== undefined}
+          aria-describedby={id + 'help'}
+          onChange={(e) => {
+            setText(e.target.value)
+            setNone(undefined)
+          }}
+        />
+        <button type="submit" className="btn">
+          {t('assets.rangeAdd')}
+        </button>
+      </div>
+      <datalist id={id + 'keys'}>
+        {suggested.map(([value, words]) => (
+          <option key={value} value={value}>
+            {words}
+          </option>
+        ))}
+      </datalist>
+      <p id={id + 'help'} className="small" role="status" style={{ color: none ? 'var(--bad)' : 'var(--muted)' }}>
+        {none ? t('assets.rangeNone', { text: none }) : t('assets.rangeHelp', { group: group ?? keys[0] })}
+      </p>
+    </form>
   )
 }

@@ -8,6 +8,7 @@ import {
 } from '@rjsf/utils'
 
 import { validateConfig } from './config'
+import { mistakesOf } from './mistakes'
 
 /** Validates the form without generated code, which a strict content security policy forbids. */
 export const validator: ValidatorType = {
@@ -22,7 +23,7 @@ export const validator: ValidatorType = {
 }
 
 function validationErrors(schema: object, formData: unknown): RJSFValidationError[] {
-  return validateConfig(schema, formData ?? {}).map((f) => ({
+  return mistakesOf(schema, formData ?? {}).map((f) => ({
     property: '.' + f.pointer.split('/').slice(1).join('.'),
     message: f.detail,
     stack: `${f.pointer} ${f.detail}`,

@@ -16,7 +16,8 @@ import { loadPart } from '../ui/load-part'
 import { serverFlag } from '../lib/base'
 import { shellQuote } from '../lib/config'
 import { duration, number } from '../lib/format'
-import { seriesOf } from '../lib/metadata'
+import { configNames, seriesOf } from '../lib/metadata'
+import { Labels } from '../ui/asset-labels'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
 import { Card, Empty, Json, LoadMore, PageHead, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
@@ -71,7 +72,7 @@ export function AssetPage() {
               <About asset={data} />
             </Tabs.Content>
             <Tabs.Content value="plots">
-              <Plots asset={name} />
+              <Plots asset={data} />
             </Tabs.Content>
             <Tabs.Content value="materializations">
               <Materializations asset={data} />
@@ -131,6 +132,30 @@ function About({ asset }: { asset: Asset }) {
         <div className="stack">
           <p>{asset.description}</p>
           <dl className="facts">
+            {asset.owners.length > 0 && (
+              <>
+                <dt>{t('assets.owners')}</dt>
+                <dd>
+                  <Labels asset={asset} only="owner" />
+                </dd>
+              </>
+            )}
+            {asset.kinds.length > 0 && (
+              <>
+                <dt>{t('assets.kinds')}</dt>
+                <dd>
+                  <Labels asset={asset} only="kind" />
+                </dd>
+              </>
+            )}
+            {Object.keys(asset.tags).length > 0 && (
+              <>
+                <dt>{t('assets.tags')}</dt>
+                <dd>
+                  <Labels asset={asset} only="tag" />
+                </dd>
+              </>
+            )}
             <dt>{t('assets.dependencies')}</dt>
             <dd>
               <AssetLinks names={asset.dependencies} />
@@ -247,13 +272,13 @@ function About({ asset }: { asset: Asset }) {
   )
 }
 
-function Plots({ asset }: { asset: string }) {
+function Plots({ asset }: { asset: Asset }) {
   const { t, i18n } = useTranslation()
-  const recent = useQuery(recentMaterializationsQuery(asset, 200))
+  const recent = useQuery(recentMaterializationsQuery(asset.name, 200))
   return (
     <Loaded query={recent} lines={6} height="20rem">
       {(list) => {
-        const series = seriesOf(list)
+        const series = seriesOf(list, configNames(asset))
         if (series.length === 0) {
           return (
             <Card>

@@ -5,22 +5,31 @@ import { List, Network, Play } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 
 import { assetsQuery, recentMaterializationsQuery } from '../app/queries'
-import { Card, PageHead, Skeleton, Time } from '../ui/basics'
+import { Labels } from '../ui/asset-labels'
+import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
 import { Sparkline } from '../ui/charts'
 import { AssetLink, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { loadPart } from '../ui/load-part'
-import { leadingSeries } from '../lib/metadata'
+import { configNames, leadingSeries } from '../lib/metadata'
 
 const Graph = loadPart(async () => (await import('../features/asset-graph')).default)
 
 export function Assets() {
   const { t } = useTranslation()
-  const { view = 'list' } = useSearch({ from: '/assets' })
+  const { view = 'list', owner, kind, tag } = useSearch({ from: '/assets' })
   const navigate = useNavigate({ from: '/assets' })
   const assets = useQuery(assetsQuery)
-  const groups = Map.groupBy(assets.data ?? [], (a) => a.group)
-  const show = (next: 'list' | 'graph') => void navigate({ search: { view: next === 'list' ? undefined : next } })
+  const all = assets.data ?? []
+  const chosen = all.filter(
+    (a) =>
+      (!owner || a.owners.includes(owner)) && (!kind || a.kinds.includes(kind)) && (!tag || tagsOf(a).includes(tag)),
+  )
+  const groups = Map.groupBy(chosen, (a) => a.group)
+  const filter = (name: 'owner' | 'kind' | 'tag', value: string) =>
+    void navigate({ search: (old) => ({ ...old, [name]: value || undefined }), replace: true })
+  const show = (next: 'list' | 'graph') =>
+    void navigate({ search: (old) => ({ ...old, view: next === 'list' ? undefined : next }) })
   return (
     <div className="page">
       <PageHead
@@ -50,31 +59,86 @@ export function Assets() {
           <Skeleton lines={6} height="16rem" />
         </Card>
       ) : (
-        [...groups].map(([group, list]) => (
-          <Card key={group} title={group}>
-            <div className="table-wrap">
-              <table className="blocks">
-                <thead>
-                  <tr>
-                    <th>{t('assets.asset')}</th>
-                    <th>{t('assets.lastMaterialization')}</th>
-                    <th>{t('assets.trendTitle')}</th>
-                    <th>
-                      <span className="sr-only">{t('app.actions')}</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {list.map((asset) => (
-                    <Row key={asset.name} asset={asset} />
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          </Card>
-        ))
+        <>
+          <div className="row wrap">
+            <Filter
+              name="owners"
+              any="anyOwner"
+              value={owner}
+              of={all.map((a) => a.owners)}
+              on={(v) => filter('owner', v)}
+            />
+            <Filter
+              name="kinds"
+              any="anyKind"
+              value={kind}
+              of={all.map((a) => a.kinds)}
+              on={(v) => filter('kind', v)}
+            />
+            <Filter name="tags" any="anyTag" value={tag} of={all.map(tagsOf)} on={(v) => filter('tag', v)} />
+          </div>
+          {all.length > 0 && chosen.length === 0 && (
+            <Card>
+              <Empty title={t('assets.noneMatches')} />
+            </Card>
+          )}
+          {[...groups].map(([group, list]) => (
+            <Card key={group} title={group}>
+              <div className="table-wrap">
+                <table className="blocks">
+                  <thead>
+                    <tr>
+                      <th>{t('assets.asset')}</th>
+                      <th>{t('assets.lastMaterialization')}</th>
+                      <th>{t('assets.trendTitle')}</th>
+                      <th>
+                        <span className="sr-only">{t('app.actions')}</span>
+                      </th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {list.map((asset) => (
+                      <Row key={asset.name} asset={asset} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            </Card>
+          ))}
+        </>
       )}
     </div>
+  )
+}
+
+function tagsOf(asset: Asset): string[] {
+  return Object.entries(asset.tags).map(([key, value]) => `${key}:${value}`)
+}
+
+function Filter({
+  name,
+  any,
+  value,
+  of,
+  on,
+}: {
+  name: 'owners' | 'kinds' | 'tags'
+  any: 'anyOwner' | 'anyKind' | 'anyTag'
+  value?: string
+  of: string[][]
+  on: (value: string) => void
+}) {
+  const { t } = useTranslation()
+  const values = [...new Set([...of.flat(), ...(value ? [value] : [])])].sort()
+  return (
+    <select aria-label={t(`assets.${name}`)} value={value ?? ''} onChange={(e) => on(e.target.value)}>
+      <option value="">{t(`assets.${any}`)}</option>
+      {values.map((v) => (
+        <option key={v} value={v}>
+          {v}
+        </option>
+      ))}
+    </select>
   )
 }
 
@@ -86,6 +150,7 @@ function Row({ asset }: { asset: Asset }) {
       <td style={{ width: '50%' }}>
         <AssetLink name={asset.name} />
         <p className="muted small">{asset.description}</p>
+        <Labels asset={asset} />
       </td>
       <td style={{ width: '20%' }}>
         {last ? (
@@ -98,7 +163,7 @@ function Row({ asset }: { asset: Asset }) {
         )}
       </td>
       <td>
-        <Trend asset={asset.name} />
+        <Trend asset={asset} />
       </td>
       <td className="right">
         <Link
@@ -116,10 +181,10 @@ function Row({ asset }: { asset: Asset }) {
   )
 }
 
-function Trend({ asset }: { asset: string }) {
+function Trend({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
-  const recent = useQuery(recentMaterializationsQuery(asset, 30))
-  const series = leadingSeries(recent.data ?? [])
+  const recent = useQuery(recentMaterializationsQuery(asset.name, 30))
+  const series = leadingSeries(recent.data ?? [], configNames(asset))
   return (
     <div style={{ minHeight: '2.9rem', width: '8rem' }}>
       <Sparkline points={series?.points ?? []} label={t('assets.trend', { name: series?.name ?? '' })} />

@@ -6,6 +6,7 @@ import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
+import { DryRunCard } from '../ui/dry-run'
 import { Name, RunLink, TimeZone } from '../ui/links'
 import { useUnknown } from '../ui/live-switch'
 import { itemsOf, Loaded } from '../ui/loaded'
@@ -81,6 +82,7 @@ export function SchedulePage() {
           </div>
         )}
       </Loaded>
+      {s && <DryRunCard schedule={name} />}
       <Card title={t('automation.pastTicks')}>
         <Loaded query={itemsOf(ticks)} lines={4}>
           {(past) =>

@@ -13,6 +13,7 @@ import { duration } from '../lib/format'
 import { Act } from '../ui/act'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
+import { DryRunCard } from '../ui/dry-run'
 import { Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
@@ -72,6 +73,7 @@ export function SensorPage() {
           </div>
         )}
       </Loaded>
+      {s && <DryRunCard sensor={name} />}
       <Card title={t('automation.pastTicks')}>
         <Loaded query={itemsOf(ticks)} lines={4}>
           {(past) =>

@@ -9,6 +9,7 @@ import { useWidth } from '../lib/size'
 export interface Point {
   at: number
   value: number
+  partition?: string
   href?: string
 }
 
@@ -72,18 +73,26 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
               {timeLabel(tick, x.domain() as [Date, Date], i18n.language)}
             </text>
           ))}
-          <path
-            className="series"
-            d={
-              line<Point>(
-                (p) => x(p.at),
-                (p) => y(p.value),
-              )(points) ?? ''
-            }
-          />
-          {points.map((p) => (
-            <circle key={p.at} className="point" cx={x(p.at)} cy={y(p.value)} r={points.length > 60 ? 2 : 3.2}>
-              <title>{`${number(p.value, i18n.language)} · ${dateTime(new Date(p.at), i18n.language)}`}</title>
+          {[...Map.groupBy(points, (p) => p.partition)].map(([partition, of]) => (
+            <path
+              key={partition ?? ''}
+              className="series"
+              data-partition={partition}
+              d={
+                line<Point>(
+                  (p) => x(p.at),
+                  (p) => y(p.value),
+                )(of) ?? ''
+              }
+            />
+          ))}
+          {points.map((p, i) => (
+            <circle key={i} className="point" cx={x(p.at)} cy={y(p.value)} r={points.length > 60 ? 2 : 3.2}>
+              <title>
+                {[p.partition, number(p.value, i18n.language), dateTime(new Date(p.at), i18n.language)]
+                  .filter(Boolean)
+                  .join(' · ')}
+              </title>
             </circle>
           ))}
         </svg>

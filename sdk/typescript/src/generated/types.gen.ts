@@ -423,6 +423,15 @@ export type Asset = {
      * Shared resources that the asset uses. Limits may apply to them.
      */
     pools: Array<string>;
+    /**
+     * Who answers for the asset: an email address, or `team:` and the name of a team.
+     */
+    owners: Array<string>;
+    tags: Tags;
+    /**
+     * What the asset is made of or made by, in lower-case words.
+     */
+    kinds: Array<string>;
 };
 
 export type AssetList = {
@@ -847,6 +856,77 @@ export type SensorTickList = {
     next_cursor: string | null;
     total?: Total;
     total_capped?: TotalCapped;
+};
+
+/**
+ * What an evaluation of a schedule or a sensor would do. Nothing was done.
+ */
+export type DryRun = {
+    status: TickStatus;
+    /**
+     * Reason why it would do nothing, or the error.
+     */
+    message: string | null;
+    /**
+     * Runs that it would request.
+     */
+    runs: Array<DryRunRun>;
+    /**
+     * Alerts that it would raise.
+     */
+    alerts: Array<DryRunAlert>;
+    /**
+     * Causes of the alerts that it would clear.
+     */
+    recovered: Array<string>;
+    /**
+     * Cursor of the sensor. Null for a schedule.
+     */
+    cursor_before: string | null;
+    /**
+     * Cursor that the sensor would have afterwards. Null for a schedule.
+     */
+    cursor_after: string | null;
+    /**
+     * How long the evaluation took.
+     */
+    duration_seconds: number;
+};
+
+/**
+ * A run that would be requested.
+ */
+export type DryRunRun = {
+    /**
+     * Name of the job. Null for a run of selected assets.
+     */
+    job: string | null;
+    assets: Array<string>;
+    partition: string | null;
+    config: Config;
+    tags: Tags;
+    /**
+     * Priority: 1 is first, 4 is last.
+     */
+    priority: number;
+    /**
+     * Key by which a sensor starts the run only once.
+     */
+    run_key: string | null;
+    /**
+     * Whether a run was already started by the key, so that this one would not be.
+     */
+    repeated: boolean;
+};
+
+/**
+ * An alert that would be raised.
+ */
+export type DryRunAlert = {
+    cause: string;
+    severity: Severity;
+    title: string;
+    detail: string;
 };
 
 /**
@@ -4073,6 +4153,64 @@ export type RunScheduleResponses = {
 
 export type RunScheduleResponse = RunScheduleResponses[keyof RunScheduleResponses];
 
+export type DryRunScheduleData = {
+    body?: never;
+    path: {
+        /**
+         * Name of the schedule.
+         */
+        schedule: string;
+    };
+    query?: never;
+    url: '/schedules/{schedule}/dry-run';
+};
+
+export type DryRunScheduleErrors = {
+    /**
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
+     */
+    400: Problem;
+    /**
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
+     */
+    401: Problem;
+    /**
+     * The credentials do not allow this operation
+     */
+    403: Problem;
+    /**
+     * The resource does not exist
+     */
+    404: Problem;
+    /**
+     * A field or parameter is invalid. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
+     */
+    429: Problem;
+    /**
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path longer than 4 KiB
+     */
+    default: Problem;
+};
+
+export type DryRunScheduleError = DryRunScheduleErrors[keyof DryRunScheduleErrors];
+
+export type DryRunScheduleResponses = {
+    /**
+     * What a tick would do
+     */
+    200: DryRun;
+};
+
+export type DryRunScheduleResponse = DryRunScheduleResponses[keyof DryRunScheduleResponses];
+
 export type ListScheduleTicksData = {
     body?: never;
     path: {
@@ -4428,6 +4566,68 @@ export type EvaluateSensorResponses = {
 };
 
 export type EvaluateSensorResponse = EvaluateSensorResponses[keyof EvaluateSensorResponses];
+
+export type DryRunSensorData = {
+    body?: never;
+    path: {
+        /**
+         * Name of the sensor.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/dry-run';
+};
+
+export type DryRunSensorErrors = {
+    /**
+     * The request cannot be parsed: its query, its body, a cursor, or a parameter that is given twice or has the wrong form
+     */
+    400: Problem;
+    /**
+     * The server requires authentication, and the request has no credentials or has credentials that are invalid, expired or revoked
+     */
+    401: Problem;
+    /**
+     * The credentials do not allow this operation
+     */
+    403: Problem;
+    /**
+     * The resource does not exist
+     */
+    404: Problem;
+    /**
+     * The state of the resource does not allow this operation
+     */
+    409: Problem;
+    /**
+     * A field or parameter is invalid. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time, or too many at once. Retry after the time in Retry-After.
+     */
+    429: Problem;
+    /**
+     * The server is at its limit of concurrent requests, its database is unavailable, or the request cannot be recorded in the audit log. Nothing was done. Retry after the time in Retry-After.
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path longer than 4 KiB
+     */
+    default: Problem;
+};
+
+export type DryRunSensorError = DryRunSensorErrors[keyof DryRunSensorErrors];
+
+export type DryRunSensorResponses = {
+    /**
+     * What an evaluation would do
+     */
+    200: DryRun;
+};
+
+export type DryRunSensorResponse = DryRunSensorResponses[keyof DryRunSensorResponses];
 
 export type GetSensorCursorData = {
     body?: never;

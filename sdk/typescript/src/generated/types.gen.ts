@@ -14,7 +14,7 @@ export type Problem = {
      */
     type: string;
     /**
-     * Name of the HTTP status.
+     * Name of the HTTP status, in the language of `Accept-Language`: English or French. Default: English.
      */
     title: string;
     /**
@@ -22,7 +22,7 @@ export type Problem = {
      */
     status: number;
     /**
-     * Explanation of the error in this request.
+     * Explanation of the error in this request, in the same language.
      */
     detail: string;
     /**
@@ -37,7 +37,7 @@ export type FieldError = {
      */
     pointer: string;
     /**
-     * The value found and the value expected.
+     * The value found and the value expected, in the same language.
      */
     detail: string;
 };
@@ -197,6 +197,10 @@ export type RunError = {
      */
     class: string;
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     /**
      * Stack trace of a bug.
      */
@@ -393,6 +397,10 @@ export type Asset = {
     group: string;
     description: string;
     /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
+    /**
      * Upstream assets.
      */
     dependencies: Array<string>;
@@ -502,6 +510,10 @@ export type Severity = 'warn' | 'error';
 export type AssetCheck = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     severity: Severity;
     /**
      * Whether a failed check blocks the downstream assets in the same run.
@@ -523,6 +535,10 @@ export type CheckResult = {
      * The value found and the value expected.
      */
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     metadata: Metadata;
     created_at: string;
 };
@@ -543,6 +559,10 @@ export type LastCheckResult = {
      * The value found and the value expected.
      */
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     metadata: Metadata;
     created_at: string;
 } | null;
@@ -597,6 +617,10 @@ export type AssetAutomation = {
      */
     reason: string;
     /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    reason_i18n?: Bilingual;
+    /**
      * Sensor that evaluates the condition.
      */
     sensor: string;
@@ -629,6 +653,10 @@ export type AssetEdge = {
 export type Job = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     assets: Array<string>;
     config: Config;
     tags: Tags;
@@ -650,6 +678,10 @@ export type JobList = {
 export type Schedule = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     job: string;
     /**
      * Five fields: minute, hour, day of month, month, day of week.
@@ -695,6 +727,10 @@ export type Tick = {
      * Reason why no run was started.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     created_at: string;
 };
 
@@ -712,6 +748,10 @@ export type LastTick = {
      * Reason why no run was started.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     created_at: string;
 } | null;
 
@@ -730,6 +770,10 @@ export type SensorKind = 'polling' | 'asset' | 'run_status' | 'webhook' | 'autom
 export type Sensor = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     kind: SensorKind;
     /**
      * Minimum time between two evaluations by interval.
@@ -791,6 +835,10 @@ export type SensorTick = {
      */
     message: string | null;
     /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
+    /**
      * Cursor after the evaluation.
      */
     cursor: string | null;
@@ -826,6 +874,10 @@ export type LastSensorTick = {
      * Reason why the evaluation was skipped, or the error.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     /**
      * Cursor after the evaluation.
      */
@@ -962,6 +1014,10 @@ export type BackfillPartition = {
      * Reason why no run could be started.
      */
     error: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    error_i18n?: Bilingual;
 };
 
 export type BackfillPartitionList = {
@@ -993,7 +1049,15 @@ export type Alert = {
     cause: string;
     severity: Severity;
     title: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    title_i18n?: Bilingual;
     detail: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    detail_i18n?: Bilingual;
     data: Metadata;
     /**
      * Number of occurrences.
@@ -2022,6 +2086,10 @@ export type SearchSemantic = {
      * Reason why it did not match by meaning.
      */
     reason: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    reason_i18n?: Bilingual;
 };
 
 export type SearchResult = {
@@ -2090,6 +2158,10 @@ export type ExportField = {
 export type SourceTerms = {
     source: string;
     terms: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    terms_i18n?: Bilingual;
     url: string;
 };
 
@@ -2112,6 +2184,10 @@ export type FetchError = {
      */
     url: string | null;
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
 };
 
 export type FetchLog = {
@@ -2157,6 +2233,10 @@ export type Check = {
     name: string;
     ok: boolean;
     detail: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    detail_i18n?: Bilingual;
 };
 
 export type SystemStatus = {
@@ -2282,6 +2362,10 @@ export type Source = {
      * Error of the last failure.
      */
     last_error: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    last_error_i18n?: Bilingual;
 };
 
 export type ScheduleSwitch = {

@@ -24,6 +24,7 @@ import {
   validateConfig,
 } from '../lib/config'
 import { shortId } from '../lib/format'
+import { schemaIn } from '../lib/schema-language'
 import { validator } from '../lib/validator'
 import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
@@ -232,7 +233,7 @@ function ConfigForm({
   serverErrors?: ErrorSchema
   onChange: (config: Config) => void
 }) {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
   return (
     <div className="stack">
       {!single && <h3>{asset.name}</h3>}
@@ -243,7 +244,7 @@ function ConfigForm({
           tagName="div"
           className="rjsf"
           idPrefix={`config-${asset.name}`}
-          schema={withoutTitle(asset.config_schema as RJSFSchema)}
+          schema={schemaIn(withoutTitle(asset.config_schema as RJSFSchema), i18n.language)}
           uiSchema={uiSchema}
           validator={validator}
           formData={config}

@@ -14,7 +14,7 @@ import (
 )
 
 type latestBillsConfig struct {
-	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"Number of the most recently introduced bills to request from openparliament.ca. Bills that are new or changed in LEGISinfo's list are fetched in addition."`
+	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"Number of the most recently introduced bills to request from openparliament.ca. Bills that are new or changed in LEGISinfo's list are fetched in addition." jsonschema_description_fr:"Nombre de projets de loi déposés le plus récemment à demander à openparliament.ca. Les projets de loi nouveaux ou modifiés dans la liste de LEGISinfo sont recueillis en plus."`
 }
 
 // latestBills declares the asset that keeps the most recently introduced bills up to date.
@@ -28,6 +28,10 @@ func latestBills(d Deps) Contribution {
 		Description: "Fetches the most recently introduced bills, and every other bill that is new or changed in " +
 			"LEGISinfo's list of their sessions. The bills are fetched from openparliament.ca, enriched from LEGISinfo, " +
 			"and stored with their versions. Each stored session is checked as a whole once a week.",
+		DescriptionFR: "Recueille les projets de loi déposés le plus récemment, et tout autre projet de loi qui est " +
+			"nouveau ou modifié dans la liste de LEGISinfo pour leurs sessions. Les projets de loi " +
+			"proviennent d’openparliament.ca, sont complétés par LEGISinfo et sont enregistrés avec leurs " +
+			"versions. Chaque session enregistrée est vérifiée en entier une fois par semaine.",
 		Retry:     fetchRetry,
 		Timeout:   30 * time.Minute,
 		Pools:     sourcePools,
@@ -44,13 +48,19 @@ func latestBills(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name},
-				Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour,
+				Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.",
+				DescriptionFR: "Recueille les 50 projets de loi les plus récents.",
+				Assets:        []string{asset.Name},
+				Config:        map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour,
 			},
 		},
 		Schedules: []*orchestrator.Schedule{
-			{Name: "fetch_bills_hourly", Description: "Every hour on the hour.", Job: "fetch_bills_job", Cron: "0 * * * *"},
-			{Name: "fetch_bills_daily", Description: "Every night at two.", Job: "fetch_bills_job", Cron: "0 2 * * *"},
+			{Name: "fetch_bills_hourly", Description: "Every hour on the hour.",
+				DescriptionFR: "Toutes les heures, à l’heure juste.",
+				Job:           "fetch_bills_job", Cron: "0 * * * *"},
+			{Name: "fetch_bills_daily", Description: "Every night at two.",
+				DescriptionFR: "Chaque nuit à 2 h.",
+				Job:           "fetch_bills_job", Cron: "0 2 * * *"},
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 type monitorConfig struct {
-	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"Number of hours to summarize, up to now."`
+	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"Number of hours to summarize, up to now." jsonschema_description_fr:"Nombre d’heures à résumer, jusqu’à maintenant."`
 }
 
 // monitor declares the asset that summarizes the fetches of the last hours.
@@ -23,6 +23,8 @@ func monitor(d Deps) Contribution {
 		Kinds:  []string{"report"},
 		Description: "Counts the fetches of the last hours, or of a day, by status, with their average duration and their " +
 			"records.",
+		DescriptionFR: "Compte les collectes des dernières heures, ou d’une journée, par état, avec leur durée moyenne " +
+			"et leurs enregistrements.",
 		Retry:      orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:    time.Minute,
 		Partitions: days,
@@ -55,14 +57,18 @@ func monitor(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "monitor_job", Description: "Summarizes the fetches of the last 24 hours.", Assets: []string{asset.Name},
-				Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute,
+				Name: "monitor_job", Description: "Summarizes the fetches of the last 24 hours.",
+				DescriptionFR: "Résume les collectes des 24 dernières heures.",
+				Assets:        []string{asset.Name},
+				Config:        map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute,
 			},
 		},
 		Schedules: []*orchestrator.Schedule{
 			{
-				Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job",
-				Cron: "0 3 * * *",
+				Name: "monitor_daily", Description: "Every night at three, after the daily fetch.",
+				DescriptionFR: "Chaque nuit à 3 h, après la collecte quotidienne.",
+				Job:           "monitor_job",
+				Cron:          "0 3 * * *",
 			},
 		},
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 type politiciansConfig struct {
-	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"Maximum number of politicians, in the order of the list."`
-	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Whether to fetch only current members of the House."`
+	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"Maximum number of politicians, in the order of the list." jsonschema_description_fr:"Nombre maximal de politiciens, dans l’ordre de la liste."`
+	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Whether to fetch only current members of the House." jsonschema_description_fr:"Ne recueillir que les députés en fonction."`
 }
 
 // politicians declares the asset that keeps the members of the House up to date. Bills refer to them as sponsors by
@@ -31,6 +31,8 @@ func politicians(d Deps) Contribution {
 		Kinds:  []string{"fetch", "postgres"},
 		Description: "Fetches the members of the House of Commons from openparliament.ca: the list of members, and the " +
 			"record of each member that is new or changed in the list.",
+		DescriptionFR: "Recueille les députés de la Chambre des communes auprès d’openparliament.ca : la liste des " +
+			"députés, et la fiche de chaque député qui est nouveau ou qui a changé dans la liste.",
 		Retry:   fetchRetry,
 		Timeout: time.Hour,
 		Pools:   []string{openparliament.Source},
@@ -39,6 +41,8 @@ func politicians(d Deps) Contribution {
 				Name: "members_are_known",
 				Description: "There are current members of the House, and nine in ten politicians have parl.ca's person id, by " +
 					"which bills identify their sponsor.",
+				DescriptionFR: "La Chambre a des députés en fonction, et neuf politiciens sur dix ont l’identifiant de personne " +
+					"de parl.ca, par lequel les projets de loi désignent leur parrain.",
 				Severity: orchestrator.SeverityWarn,
 				Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					c, err := d.Store.PoliticianCoverage(ctx)
@@ -75,14 +79,18 @@ func politicians(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "fetch_politicians_job", Description: "Fetches the members of the House.", Assets: []string{asset.Name},
-				Timeout: 2 * time.Hour,
+				Name: "fetch_politicians_job", Description: "Fetches the members of the House.",
+				DescriptionFR: "Recueille les députés de la Chambre.",
+				Assets:        []string{asset.Name},
+				Timeout:       2 * time.Hour,
 			},
 		},
 		Schedules: []*orchestrator.Schedule{
 			{
-				Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.", Job: "fetch_politicians_job",
-				Cron: "0 4 * * 0",
+				Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.",
+				DescriptionFR: "Chaque dimanche à 4 h.",
+				Job:           "fetch_politicians_job",
+				Cron:          "0 4 * * 0",
 			},
 		},
 	}

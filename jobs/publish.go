@@ -32,12 +32,17 @@ func publish(d Deps) Contribution {
 			Name: job,
 			Description: "Counts the bills and, unless bills were lost, updates the feeds, the embeddings and the quality " +
 				"report.",
+			DescriptionFR: "Compte les projets de loi et, à moins que des projets de loi n’aient été perdus, met à jour les " +
+				"fils, les plongements et le rapport de qualité.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 		Sensors: []*orchestrator.Sensor{{
 			Name: "changed_bills_sensor",
 			Description: "Starts publish_job when a fetch changed bills and added none; new_bills_sensor handles new " +
 				"bills. Failed and canceled fetches count too, with the bills that they stored.",
+			DescriptionFR: "Lance publish_job lorsqu’une collecte a modifié des projets de loi sans en ajouter ; " +
+				"new_bills_sensor s’occupe des nouveaux projets de loi. Les collectes échouées et annulées " +
+				"comptent aussi, avec les projets de loi qu’elles ont enregistrés.",
 			Interval: 5 * time.Second,
 			Jobs:     []string{job},
 			Begin:    d.Store.Now,
@@ -69,7 +74,7 @@ func publish(d Deps) Contribution {
 }
 
 type feedsConfig struct {
-	MaxItems int `json:"max_items" jsonschema:"minimum=1,maximum=500,default=100" jsonschema_description:"Maximum number of items in a feed."`
+	MaxItems int `json:"max_items" jsonschema:"minimum=1,maximum=500,default=100" jsonschema_description:"Maximum number of items in a feed." jsonschema_description_fr:"Nombre maximal d’éléments dans un fil."`
 }
 
 // feeds declares the asset that writes the items of the feeds: one for each change of a bill.
@@ -82,6 +87,8 @@ func feeds(d Deps) Contribution {
 		Kinds:  []string{"rss"},
 		Description: "The items of all feeds: one for each change of a bill. The server renders them as RSS, Atom and JSON " +
 			"Feed in both languages.",
+		DescriptionFR: "Les éléments de tous les fils : un pour chaque modification d’un projet de loi. Le serveur les " +
+			"présente en RSS, en Atom et en JSON Feed dans les deux langues.",
 		Deps:    publishDeps,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout: 30 * time.Minute,
@@ -104,7 +111,9 @@ func feeds(d Deps) Contribution {
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
-			{Name: "feeds_job", Description: "Updates the feeds.", Assets: []string{asset.Name}, Timeout: time.Hour},
+			{Name: "feeds_job", Description: "Updates the feeds.",
+				DescriptionFR: "Met à jour les fils.",
+				Assets:        []string{asset.Name}, Timeout: time.Hour},
 		},
 	}
 }
@@ -119,6 +128,8 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
 		Description: "The feeds have the latest change of every bill that was stored before they were generated. Detects " +
 			"changes that are missing in the feeds.",
+		DescriptionFR: "Les fils contiennent la dernière modification de chaque projet de loi enregistré avant leur " +
+			"production. Décèle les modifications qui manquent dans les fils.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			place, _ := md[billsUpTo].(string)
 			n, first, err := d.Store.NotInFeeds(ctx, place)
@@ -145,7 +156,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 }
 
 type embeddingsConfig struct {
-	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"Maximum number of documents in a request. Requests have fewer if the response would be too long."`
+	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"Maximum number of documents in a request. Requests have fewer if the response would be too long." jsonschema_description_fr:"Nombre maximal de documents dans une demande. Les demandes en ont moins si la réponse risque d’être trop longue."`
 }
 
 // embeddings declares the asset that makes the embeddings for search by meaning, if an endpoint is configured.
@@ -158,6 +169,9 @@ func embeddings(d Deps) Contribution {
 		Kinds:  []string{"embeddings", "postgres"},
 		Description: "Embeddings of every bill in both languages, for search by meaning. Only changed texts are embedded " +
 			"again. Without an endpoint (EMBEDDINGS_URL) there are no embeddings, and search matches only words.",
+		DescriptionFR: "Plongements de chaque projet de loi dans les deux langues, pour la recherche par le sens. Seuls " +
+			"les textes modifiés sont calculés de nouveau. Sans point d’accès (EMBEDDINGS_URL), il n’y a pas " +
+			"de plongements, et la recherche ne porte que sur les mots.",
 		Deps:    publishDeps,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
 		Timeout: 2 * time.Hour,
@@ -199,8 +213,10 @@ func embeddings(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "embeddings_job", Description: "Updates the embeddings.", Assets: []string{asset.Name},
-				Timeout: 3 * time.Hour,
+				Name: "embeddings_job", Description: "Updates the embeddings.",
+				DescriptionFR: "Met à jour les plongements.",
+				Assets:        []string{asset.Name},
+				Timeout:       3 * time.Hour,
 			},
 		},
 	}
@@ -233,6 +249,9 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
 		Description: "If an endpoint is configured, every bill that was stored before the update began has an embedding " +
 			"of its current text in each of its languages. Detects bills that search by meaning cannot find.",
+		DescriptionFR: "Si un point d’accès est configuré, chaque projet de loi enregistré avant le début de la mise à " +
+			"jour a un plongement de son texte actuel dans chacune de ses langues. Décèle les projets de loi " +
+			"que la recherche par le sens ne peut pas trouver.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil

@@ -22,6 +22,8 @@ func lagCheck(d Deps) *orchestrator.Check {
 		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
 		Description: "Every stored bill matches LEGISinfo's newest lists, or has differed for at most 26 hours. Detects " +
 			"outdated statuses.",
+		DescriptionFR: "Chaque projet de loi enregistré correspond aux plus récentes listes de LEGISinfo, ou en diffère " +
+			"depuis au plus 26 heures. Décèle les états périmés.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			lags, err := d.Store.Lagging(ctx)
 			if err != nil {
@@ -99,6 +101,8 @@ func qualityChecks(d Deps) []*orchestrator.Check {
 			Name: "no_bill_disappeared",
 			Description: "Each stored bill is listed by a source. Detects bills that a source removed, or whose number it " +
 				"changed.",
+			DescriptionFR: "Chaque projet de loi enregistré figure dans la liste d’une source. Décèle les projets de loi " +
+				"qu’une source a retirés, ou dont elle a changé le numéro.",
 			Severity: orchestrator.SeverityWarn,
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				n, _ := md["bills_missing"].(int)
@@ -109,6 +113,8 @@ func qualityChecks(d Deps) []*orchestrator.Check {
 			Name: "sources_agree",
 			Description: "The sources differ in at most one field in a hundred bills. Detects a source that confuses " +
 				"the fields of bills.",
+			DescriptionFR: "Les sources diffèrent sur au plus un champ par cent projets de loi. Décèle une source qui " +
+				"confond les champs des projets de loi.",
 			Severity: orchestrator.SeverityWarn,
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				n, _ := md["differences"].(int)
@@ -133,6 +139,10 @@ func quality(d Deps) Contribution {
 		Description: "Reports how many bills have each field, by session; which bills lag behind LEGISinfo's " +
 			"newest list, and for how long; where the two sources differ; which bills neither source lists any more; how many " +
 			"sponsors are stored as politicians.",
+		DescriptionFR: "Indique combien de projets de loi ont chaque champ, par session ; quels projets de loi sont en " +
+			"retard sur la plus récente liste de LEGISinfo, et depuis quand ; où les deux sources diffèrent ; " +
+			"quels projets de loi aucune source ne mentionne plus ; combien de parrains sont enregistrés " +
+			"comme politiciens.",
 		Deps:      publishDeps,
 		Retry:     orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:   10 * time.Minute,
@@ -172,14 +182,18 @@ func quality(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "data_quality_job", Description: "Creates the quality report.", Assets: []string{asset.Name},
-				Timeout: time.Hour,
+				Name: "data_quality_job", Description: "Creates the quality report.",
+				DescriptionFR: "Produit le rapport de qualité.",
+				Assets:        []string{asset.Name},
+				Timeout:       time.Hour,
 			},
 		},
 		Schedules: []*orchestrator.Schedule{
 			{
-				Name: "data_quality_daily", Description: "Every night at half past three.", Job: "data_quality_job",
-				Cron: "30 3 * * *",
+				Name: "data_quality_daily", Description: "Every night at half past three.",
+				DescriptionFR: "Chaque nuit à 3 h 30.",
+				Job:           "data_quality_job",
+				Cron:          "30 3 * * *",
 			},
 		},
 	}

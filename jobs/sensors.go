@@ -23,11 +23,12 @@ const patience = time.Hour
 func newBills(d Deps) Contribution {
 	const job = "new_bills_job"
 	return Contribution{Sensors: []*orchestrator.Sensor{{
-		Name:        "new_bills_sensor",
-		Description: "Starts new_bills_job when new bills were stored.",
-		Interval:    5 * time.Second,
-		Jobs:        []string{job},
-		Begin:       d.Store.Now,
+		Name:          "new_bills_sensor",
+		Description:   "Starts new_bills_job when new bills were stored.",
+		DescriptionFR: "Lance new_bills_job lorsque de nouveaux projets de loi ont été enregistrés.",
+		Interval:      5 * time.Second,
+		Jobs:          []string{job},
+		Begin:         d.Store.Now,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			fetching, err := ev.Running(ctx, billAssets...)
 			if err != nil {
@@ -57,6 +58,8 @@ func failures(d Deps) Contribution {
 			Name: "fetch_failure_sensor",
 			Description: "Raises an alert for each source that caused errors in a fetch, and clears it after a fetch without " +
 				"errors from that source. A canceled fetch does neither.",
+			DescriptionFR: "Déclenche une alerte pour chaque source qui a causé des erreurs dans une collecte, et la lève " +
+				"après une collecte sans erreur de cette source. Une collecte annulée ne fait ni l’un ni l’autre.",
 			Interval: 10 * time.Second,
 			Evaluate: d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
@@ -64,6 +67,9 @@ func failures(d Deps) Contribution {
 			Name: "run_failure_sensor",
 			Description: "Raises an alert when a run without a fetch failed, and clears it when a run of the same job or " +
 				"assets succeeded. fetch_failure_sensor handles fetches.",
+			DescriptionFR: "Déclenche une alerte lorsqu’une exécution sans collecte a échoué, et la lève lorsqu’une " +
+				"exécution de la même tâche ou des mêmes actifs a réussi. fetch_failure_sensor s’occupe des " +
+				"collectes.",
 			Interval: 10 * time.Second,
 			Evaluate: d.judgeRuns,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure),
@@ -202,6 +208,9 @@ func webhook() Contribution {
 		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", ` +
 			`"config": {...}, "partition": "..."}}, where all of data is optional. ` +
 			`The default job is fetch_bills_job.`,
+		DescriptionFR: `Lance une tâche pour un événement qui lui est envoyé : {"type": "...", "data": {"job": ` +
+			`"fetch_bills_job", "config": {...}, "partition": "..."}}, où tout le contenu de data est ` +
+			`facultatif. La tâche par défaut est fetch_bills_job.`,
 		Interval: 10 * time.Second,
 		Jobs:     allowed,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {

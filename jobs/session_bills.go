@@ -16,9 +16,9 @@ import (
 )
 
 type sessionBillsConfig struct {
-	Parliament int `json:"parliament" jsonschema:"required,minimum=35,maximum=99" jsonschema_description:"The Parliament, e.g. 44. LEGISinfo begins with the 35th."`
-	Session    int `json:"session" jsonschema:"required,minimum=1,maximum=9" jsonschema_description:"The session of that Parliament, e.g. 1."`
-	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"Maximum number of bills, the latest first."`
+	Parliament int `json:"parliament" jsonschema:"required,minimum=35,maximum=99" jsonschema_description:"The Parliament, e.g. 44. LEGISinfo begins with the 35th." jsonschema_description_fr:"La législature, p. ex. 44. LEGISinfo commence à la 35e."`
+	Session    int `json:"session" jsonschema:"required,minimum=1,maximum=9" jsonschema_description:"The session of that Parliament, e.g. 1." jsonschema_description_fr:"La session de cette législature, p. ex. 1."`
+	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"Maximum number of bills, the latest first." jsonschema_description_fr:"Nombre maximal de projets de loi, les plus récents d’abord."`
 }
 
 // sessionBills declares the asset that keeps all bills of one session up to date.
@@ -31,6 +31,8 @@ func sessionBills(d Deps) Contribution {
 		Kinds:  []string{"fetch", "postgres"},
 		Description: "Fetches all bills of a session of Parliament from both sources. Sessions before the 37th Parliament " +
 			"are fetched only from LEGISinfo.",
+		DescriptionFR: "Recueille tous les projets de loi d’une session du Parlement auprès des deux sources. Les " +
+			"sessions d’avant la 37e législature ne proviennent que de LEGISinfo.",
 		Retry:      fetchRetry,
 		Timeout:    time.Hour,
 		Pools:      sourcePools,
@@ -53,7 +55,9 @@ func sessionBills(d Deps) Contribution {
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of the session in " +
-			"the config.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+			"the config.",
+			DescriptionFR: "Recueille tous les projets de loi de la session indiquée dans la configuration.",
+			Assets:        []string{asset.Name}, Timeout: 2 * time.Hour}},
 	}
 }
 

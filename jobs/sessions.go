@@ -30,6 +30,8 @@ func parliamentSessions(d Deps) Contribution {
 		Kinds:  []string{"fetch", "partitions"},
 		Description: "Finds the sessions of Parliament in LEGISinfo, from the 35th Parliament to the current one. They are " +
 			"the partitions of fetch_parliament_session_bills.",
+		DescriptionFR: "Trouve les sessions du Parlement dans LEGISinfo, de la 35e législature à la législature " +
+			"actuelle. Ce sont les partitions de fetch_parliament_session_bills.",
 		Retry:   fetchRetry,
 		Timeout: 10 * time.Minute,
 		Pools:   sourcePools,
@@ -54,13 +56,16 @@ func parliamentSessions(d Deps) Contribution {
 		Jobs: []*orchestrator.Job{
 			{
 				Name: "discover_sessions_job", Description: "Finds new sessions of Parliament.",
-				Assets: []string{asset.Name}, Timeout: 30 * time.Minute,
+				DescriptionFR: "Trouve les nouvelles sessions du Parlement.",
+				Assets:        []string{asset.Name}, Timeout: 30 * time.Minute,
 			},
 		},
 		Schedules: []*orchestrator.Schedule{
 			{
-				Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job",
-				Cron: "30 1 * * *",
+				Name: "discover_sessions_daily", Description: "Every night at half past one.",
+				DescriptionFR: "Chaque nuit à 1 h 30.",
+				Job:           "discover_sessions_job",
+				Cron:          "30 1 * * *",
 			},
 		},
 	}

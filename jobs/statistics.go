@@ -18,16 +18,17 @@ import (
 // introducedByDay declares the asset that lists the bills introduced on a day.
 func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "bills_introduced_by_day",
-		Group:       "statistics",
-		Owners:      []string{dataTeam},
-		Tags:        map[string]string{"audience": "readers"},
-		Kinds:       []string{"report"},
-		Description: "Lists the bills introduced on a day, in either chamber.",
-		Deps:        []string{"fetch_latest_bills"},
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     time.Minute,
-		Partitions:  days, PartitionRequired: true,
+		Name:          "bills_introduced_by_day",
+		Group:         "statistics",
+		Owners:        []string{dataTeam},
+		Tags:          map[string]string{"audience": "readers"},
+		Kinds:         []string{"report"},
+		Description:   "Lists the bills introduced on a day, in either chamber.",
+		DescriptionFR: "Dresse la liste des projets de loi déposés un jour donné, dans l’une ou l’autre chambre.",
+		Deps:          []string{"fetch_latest_bills"},
+		Retry:         orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout:       time.Minute,
+		Partitions:    days, PartitionRequired: true,
 		Automation: orchestrator.OnCron("0 2 * * *", d.TimeZone),
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		day, err := time.Parse(time.DateOnly, step.Partition)
@@ -57,7 +58,9 @@ func introducedByDay(d Deps) Contribution {
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on the day of " +
-			"the partition.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
+			"the partition.",
+			DescriptionFR: "Dresse la liste des projets de loi déposés le jour de la partition.",
+			Assets:        []string{asset.Name}, Timeout: 10 * time.Minute}},
 	}
 }
 
@@ -65,7 +68,7 @@ func introducedByDay(d Deps) Contribution {
 const statisticsName = "bill_statistics"
 
 type statisticsConfig struct {
-	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Accepts the current counts, even if they were higher before. Set it once, after bills were removed on purpose."`
+	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Accepts the current counts, even if they were higher before. Set it once, after bills were removed on purpose." jsonschema_description_fr:"Accepte les nombres actuels, même s’ils étaient plus élevés auparavant. À activer une seule fois, après avoir retiré des projets de loi volontairement."`
 }
 
 // heldBills counts stored bills, in total and by session.
@@ -131,6 +134,8 @@ func billStatistics(d Deps) Contribution {
 		Kinds:  []string{"report"},
 		Description: "Counts the stored bills, those that are law and those without enrichment, in total and by " +
 			"session.",
+		DescriptionFR: "Compte les projets de loi enregistrés, ceux qui ont force de loi et ceux qui n’ont pas été " +
+			"complétés, au total et par session.",
 		Deps:    billAssets,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout: time.Minute,
@@ -169,7 +174,9 @@ func billStatistics(d Deps) Contribution {
 		Jobs: []*orchestrator.Job{{
 			Name:        "new_bills_job",
 			Description: "Counts the bills and, unless bills were lost, materializes the assets that depend on new bills.",
-			Assets:      guarded, Timeout: 2 * time.Hour,
+			DescriptionFR: "Compte les projets de loi et, à moins que des projets de loi n’aient été perdus, matérialise les " +
+				"actifs qui dépendent des nouveaux projets de loi.",
+			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 	}
 }
@@ -182,6 +189,10 @@ func countDoesNotDropByHalf() *orchestrator.Check {
 		Description: "More than half of the highest number of bills so far is stored, in total and for each session. " +
 			"Otherwise, feeds, embeddings and the quality report are not updated until the bills are restored, or until " +
 			"bill_statistics is materialized with accept_drop.",
+		DescriptionFR: "Plus de la moitié du plus grand nombre de projets de loi atteint jusqu’ici est enregistrée, au " +
+			"total et pour chaque session. Sinon, les fils, les plongements et le rapport de qualité ne sont " +
+			"pas mis à jour avant que les projets de loi ne soient rétablis, ou que bill_statistics ne soit " +
+			"matérialisé avec accept_drop.",
 		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			var now, most heldBills
 			now.Total, _ = md["bills_total"].(int)
@@ -212,6 +223,10 @@ func billChecks(d Deps) []*orchestrator.Check {
 			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are stored, and the " +
 				"latest introduction is at most eight months ago. No summer, prorogation or election since 1993 was " +
 				"longer. Detects a source, or a fetch, that still returns an old session.",
+			DescriptionFR: "Des projets de loi de la dernière session connue du Parlement (voir parliament_sessions) sont " +
+				"enregistrés, et le dépôt le plus récent date d’au plus huit mois. Aucun été, aucune prorogation " +
+				"ni élection n’a duré plus longtemps depuis 1993. Décèle une source, ou une collecte, qui donne " +
+				"encore une ancienne session.",
 			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
 				if err != nil || len(sessions) == 0 {
@@ -228,6 +243,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
 			Description: "Each stored bill has a title in at least one language. Detects bills that cannot be " +
 				"distinguished in lists, and a source that changed its fields.",
+			DescriptionFR: "Chaque projet de loi enregistré a un titre dans au moins une langue. Décèle les projets de loi " +
+				"que l’on ne peut distinguer dans les listes, et une source qui a changé ses champs.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
@@ -242,6 +259,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
 			Description: "Fewer than one record in ten failed in the fetch, or was stored without enrichment. Detects " +
 				"fetches that repeatedly succeed only in part.",
+			DescriptionFR: "Moins d’un enregistrement sur dix a échoué dans la collecte ou a été enregistré sans être " +
+				"complété. Décèle les collectes qui, à répétition, ne réussissent qu’en partie.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
 				refreshed, _ := md["bills_refreshed"].(int)

@@ -32,6 +32,8 @@ type AssetOptions struct {
 	Group string
 	// Description is one or two sentences for people.
 	Description string
+	// DescriptionFR is the same in French; default none.
+	DescriptionFR string
 	// Deps are the assets that are materialized first if they are in the same run.
 	Deps []string
 	// Retry says what happens after an error.

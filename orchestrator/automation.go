@@ -257,7 +257,8 @@ func (e *Engine) judgeMissing(ctx context.Context, a *Asset, node *AssetNode, v 
 func automationSensor() *Sensor {
 	return &Sensor{
 		Name: AutomationSensorName, Description: "Materializes assets by their automation conditions.",
-		Interval: 5 * time.Second, kind: SensorAutomation,
+		DescriptionFR: "Matérialise les actifs selon leurs conditions d’automatisation.",
+		Interval:      5 * time.Second, kind: SensorAutomation,
 		Evaluate: func(context.Context, *Evaluation) (*SensorResult, error) {
 			return nil, errors.New("evaluated by the engine")
 		},

@@ -31,6 +31,8 @@ type Check struct {
 	Name string
 	// Description is one sentence for people.
 	Description string
+	// DescriptionFR is the same in French; default none.
+	DescriptionFR string
 	// Severity is SeverityWarn (the default) or SeverityError.
 	Severity string
 	// Blocking holds back what depends on the asset in the same run when the check, of SeverityError, does not pass, and

@@ -10,6 +10,8 @@ type Job struct {
 	Name string
 	// Description is one or two sentences for people.
 	Description string
+	// DescriptionFR is the same in French; default none.
+	DescriptionFR string
 	// Assets are the names of the assets that the job materializes, in the order of their dependencies.
 	Assets []string
 	// Selection chooses the assets instead, see Definitions.Select.

@@ -330,6 +330,8 @@ type Schedule struct {
 	Name string
 	// Description is one or two sentences for people.
 	Description string
+	// DescriptionFR is the same in French; default none.
+	DescriptionFR string
 	// Job is the name of the job that it starts.
 	Job string
 	// Cron has the five standard fields, e.g. "0 2 * * *", or a descriptor such as "@daily".

@@ -25,6 +25,8 @@ type Sensor struct {
 	Name string
 	// Description is one or two sentences for people.
 	Description string
+	// DescriptionFR is the same in French; default none.
+	DescriptionFR string
 	// Interval is the least time between two scheduled evaluations; default 30 s, at least 1 s. An event that the sensor
 	// waits for (a materialization, the end of a run, a webhook) has it evaluated at once.
 	Interval time.Duration

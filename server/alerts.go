@@ -32,7 +32,8 @@ func (h *handlers) ListAlerts(
 	return api.ListAlerts200JSONResponse{Items: each(all, func(a alerts.State) api.Alert {
 		return api.Alert{
 			ID: a.ID, Cause: a.Alert.Cause, Severity: api.Severity(a.Alert.Severity), Title: a.Alert.Title,
-			Detail: a.Alert.Detail, Data: mustJSON(a.Alert.Data),
+			TitleI18N: bilingual(a.Alert.Title),
+			Detail:    a.Alert.Detail, DetailI18N: bilingual(a.Alert.Detail), Data: mustJSON(a.Alert.Data),
 			Occurrences: a.Occurrences, OpenedAt: a.OpenedAt, LastAt: a.LastAt, RecoveredAt: a.RecoveredAt,
 			ToldAt: a.NotifiedAt, Deliveries: each(a.Deliveries, apiDelivery),
 		}

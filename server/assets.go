@@ -56,7 +56,8 @@ func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) (
 		out[i] = apiAsset(h.cfg.Engine.Definitions(), a, latest)
 		for _, c := range a.Checks {
 			check := api.AssetCheck{
-				Name: c.Name, Description: c.Description, Severity: api.Severity(c.Severity), Blocking: c.Blocking,
+				Name: c.Name, Description: c.Description, DescriptionI18N: described(c.Description, c.DescriptionFR),
+				Severity: api.Severity(c.Severity), Blocking: c.Blocking,
 			}
 			if r, ok := checks[a.Name][c.Name]; ok {
 				check.LastResult = ptr(api.LastCheckResult(apiCheckResult(r)))
@@ -73,7 +74,8 @@ func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) (
 		if verdict != nil {
 			out[i].Automation = &api.AssetAutomation{
 				Condition: verdict.Condition, WouldRun: verdict.WouldRun, Reason: verdict.Reason,
-				Sensor: orchestrator.AutomationSensorName, SensorRunning: verdict.SensorRunning,
+				ReasonI18N: bilingual(verdict.Reason),
+				Sensor:     orchestrator.AutomationSensorName, SensorRunning: verdict.SensorRunning,
 			}
 		}
 	}
@@ -94,7 +96,7 @@ func apiCheckResult(r orchestrator.CheckResult) api.CheckResult {
 	return api.CheckResult{
 		ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed,
 		Severity: api.Severity(r.Severity), Blocking: r.Blocking, Message: r.Message, Metadata: r.Metadata,
-		CreatedAt: r.CreatedAt,
+		CreatedAt: r.CreatedAt, MessageI18N: bilingual(r.Message),
 	}
 }
 
@@ -231,7 +233,8 @@ func apiAsset(
 	defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[string]orchestrator.Materialization,
 ) api.Asset {
 	out := api.Asset{
-		Name: a.Name, Group: a.Group, Description: a.Description, Dependencies: orEmpty(a.Deps),
+		Name: a.Name, Group: a.Group, Description: a.Description,
+		DescriptionI18N: described(a.Description, a.DescriptionFR), Dependencies: orEmpty(a.Deps),
 		Dependents: defs.Downstream(a.Name), ConfigSchema: a.ConfigSchema(),
 		Retry: api.RetryPolicy{
 			MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds(),

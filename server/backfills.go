@@ -149,6 +149,7 @@ func (h *handlers) ListBackfillPartitions(
 func apiBackfillPartition(p orchestrator.BackfillPartition) api.BackfillPartition {
 	return api.BackfillPartition{
 		Key: p.Key, Status: api.BackfillPartitionStatus(p.Status), RunID: p.RunID, Error: p.Error,
+		ErrorI18N: bilingualOrNone(p.Error),
 	}
 }
 

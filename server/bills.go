@@ -298,7 +298,7 @@ func apiFetchLog(l parliament.FetchLog) api.FetchLog {
 		RecordsAttempted: l.RecordsAttempted, RecordsSucceeded: l.RecordsSucceeded,
 		RecordsFailed: l.RecordsFailed, DurationSeconds: l.Duration.Seconds(), Params: l.Params, CreatedAt: l.CreatedAt,
 		Errors: each(l.Errors, func(e parliament.FetchError) api.FetchError {
-			out := api.FetchError{Message: e.Message}
+			out := api.FetchError{Message: e.Message, MessageI18N: bilingual(e.Message)}
 			if e.URL != "" {
 				out.URL = &e.URL
 			}

@@ -156,10 +156,22 @@ var sourceTerms = []api.SourceTerms{
 		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the " +
 			"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker " +
 			"endorses it.",
+		TermsI18N: described(
+			"Reproduced under the Speaker's permission: free of charge, in any medium, provided that the "+
+				"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker "+
+				"endorses it.",
+			"Reproduit avec la permission du Président : gratuitement, sur tout support, à condition que la reproduction "+
+				"soit exacte et ne soit pas présentée comme officielle. Ni la Chambre des communes ni son Président ne "+
+				"l’approuvent.",
+		),
 	},
 	{
 		Source: "openparliament.ca", URL: "https://openparliament.ca/api/",
 		Terms: "Free to use; name openparliament.ca as the source and link to it.",
+		TermsI18N: described(
+			"Free to use; name openparliament.ca as the source and link to it.",
+			"Utilisation libre; nommez openparliament.ca comme source et établissez un lien vers ce site.",
+		),
 	},
 }
 

@@ -25,7 +25,10 @@ func (h *handlers) GetJob(_ context.Context, req api.GetJobRequestObject) (api.G
 }
 
 func apiJob(defs *orchestrator.Definitions, j *orchestrator.Job) api.Job {
-	out := api.Job{Name: j.Name, Description: j.Description, Assets: j.Assets, Tags: api.Tags{}, Schedules: []string{}}
+	out := api.Job{
+		Name: j.Name, Description: j.Description, DescriptionI18N: described(j.Description, j.DescriptionFR),
+		Assets: j.Assets, Tags: api.Tags{}, Schedules: []string{},
+	}
 	maps.Copy(out.Tags, j.Tags)
 	if len(j.Assets) == 1 {
 		config := j.Config[j.Assets[0]]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,21 +167,29 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if errors.As(err, &provider) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(provider.Seconds()))
 	}
-	writeProblem(c.Response(), p)
+	writeProblem(c.Response(), r, p)
 }
 
-func writeProblem(w http.ResponseWriter, p *problem) {
+// writeProblem answers in the language that the client prefers. A problem has one language, unlike the messages in
+// data, because it is for the one who sent the request; Vary keeps caches from giving it to somebody else.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // people read it
-	err := enc.Encode(api.Problem{
+	answer := api.Problem{
 		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status,
 		Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
-	})
+	}
+	if wantsFrench(r) {
+		answer.Errors = slices.Clone(answer.Errors)
+		inFrench(&answer)
+	}
+	err := enc.Encode(answer)
 	if err != nil { // strings and numbers only
 		body = *bytes.NewBufferString("{}")
 	}
 	w.Header().Set(echo.HeaderContentType, "application/problem+json")
+	w.Header().Add(echo.HeaderVary, "Accept-Language")
 	if p.status == http.StatusServiceUnavailable && w.Header().Get(echo.HeaderRetryAfter) == "" {
 		w.Header().Set(echo.HeaderRetryAfter, "1")
 	}

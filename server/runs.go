@@ -285,7 +285,7 @@ func apiError(e *orchestrator.Error) *api.RunError {
 	if e == nil {
 		return nil
 	}
-	out := &api.RunError{Class: string(e.Class), Message: e.Message}
+	out := &api.RunError{Class: string(e.Class), Message: e.Message, MessageI18N: bilingual(e.Message)}
 	if e.Stack != "" {
 		out.Stack = &e.Stack
 	}

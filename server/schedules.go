@@ -97,7 +97,8 @@ func (h *handlers) ListScheduleTicks(
 
 func apiSchedule(s orchestrator.ScheduleState) api.Schedule {
 	out := api.Schedule{
-		Name: s.Name, Description: s.Description, Job: s.Job, Cron: s.Cron, TimeZone: s.TimeZone, CatchUp: !s.NoCatchUp,
+		Name: s.Name, Description: s.Description, DescriptionI18N: described(s.Description, s.DescriptionFR), Job: s.Job,
+		Cron: s.Cron, TimeZone: s.TimeZone, CatchUp: !s.NoCatchUp,
 		Running: s.Running, ChangedAt: s.ChangedAt,
 		NextTicks: each(s.Next(time.Now(), 5), time.Time.UTC),
 	}
@@ -111,6 +112,6 @@ func apiTick(t orchestrator.Tick) api.Tick {
 	return api.Tick{
 		ID: t.ID, Schedule: t.Schedule, Kind: api.TickKind(t.Kind), ScheduledFor: t.ScheduledFor.UTC(),
 		Status: api.TickStatus(t.Status), RunID: t.RunID,
-		Message: t.Message, CreatedAt: t.CreatedAt,
+		Message: t.Message, MessageI18N: bilingualOrNone(t.Message), CreatedAt: t.CreatedAt,
 	}
 }

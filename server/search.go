@@ -59,5 +59,6 @@ func (h *handlers) SearchBills(
 		reason := "a number or a whole title was asked for"
 		out.Semantic.Reason = &reason
 	}
+	out.Semantic.ReasonI18N = bilingualOrNone(out.Semantic.Reason)
 	return out, nil
 }

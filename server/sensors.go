@@ -210,7 +210,8 @@ func sensorState(s *orchestrator.SensorState, err error) (api.SensorStateJSONRes
 
 func apiSensor(s orchestrator.SensorState) api.Sensor {
 	out := api.Sensor{
-		Name: s.Name, Description: s.Description, Kind: api.SensorKind(s.Kind()), IntervalSeconds: s.Interval.Seconds(),
+		Name: s.Name, Description: s.Description, DescriptionI18N: described(s.Description, s.DescriptionFR),
+		Kind: api.SensorKind(s.Kind()), IntervalSeconds: s.Interval.Seconds(),
 		TimeoutSeconds: s.Timeout.Seconds(),
 		Jobs:           orEmpty(s.Jobs), Running: s.Running, ChangedAt: s.ChangedAt, Cursor: s.Cursor, NextAt: s.NextAt,
 	}
@@ -224,7 +225,8 @@ func apiSensorTick(t orchestrator.SensorTick) api.SensorTick {
 	return api.SensorTick{
 		ID: t.ID, Sensor: t.Sensor, Kind: api.SensorTickKind(t.Kind), Status: api.TickStatus(t.Status),
 		RunIds: orEmpty[uuid.UUID](t.RunIDs), RepeatedKeys: orEmpty(t.RepeatedKeys),
-		Message: t.Message, Cursor: t.Cursor, DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations,
+		Message: t.Message, MessageI18N: bilingualOrNone(t.Message), Cursor: t.Cursor,
+		DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations,
 		CreatedAt: t.CreatedAt, LastAt: t.LastAt,
 	}
 }

@@ -177,7 +177,7 @@ func apiSource(s parliament.SourceState) api.Source {
 		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight,
 		InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
 		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt,
-		LastError: s.LastError,
+		LastError: s.LastError, LastErrorI18N: bilingualOrNone(s.LastError),
 	}
 	if s.BreakerOpen {
 		out.Breaker = api.Open

@@ -85,6 +85,9 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 	if replica := h.cfg.DB.Replica(); replica != nil {
 		r.Checks = append(r.Checks, replicaCheck(replica))
 	}
+	for i := range r.Checks {
+		r.Checks[i].DetailI18N = bilingual(r.Checks[i].Detail)
+	}
 	if r.Status == api.NotReady {
 		return api.GetReadiness503JSONResponse(r)
 	}

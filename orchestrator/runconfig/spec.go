@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -60,10 +61,32 @@ type Spec struct {
 	decode   func([]byte) error
 }
 
+// descriptionFR is the keyword for a field's description in French, the tag `jsonschema_description_fr`.
+const descriptionFR = "x-description-fr"
+
+// describeInFrench adds the French descriptions of the fields of a struct to its schema.
+func describeInFrench(t reflect.Type, schema *reflected.Schema) {
+	if t.Kind() != reflect.Struct || schema.Properties == nil {
+		return
+	}
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		text := f.Tag.Get("jsonschema_description_fr")
+		if p, ok := schema.Properties.Get(name); ok && text != "" {
+			if p.Extras == nil {
+				p.Extras = map[string]any{}
+			}
+			p.Extras[descriptionFR] = text
+		}
+	}
+}
+
 // NewSpec makes the Spec of a config type: a struct whose fields have json names and jsonschema tags.
 func NewSpec[C any]() (Spec, error) {
 	r := reflected.Reflector{DoNotReference: true, Anonymous: true, ExpandedStruct: true, RequiredFromJSONSchemaTags: true}
-	raw, err := json.Marshal(r.Reflect(new(C)))
+	reflection := r.Reflect(new(C))
+	describeInFrench(reflect.TypeFor[C](), reflection)
+	raw, err := json.Marshal(reflection)
 	if err != nil {
 		return Spec{}, err
 	}

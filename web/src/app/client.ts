@@ -2,11 +2,13 @@ import { configureExplorer, type ProblemError } from '@parliament-explorer/sdk'
 import { QueryClient } from '@tanstack/react-query'
 
 import { apiBase } from '../lib/base'
+import { inPageLanguage } from '../lib/request-language'
 import { failOnSilence } from '../lib/silence'
 import { rememberStarted } from '../lib/started-here'
 
 // eslint-disable-next-line no-restricted-globals -- the SDK sends its requests with it
-configureExplorer({ baseUrl: apiBase.href, fetch: rememberStarted(failOnSilence((...request) => fetch(...request))) })
+const send = inPageLanguage((...request) => fetch(...request))
+configureExplorer({ baseUrl: apiBase.href, fetch: rememberStarted(failOnSilence(send)) })
 
 /** The cache of server data. Events keep it up to date, not polling; see live.ts. */
 export const queryClient = new QueryClient({

@@ -24,6 +24,7 @@ import {
 } from '../lib/config'
 import { dateTime, shortId } from '../lib/format'
 import { fieldOf, mistakesOf } from '../lib/mistakes'
+import { schemaIn } from '../lib/schema-language'
 import { validator } from '../lib/validator'
 import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
@@ -262,7 +263,7 @@ function ConfigForm({
   serverErrors?: ErrorSchema
   onChange: (config: Config) => void
 }) {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
   return (
     <div className="stack">
       {!single && <h3>{asset.name}</h3>}
@@ -273,7 +274,7 @@ function ConfigForm({
           tagName="div"
           className="rjsf"
           idPrefix={`config-${asset.name}`}
-          schema={withoutTitle(asset.config_schema as RJSFSchema)}
+          schema={schemaIn(withoutTitle(asset.config_schema as RJSFSchema), i18n.language)}
           uiSchema={uiSchema}
           validator={validator}
           formData={config}

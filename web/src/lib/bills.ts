@@ -56,3 +56,18 @@ export function billParams(id: string): { session: string; number: string } {
 export function inLanguage(text: { en: string | null; fr: string | null }, language: string): string | null {
   return language === 'fr' ? (text.fr ?? text.en) : (text.en ?? text.fr)
 }
+
+/** LEGISinfo's types of bills in French. The filters of the API have them in English. */
+const billTypes: Record<string, string> = {
+  'House Government Bill': 'Projet de loi du gouvernement (Chambre des communes)',
+  'Senate Government Bill': 'Projet de loi du gouvernement (Sénat)',
+  "Private Member's Bill": 'Projet de loi d’initiative parlementaire',
+  'Senate Public Bill': 'Projet de loi d’intérêt public du Sénat',
+  'Senate Private Bill': 'Projet de loi d’intérêt privé du Sénat',
+  'Private Bill': 'Projet de loi d’intérêt privé',
+}
+
+/** A type of bills in a language. A type that is not known stays as it is. */
+export function billType(type: string, language: string): string {
+  return language === 'fr' ? (billTypes[type] ?? type) : type
+}

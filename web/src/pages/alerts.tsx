@@ -7,6 +7,7 @@ import { queryClient } from '../app/client'
 import { useSystemStatus } from '../app/live'
 import { alertsQuery, channelsQuery, deliveriesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { AlertLinks } from '../ui/alert-links'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
@@ -29,6 +30,7 @@ export function Alerts() {
 
 /** The alerts, newest first, with their deliveries. */
 function AlertList() {
+  const said = useSaid()
   const { t } = useTranslation()
   const alerts = useInfiniteQuery(alertsQuery)
   return (
@@ -58,9 +60,9 @@ function AlertList() {
                         >
                           {t(`alerts.severity_${a.severity}`)}
                         </span>{' '}
-                        <strong className="break">{a.title}</strong>
+                        <strong className="break">{said(a.title, a.title_i18n)}</strong>
                         <p className="small break" style={{ whiteSpace: 'pre-line' }}>
-                          {a.detail}
+                          {said(a.detail, a.detail_i18n)}
                         </p>
                         <AlertLinks alert={a} />
                         <p className="muted small break">

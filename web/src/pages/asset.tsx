@@ -18,6 +18,7 @@ import { shellQuote } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { configNames, seriesOf } from '../lib/metadata'
 import { Labels } from '../ui/asset-labels'
+import { useSaid } from '../lib/said'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
 import { Card, Empty, Json, LoadMore, PageHead, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
@@ -124,13 +125,14 @@ function NeverMaterialized({ asset }: { asset: Asset }) {
 }
 
 function About({ asset }: { asset: Asset }) {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const last = asset.last_materialization
   return (
     <div className="grid two">
       <Card title={t('assets.tabAbout')} padded>
         <div className="stack">
-          <p>{asset.description}</p>
+          <p>{said(asset.description, asset.description_i18n)}</p>
           <dl className="facts">
             {asset.owners.length > 0 && (
               <>
@@ -203,7 +205,7 @@ function About({ asset }: { asset: Asset }) {
                   <code>{asset.automation.condition}</code>
                   <p className="small">
                     <strong>{t(asset.automation.would_run ? 'assets.wouldRun' : 'assets.wouldNotRun')}</strong>{' '}
-                    {asset.automation.reason}.{' '}
+                    {said(asset.automation.reason, asset.automation.reason_i18n)}.{' '}
                     <Link to="/automation/sensors/$sensor" params={{ sensor: asset.automation.sensor }}>
                       {asset.automation.sensor}
                     </Link>
@@ -252,9 +254,11 @@ function About({ asset }: { asset: Asset }) {
                 <div className="grow">
                   <Name>{check.name}</Name>
                   <p className="muted small">
-                    {check.description} {check.blocking && t('assets.blocks')}
+                    {said(check.description, check.description_i18n)} {check.blocking && t('assets.blocks')}
                   </p>
-                  {check.last_result && <p className="small">{check.last_result.message}</p>}
+                  {check.last_result && (
+                    <p className="small">{said(check.last_result.message, check.last_result.message_i18n)}</p>
+                  )}
                 </div>
                 <CheckBadge result={check.last_result} />
               </li>

@@ -12,6 +12,7 @@ import { AssetLink, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { loadPart } from '../ui/load-part'
 import { configNames, leadingSeries } from '../lib/metadata'
+import { useSaid } from '../lib/said'
 
 const Graph = loadPart(async () => (await import('../features/asset-graph')).default)
 
@@ -143,13 +144,14 @@ function Filter({
 }
 
 function Row({ asset }: { asset: Asset }) {
+  const said = useSaid()
   const { t } = useTranslation()
   const last = asset.last_materialization
   return (
     <tr>
       <td style={{ width: '50%' }}>
         <AssetLink name={asset.name} />
-        <p className="muted small">{asset.description}</p>
+        <p className="muted small">{said(asset.description, asset.description_i18n)}</p>
         <Labels asset={asset} />
       </td>
       <td style={{ width: '20%' }}>

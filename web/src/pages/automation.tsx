@@ -8,6 +8,7 @@ import { useSystemStatus } from '../app/live'
 import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
@@ -32,6 +33,7 @@ export function Automation() {
 
 /** The schedules, with their switches and ticks. */
 function Schedules() {
+  const said = useSaid()
   const { t } = useTranslation()
   const schedules = useQuery(schedulesQuery)
   return (
@@ -70,7 +72,7 @@ function Schedules() {
                           {schedule.name}
                         </Link>
                         <p className="muted small">
-                          {schedule.description}{' '}
+                          {said(schedule.description, schedule.description_i18n)}{' '}
                           <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
                             {schedule.job}
                           </Link>
@@ -95,7 +97,9 @@ function Schedules() {
                             {schedule.last_tick.run_id ? (
                               <RunLink id={schedule.last_tick.run_id} />
                             ) : (
-                              <span className="small">{schedule.last_tick.message}</span>
+                              <span className="small">
+                                {said(schedule.last_tick.message, schedule.last_tick.message_i18n)}
+                              </span>
                             )}
                           </span>
                         ) : (
@@ -119,6 +123,7 @@ function Schedules() {
 
 /** The jobs, with a link to launch each. */
 function Jobs() {
+  const said = useSaid()
   const { t } = useTranslation()
   const jobs = useQuery(jobsQuery)
   return (
@@ -143,7 +148,7 @@ function Jobs() {
                       <Link to="/jobs/$job" params={{ job: job.name }} className="break">
                         {job.name}
                       </Link>
-                      <p className="muted small">{job.description}</p>
+                      <p className="muted small">{said(job.description, job.description_i18n)}</p>
                     </td>
                     <td data-label={t('automation.jobAssets')}>
                       <AssetLinks names={job.assets} />

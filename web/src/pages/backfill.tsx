@@ -9,6 +9,7 @@ import { useSystemStatus } from '../app/live'
 import { backfillPartitionsQuery, backfillQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { BackfillBadge, BackfillProgress } from '../ui/backfill'
 import { Card, CopyButton, LoadMore, PageHead, Time } from '../ui/basics'
@@ -17,6 +18,7 @@ import { AssetLinks, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 
 export function BackfillPage() {
+  const said = useSaid()
   const { t } = useTranslation()
   const { backfillId: id } = useParams({ from: '/backfills/$backfillId' })
   useSystemStatus() // updates the progress
@@ -79,7 +81,7 @@ export function BackfillPage() {
                       <td className="mono break">{p.key}</td>
                       <td>
                         <BackfillBadge status={p.status} />
-                        {p.error && <p className="small break">{p.error}</p>}
+                        {p.error && <p className="small break">{said(p.error, p.error_i18n)}</p>}
                       </td>
                       <td>{p.run_id ? <RunLink id={p.run_id} /> : <span className="muted">–</span>}</td>
                     </tr>

@@ -6,6 +6,7 @@ import { exportsQuery, feedsQuery, recentMaterializationsQuery } from '../app/qu
 import { useRole } from '../app/session'
 import { serverFlag, serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
+import { useSaid } from '../lib/said'
 import { webAddress } from '../lib/same-site'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
@@ -80,6 +81,7 @@ function Feeds() {
 }
 
 function Exports() {
+  const said = useSaid()
   const { t } = useTranslation()
   const query = useQuery(exportsQuery)
   return (
@@ -115,7 +117,7 @@ function Exports() {
                       <a href={webAddress(term.url)} rel="noreferrer">
                         {term.source}
                       </a>
-                      : {term.terms}
+                      : {said(term.terms, term.terms_i18n)}
                     </li>
                   ))}
                 </ul>

@@ -8,6 +8,7 @@ import { fetchStatuses } from '../app/search'
 import { serverFlag } from '../lib/base'
 import { useFilterHistory } from '../lib/filter-history'
 import { duration, number } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Card, Empty, LoadMore, PageHead, StatusBadge, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { AssetLink, RunLink } from '../ui/links'
@@ -92,6 +93,7 @@ export function FetchLogs() {
 }
 
 function Row({ log }: { log: FetchLog }) {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const details = log.errors.length > 0 || Object.keys(log.params).length > 0
   return (
@@ -119,7 +121,7 @@ function Row({ log }: { log: FetchLog }) {
             <ul className="stack tight">
               {log.errors.map((e, i) => (
                 <li key={i} className="break">
-                  {e.message} {e.url && <span className="muted">{e.url}</span>}
+                  {said(e.message, e.message_i18n)} {e.url && <span className="muted">{e.url}</span>}
                 </li>
               ))}
             </ul>

@@ -7,6 +7,7 @@ import { assetsQuery, jobQuery, runsQuery } from '../app/queries'
 import { loadPart } from '../ui/load-part'
 import type { Config } from '../lib/config'
 import { duration } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Card, Empty, LoadMore, PageHead } from '../ui/basics'
 import { AssetLinks, Name } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
@@ -15,6 +16,7 @@ import { RunTable } from '../ui/run-table'
 const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
 export function JobPage() {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const { job: name } = useParams({ from: '/jobs/$job' })
   const job = useQuery(jobQuery(name))
@@ -39,7 +41,7 @@ export function JobPage() {
           <div className="grid two">
             <Card title={t('assets.tabAbout')} padded>
               <div className="stack">
-                <p>{data.description}</p>
+                <p>{said(data.description, data.description_i18n)}</p>
                 <dl className="facts">
                   <dt>{t('automation.jobAssets')}</dt>
                   <dd>

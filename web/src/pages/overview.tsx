@@ -8,6 +8,7 @@ import { useTranslation } from 'react-i18next'
 import { useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { useRetry } from '../ui/actions'
 import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics'
@@ -153,6 +154,7 @@ function MaterializeSomething({ small }: { small?: boolean }) {
 }
 
 function Failure({ run }: { run: Run }) {
+  const said = useSaid()
   const { t } = useTranslation()
   const retry = useRetry({ open: true })
   const step = run.steps.find((s) => s.status === 'failure')
@@ -181,7 +183,7 @@ function Failure({ run }: { run: Run }) {
         </span>
       </div>
       <p className="small break" style={{ color: 'var(--bad)' }}>
-        {(step?.error ?? run.error)?.message}
+        {said((step?.error ?? run.error)?.message, (step?.error ?? run.error)?.message_i18n)}
       </p>
     </li>
   )

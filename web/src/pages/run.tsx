@@ -23,6 +23,7 @@ import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
 import { StepProgress } from '../ui/step-progress'
 import { RunLog } from '../features/run-log'
+import { useSaid } from '../lib/said'
 
 export function RunPage() {
   const { t } = useTranslation()
@@ -166,6 +167,7 @@ function Actions({ run }: { run: RunDetail }) {
 }
 
 function Failure({ run }: { run: RunDetail }) {
+  const said = useSaid()
   const { t } = useTranslation()
   const failed = run.steps.filter((s) => s.error && s.status === 'failure')
   const errors =
@@ -180,7 +182,8 @@ function Failure({ run }: { run: RunDetail }) {
       {errors.map(({ asset, error }) => (
         <div key={asset}>
           <p className="break">
-            <strong>{asset ?? t('run.error')}</strong> <span className="tag">{error.class}</span> {error.message}
+            <strong>{asset ?? t('run.error')}</strong> <span className="tag">{error.class}</span>{' '}
+            {said(error.message, error.message_i18n)}
           </p>
           {error.stack && (
             <details>
@@ -292,6 +295,7 @@ const tones: Record<Attempt['outcome'], string> = {
 
 /** The steps over time, with a bar for each attempt. */
 function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const now = useNow()
   const [box, width] = useWidth<HTMLDivElement>()
@@ -352,7 +356,7 @@ function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
           {step.status === 'started' && <StepProgress run={run.id} asset={step.asset} />}
           {step.error && step.status === 'up_for_retry' && (
             <p className="small break" style={{ color: 'var(--warn)' }}>
-              {step.error.message}
+              {said(step.error.message, step.error.message_i18n)}
             </p>
           )}
         </div>

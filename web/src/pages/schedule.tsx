@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
+import { useSaid } from '../lib/said'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { DryRunCard } from '../ui/dry-run'
 import { Name, RunLink, TimeZone } from '../ui/links'
@@ -14,6 +15,7 @@ import { TickResult } from '../ui/tick'
 import { RunNow, ScheduleSwitch } from './automation'
 
 export function SchedulePage() {
+  const said = useSaid()
   const { t } = useTranslation()
   const { schedule: name } = useParams({ from: '/automation/schedules/$schedule' })
   useSystemStatus()
@@ -36,7 +38,7 @@ export function SchedulePage() {
           <div className="grid two">
             <Card title={t('assets.tabAbout')} padded>
               <div className="stack">
-                <p>{s.description}</p>
+                <p>{said(s.description, s.description_i18n)}</p>
                 <dl className="facts">
                   <dt>{t('automation.job')}</dt>
                   <dd>
@@ -113,7 +115,7 @@ export function SchedulePage() {
                         <td data-label={t('automation.run')}>
                           {tick.run_id ? <RunLink id={tick.run_id} /> : <span className="muted">–</span>}
                         </td>
-                        <td className="small break">{tick.message}</td>
+                        <td className="small break">{said(tick.message, tick.message_i18n)}</td>
                       </tr>
                     ))}
                   </tbody>

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 
 import { searchQuery } from '../app/queries'
 import { languageOf, statusWords } from '../lib/bill-words'
-import { billParams, billStatuses, inLanguage } from '../lib/bills'
+import { billParams, billStatuses, billType, inLanguage } from '../lib/bills'
 import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
 import { Card, Empty, Field, PageHead } from '../ui/basics'
@@ -46,7 +46,9 @@ export function Search() {
       ? (billStatuses[value]?.[i18n.language === 'fr' ? 'fr' : 'en'] ?? value)
       : facet === 'chamber'
         ? t(`bills.${value === 'senate' ? 'senate' : 'house'}`)
-        : value
+        : facet === 'type'
+          ? billType(value, i18n.language)
+          : value
   return (
     <div className="page">
       <PageHead title={t('search.title')} />

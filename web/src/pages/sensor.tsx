@@ -10,6 +10,7 @@ import { sensorQuery, sensorTicksQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { duration } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
@@ -20,6 +21,7 @@ import { TickResult } from '../ui/tick'
 import { Evaluate, SensorSwitch } from './sensors'
 
 export function SensorPage() {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const { sensor: name } = useParams({ from: '/automation/sensors/$sensor' })
   useSystemStatus() // updates the page on ticks, and when another user starts or stops the sensor
@@ -41,7 +43,7 @@ export function SensorPage() {
           <div className="grid two">
             <Card title={t('assets.tabAbout')} padded>
               <div className="stack">
-                <p className="break">{s.description}</p>
+                <p className="break">{said(s.description, s.description_i18n)}</p>
                 <dl className="facts">
                   <dt>{t('automation.kind')}</dt>
                   <dd>{t(`automation.kind_${s.kind}`)}</dd>
@@ -118,7 +120,7 @@ export function SensorPage() {
                           {tick.run_ids.length > 5 && t('automation.tickRuns', { count: tick.run_ids.length })}
                           {tick.run_ids.length === 0 && <span className="muted">–</span>}
                         </td>
-                        <td className="small break">{tick.message}</td>
+                        <td className="small break">{said(tick.message, tick.message_i18n)}</td>
                       </tr>
                     ))}
                   </tbody>

@@ -8,6 +8,7 @@ import { queryClient } from '../app/client'
 import { sensorsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { duration } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { Card, Empty, Time } from '../ui/basics'
 import { RunLink } from '../ui/links'
@@ -17,6 +18,7 @@ import { TickResult } from '../ui/tick'
 
 /** The sensors, with their switches and last ticks. */
 export function Sensors() {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   const sensors = useQuery(sensorsQuery)
   return (
@@ -49,7 +51,7 @@ export function Sensors() {
                         <Link to="/automation/sensors/$sensor" params={{ sensor: sensor.name }} className="break">
                           {sensor.name}
                         </Link>
-                        <p className="muted small break">{sensor.description}</p>
+                        <p className="muted small break">{said(sensor.description, sensor.description_i18n)}</p>
                       </td>
                       <td data-label={t('automation.kind')} className="small">
                         {t(`automation.kind_${sensor.kind}`)}
@@ -67,7 +69,9 @@ export function Sensors() {
                             {sensor.last_tick.run_ids.length === 1 ? (
                               <RunLink id={sensor.last_tick.run_ids[0]!} />
                             ) : (
-                              <span className="small break">{sensor.last_tick.message}</span>
+                              <span className="small break">
+                                {said(sensor.last_tick.message, sensor.last_tick.message_i18n)}
+                              </span>
                             )}
                           </span>
                         ) : (

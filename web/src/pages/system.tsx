@@ -6,6 +6,7 @@ import { useSystemStatus } from '../app/live'
 import { readinessQuery, versionQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { number } from '../lib/format'
+import { useSaid } from '../lib/said'
 import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
 
@@ -111,6 +112,7 @@ function Limits({ limits }: { limits: SystemStatus['limits'] }) {
 
 /** The sources, with their limits and their circuit breakers. */
 function Sources({ status }: { status: SystemStatus | undefined }) {
+  const said = useSaid()
   const { t, i18n } = useTranslation()
   return (
     <Card title={t('system.sources')}>
@@ -168,7 +170,7 @@ function Sources({ status }: { status: SystemStatus | undefined }) {
                     {s.last_failure_at ? (
                       <>
                         <Time at={s.last_failure_at} />
-                        <p className="break muted">{s.last_error}</p>
+                        <p className="break muted">{said(s.last_error, s.last_error_i18n)}</p>
                       </>
                     ) : (
                       <span className="muted">{t('app.never')}</span>
@@ -242,6 +244,7 @@ function Workers({ status }: { status: SystemStatus | undefined }) {
 
 /** The readiness checks of the server. */
 function Readiness() {
+  const said = useSaid()
   const { t } = useTranslation()
   const ready = useQuery(readinessQuery)
   return (
@@ -257,7 +260,7 @@ function Readiness() {
                   </span>
                   {c.name}
                 </span>
-                <span className="muted small">{c.detail}</span>
+                <span className="muted small">{said(c.detail, c.detail_i18n)}</span>
               </li>
             ))}
           </ul>

@@ -3,6 +3,7 @@ import { CheckCircle2, CircleDashed, CircleX, Clock, Loader, type LucideIcon, Tr
 import { useTranslation } from 'react-i18next'
 
 import { dateTime } from '../lib/format'
+import { useSaid } from '../lib/said'
 import type { Tone } from './basics'
 
 const states = {
@@ -63,6 +64,7 @@ export function CheckBadge({ result }: { result: CheckResult | LastCheckResult |
 
 /** Warnings about an asset: it is late, or its checks fail. */
 export function AssetHealth({ asset }: { asset: Asset }) {
+  const said = useSaid()
   const { t } = useTranslation()
   const failing = asset.checks.filter((c) => c.last_result && !c.last_result.passed)
   const bad = failing.some((c) => c.severity === 'error')
@@ -71,7 +73,9 @@ export function AssetHealth({ asset }: { asset: Asset }) {
       {failing.length > 0 && (
         <span
           className={`badge ${bad ? 'bad' : 'warn'}`}
-          title={failing.map((c) => `${c.name}: ${c.last_result?.message}`).join('\n')}
+          title={failing
+            .map((c) => `${c.name}: ${said(c.last_result?.message, c.last_result?.message_i18n)}`)
+            .join('\n')}
         >
           <TriangleAlert size={14} aria-hidden />
           {t('assets.checksFail', { count: failing.length })}

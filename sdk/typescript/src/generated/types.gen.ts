@@ -14,7 +14,7 @@ export type Problem = {
      */
     type: string;
     /**
-     * Name of the HTTP status.
+     * Name of the HTTP status, in the language of `Accept-Language`: English or French. Default: English.
      */
     title: string;
     /**
@@ -22,7 +22,7 @@ export type Problem = {
      */
     status: number;
     /**
-     * Explanation of the error in this request.
+     * Explanation of the error in this request, in the same language.
      */
     detail: string;
     /**
@@ -37,7 +37,7 @@ export type FieldError = {
      */
     pointer: string;
     /**
-     * The value found and the value expected.
+     * The value found and the value expected, in the same language.
      */
     detail: string;
 };
@@ -197,6 +197,10 @@ export type RunError = {
      */
     class: string;
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     /**
      * Stack trace of a bug.
      */
@@ -393,6 +397,10 @@ export type Asset = {
     group: string;
     description: string;
     /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
+    /**
      * Upstream assets.
      */
     dependencies: Array<string>;
@@ -511,6 +519,10 @@ export type Severity = 'warn' | 'error';
 export type AssetCheck = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     severity: Severity;
     /**
      * Whether a failed check blocks the downstream assets in the same run.
@@ -532,6 +544,10 @@ export type CheckResult = {
      * The value found and the value expected.
      */
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     metadata: Metadata;
     created_at: string;
 };
@@ -552,6 +568,10 @@ export type LastCheckResult = {
      * The value found and the value expected.
      */
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     metadata: Metadata;
     created_at: string;
 } | null;
@@ -606,6 +626,10 @@ export type AssetAutomation = {
      */
     reason: string;
     /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    reason_i18n?: Bilingual;
+    /**
      * Sensor that evaluates the condition.
      */
     sensor: string;
@@ -638,6 +662,10 @@ export type AssetEdge = {
 export type Job = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     assets: Array<string>;
     config: Config;
     tags: Tags;
@@ -659,6 +687,10 @@ export type JobList = {
 export type Schedule = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     job: string;
     /**
      * Five fields: minute, hour, day of month, month, day of week.
@@ -704,6 +736,10 @@ export type Tick = {
      * Reason why no run was started.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     created_at: string;
 };
 
@@ -721,6 +757,10 @@ export type LastTick = {
      * Reason why no run was started.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     created_at: string;
 } | null;
 
@@ -739,6 +779,10 @@ export type SensorKind = 'polling' | 'asset' | 'run_status' | 'webhook' | 'autom
 export type Sensor = {
     name: string;
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     kind: SensorKind;
     /**
      * Minimum time between two evaluations by interval.
@@ -800,6 +844,10 @@ export type SensorTick = {
      */
     message: string | null;
     /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
+    /**
      * Cursor after the evaluation.
      */
     cursor: string | null;
@@ -835,6 +883,10 @@ export type LastSensorTick = {
      * Reason why the evaluation was skipped, or the error.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
     /**
      * Cursor after the evaluation.
      */
@@ -1042,6 +1094,10 @@ export type BackfillPartition = {
      * Reason why no run could be started.
      */
     error: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    error_i18n?: Bilingual;
 };
 
 export type BackfillPartitionList = {
@@ -1073,7 +1129,15 @@ export type Alert = {
     cause: string;
     severity: Severity;
     title: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    title_i18n?: Bilingual;
     detail: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    detail_i18n?: Bilingual;
     data: Metadata;
     /**
      * Number of occurrences.
@@ -2102,6 +2166,10 @@ export type SearchSemantic = {
      * Reason why it did not match by meaning.
      */
     reason: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    reason_i18n?: Bilingual;
 };
 
 export type SearchResult = {
@@ -2170,6 +2238,10 @@ export type ExportField = {
 export type SourceTerms = {
     source: string;
     terms: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    terms_i18n?: Bilingual;
     url: string;
 };
 
@@ -2192,6 +2264,10 @@ export type FetchError = {
      */
     url: string | null;
     message: string;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
 };
 
 export type FetchLog = {
@@ -2237,6 +2313,10 @@ export type Check = {
     name: string;
     ok: boolean;
     detail: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    detail_i18n?: Bilingual;
 };
 
 export type SystemStatus = {
@@ -2362,6 +2442,10 @@ export type Source = {
      * Error of the last failure.
      */
     last_error: string | null;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    last_error_i18n?: Bilingual;
 };
 
 export type ScheduleSwitch = {

@@ -1,0 +1,75 @@
+package message_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/message"
+)
+
+func TestFrench(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ english, french string }{
+		{"no new bills", "aucun nouveau projet de loi"},
+		{"took longer than 30m0s", "a duré plus de 30m0s"},
+		{"the run took longer than 1h0m0s", "l’exécution a duré plus de 1h0m0s"},
+		{`asset "fetch_bils" does not exist`, `l’actif "fetch_bils" n’existe pas`},
+		{
+			"1 field is invalid: /config/limit: maximum: got 501, want 500",
+			"1 champ n’est pas valide\u00a0: /config/limit\u00a0: maximum\u00a0: reçu 501; il faut au plus 500",
+		},
+		{
+			"source_unavailable: HTTP 503", // a source's own words stay as they are
+			"source non disponible\u00a0: HTTP 503",
+		},
+		{
+			"run 0197841c-2a00-7aaa-8000-000000000001 failed\nfetch: nothing could be stored: x",
+			"échec de l’exécution 0197841c-2a00-7aaa-8000-000000000001\nfetch\u00a0: rien n’a pu être enregistré\u00a0: x",
+		},
+		{"query has %zz, which stands for no character: want %25 for a percent sign",
+			"query contient %zz, qui ne désigne aucun caractère\u00a0: il faut %25 pour un signe de pourcentage"},
+	} {
+		if got, ok := message.French(c.english); !ok || got != c.french {
+			t.Errorf("%q: got %q, %v, want %q", c.english, got, ok, c.french)
+		}
+	}
+	for _, foreign := range []string{"", "the dog barked", "a: b; c\nd"} {
+		if got, ok := message.French(foreign); ok || got != foreign {
+			t.Errorf("%q: got %q, %v: not a message of the program", foreign, got, ok)
+		}
+	}
+}
+
+// TestFrenchOfHostileText translates texts that sources could send, in bounded time.
+func TestFrenchOfHostileText(t *testing.T) {
+	t.Parallel()
+	started := time.Now()
+	for _, text := range []string{
+		strings.Repeat("failed: ", 500), strings.Repeat("; ", 4000), strings.Repeat(" of ", 4000),
+		strings.Repeat("x: y; ", 2000), strings.Repeat(`"`, 8000),
+	} {
+		message.French(text)
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// TestTablesKeepParameters compares the parameters of each message in both languages.
+func TestTablesKeepParameters(t *testing.T) {
+	t.Parallel()
+	verbs := regexp.MustCompile(`%(?:\[\d+\])?[dgqsvwx]`)
+	reserved := regexp.MustCompile(`[^\x{a0}] [:;?!](\s|$)| »|« `)
+	for english, french := range message.Tables() {
+		reordered := strings.Contains(french, "%[")
+		if n, m := len(verbs.FindAllString(english, -1)), len(verbs.FindAllString(french, -1)); n != m && !reordered {
+			t.Errorf("%q has %d parameters, %q %d", english, n, french, m)
+		}
+		if slices.Contains([]string{" ", ""}, french) || reserved.MatchString(french) {
+			t.Errorf("%q: want a non-breaking space (~) before : and within « »", french)
+		}
+	}
+}

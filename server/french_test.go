@@ -1,0 +1,48 @@
+package server_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+// TestProblemsInTheLanguageOfTheClient refuses a request in the language that the client prefers.
+func TestProblemsInTheLanguageOfTheClient(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	const english, french = `asset "nope" does not exist`, `l’actif "nope" n’existe pas`
+	for accept, want := range map[string]string{
+		"": english, "en-CA,fr;q=0.5": english, "fr": french, "fr-CA,en;q=0.8": french, "de": english,
+		"de, fr;q=0.9, en;q=0.8": french, "fr;q=0": english, "***": english, strings.Repeat("fr,", 500): english,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/assets/nope", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Language", accept)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p api.Problem
+		if err := json.Unmarshal(body, &p); err != nil {
+			t.Fatal(err)
+		}
+		if p.Detail != want || p.Type != "urn:parliament-explorer:not_found" {
+			t.Errorf("Accept-Language %.20q: %+v, want %q", accept, p, want)
+		}
+		if !slices.Contains(res.Header.Values("Vary"), "Accept-Language") {
+			t.Errorf("Accept-Language %.20q: Vary %q", accept, res.Header.Values("Vary"))
+		}
+	}
+}

@@ -3,48 +3,9 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
+import { everyPage } from './pages'
 
 test.describe.configure({ mode: 'parallel' }) // checking every page takes minutes
-
-const pages = [
-  '',
-  'assets',
-  'assets?view=graph',
-  'assets/fetch_latest_bills',
-  'assets/fetch_latest_bills?tab=plots',
-  'assets/fetch_latest_bills?tab=materializations',
-  'assets/fetch_latest_bills?tab=runs',
-  'assets/fetch_parliament_session_bills?tab=launch',
-  'jobs/fetch_bills_job',
-  'launch?assets=fetch_latest_bills,monitor_fetch_operations',
-  'runs',
-  'runs?status=canceled&job=monitor_job',
-  'automation',
-  'automation/schedules/fetch_bills_hourly',
-  'automation/sensors/new_bills_sensor',
-  'backfills',
-  'alerts',
-  'assets/bills_introduced_by_day?tab=partitions',
-  'assets/fetch_latest_bills?tab=checks',
-  'assets?view=graph&selection=%2Bbill_statistics',
-  'assets?view=graph&selection=nope',
-  'home',
-  'glossary',
-  'feeds?feed=bills',
-  'bills',
-  'bills?q=nothing+has+this',
-  'search',
-  'search?q=act',
-  'search?q=zzzzz',
-  'politicians',
-  'politicians?q=nobody',
-  'data',
-  'fetch-logs',
-  'system',
-  'access',
-  'nowhere',
-  'runs/0197841c-2a00-7aaa-8000-000000000001',
-]
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {
@@ -52,18 +13,7 @@ for (const scheme of ['light', 'dark'] as const) {
     if (process.env.CI && (scheme === 'light') !== (width === 1280)) continue
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
       test.setTimeout(400_000)
-      const good = await explorer.materialize('fetch_latest_bills', { limit: 9 })
-      const bad = await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
-      const { items } = await explorer.api<{ items: { id: string }[] }>('/bills?limit=1')
-      await explorer.api('/sensors/new_bills_sensor/evaluate', {})
-      await explorer.materialize('fetch_politicians', {})
-      await explorer.materialize('generate_rss_feeds', {})
-      await explorer.materialize('data_quality', {})
-      const people = await explorer.api<{ items: { slug: string }[] }>('/politicians?limit=1')
-      const backfill = await explorer.api<{ id: string }>('/backfills', {
-        assets: ['bills_introduced_by_day'],
-        range: { from: '2026-05-01', to: '2026-05-09' },
-      })
+      const pages = await everyPage(explorer)
       const context = await browser.newContext({
         colorScheme: scheme,
         viewport: { width, height: 900 },
@@ -77,17 +27,7 @@ for (const scheme of ['light', 'dark'] as const) {
         'request',
         (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`),
       )
-      for (const path of [
-        ...pages,
-        `runs/${good}`,
-        `runs/${good}?tab=materializations`,
-        `runs/${good}?tab=config`,
-        `runs/${bad}`,
-        `backfills/${backfill.id}`,
-        `bills/${items[0]!.id}`,
-        `embed/bills/${items[0]!.id}`,
-        `politicians/${people.items[0]!.slug}`,
-      ]) {
+      for (const path of pages) {
         await page.goto(`${explorer.url}/ui/${path}`)
         await expect(page.locator('h1')).toBeVisible()
         await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)

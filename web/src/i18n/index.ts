@@ -10,7 +10,7 @@ declare module 'i18next' {
   }
 }
 
-export type Language = 'en' | 'fr'
+type Language = 'en' | 'fr'
 
 async function load(language: Language): Promise<void> {
   if (language === 'fr' && !i18next.hasResourceBundle('fr', 'translation')) {

@@ -12,10 +12,14 @@ test.each([
   [0, '0 ms'],
   [940, '940 ms'],
   [3_240, '3.2 s'],
+  [5_000, '5 s'],
+  [59_970, '1 min'],
+  [300_000, '5 min'],
   [65_000, '1 min 05 s'],
-  [3_599_600, '1 h 00 min'],
+  [3_599_600, '1 h'],
   [7_800_000, '2 h 10 min'],
-  [4 * 86_400_000, '4 d'],
+  [26 * 3_600_000, '26 h'],
+  [4 * 86_400_000, '4 days'],
 ])('%d ms are %s', (ms, text) => expect(duration(ms, 'en')).toBe(text))
 
 test('ages', () => {
@@ -23,6 +27,19 @@ test('ages', () => {
   expect(relative(now - 5 * 60_000, now, 'en')).toMatch(/^5 min.* ago$/)
   expect(relative(now + 2 * 3_600_000, now, 'en')).toMatch(/^in 2 h/)
   expect(relative(now - 90_000, now, 'fr')).toMatch(/^il y a 1/)
+  expect(relative(now - 59 * 86_400_000, now, 'en')).toBe('59 days ago')
+})
+
+test('what is long ago is a date', () => {
+  const now = Date.parse('2026-06-18T12:00:00Z')
+  expect(relative(Date.parse('1999-04-01T12:00:00Z'), now, 'en')).toMatch(/^Apr.* 1, 1999$/)
+  expect(relative(Date.parse('1999-04-01T12:00:00Z'), now, 'fr')).toBe('1 avr. 1999')
+  expect(relative(Date.parse('2027-04-02T12:00:00Z'), now, 'en')).toMatch(/2027$/)
+})
+
+test('durations in French', () => {
+  expect(duration(3_240, 'fr')).toBe('3,2 s')
+  expect(duration(4 * 86_400_000, 'fr')).toMatch(/^4.jours$/)
 })
 
 test('the clock has milliseconds', () => expect(clock(new Date(2026, 5, 18, 9, 5, 3, 7))).toBe('09:05:03.007'))

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useSyncExternalStore } from 'react'
 
 import { whileVisible } from '../app/live'
 
-export const levelOrder = { debug: 0, info: 1, warn: 2, error: 3 } as const
+const levelOrder = { debug: 0, info: 1, warn: 2, error: 3 } as const
 export type Level = keyof typeof levelOrder
 
 export interface LogFilter {

@@ -1,6 +1,6 @@
 import type { Asset, Materialization } from '@parliament-explorer/sdk'
 
-export interface Series {
+interface Series {
   name: string
   points: { at: number; value: number; partition?: string }[]
 }

@@ -99,7 +99,7 @@ export function AssetPage() {
   )
 }
 
-export function materializeCommand(asset: Asset): string {
+function materializeCommand(asset: Asset): string {
   const config =
     asset.default_config && Object.keys(asset.default_config).length > 0
       ? ` --config ${shellQuote(asset.default_config)}`

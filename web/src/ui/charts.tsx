@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { dateTime, number, regional } from '../lib/format'
 import { useWidth } from '../lib/size'
 
-export interface Point {
+interface Point {
   at: number
   value: number
   partition?: string
@@ -106,6 +106,9 @@ export function timeLabel(tick: Date, [from, to]: [Date, Date], language: string
   const locale = regional(language)
   const span = +to - +from
   if (span > 3 * 86_400_000) return tick.toLocaleDateString(locale, { month: 'short', day: 'numeric' })
+  // At midnight, the day says more than 00:00.
+  if (span > 3 * 3_600_000 && tick.getHours() === 0 && tick.getMinutes() === 0)
+    return tick.toLocaleDateString(locale, { month: 'short', day: 'numeric' })
   if (span > 10 * 60_000)
     return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
   return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })

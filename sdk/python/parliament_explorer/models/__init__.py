@@ -72,6 +72,9 @@ from .delivery import Delivery
 from .delivery_kind import DeliveryKind
 from .delivery_list import DeliveryList
 from .delivery_status import DeliveryStatus
+from .dry_run import DryRun
+from .dry_run_alert import DryRunAlert
+from .dry_run_run import DryRunRun
 from .ended_sessions import EndedSessions
 from .event import Event
 from .event_data import EventData
@@ -273,6 +276,9 @@ __all__ = (
     "DeliveryKind",
     "DeliveryList",
     "DeliveryStatus",
+    "DryRun",
+    "DryRunAlert",
+    "DryRunRun",
     "EndedSessions",
     "Event",
     "EventData",

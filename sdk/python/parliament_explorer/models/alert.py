@@ -10,8 +10,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.severity import Severity
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.delivery import Delivery
     from ..models.metadata import Metadata
 
@@ -37,6 +39,8 @@ class Alert:
         told_at (datetime.datetime | None): When the channels were notified. Null if the notification is deferred,
             because the channels were notified of the same cause a short time before.
         deliveries (list[Delivery]):
+        title_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
+        detail_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: UUID
@@ -51,6 +55,8 @@ class Alert:
     recovered_at: datetime.datetime | None
     told_at: datetime.datetime | None
     deliveries: list[Delivery]
+    title_i18n: Bilingual | Unset = UNSET
+    detail_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,6 +95,14 @@ class Alert:
             deliveries_item = deliveries_item_data.to_dict()
             deliveries.append(deliveries_item)
 
+        title_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.title_i18n, Unset):
+            title_i18n = self.title_i18n.to_dict()
+
+        detail_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.detail_i18n, Unset):
+            detail_i18n = self.detail_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -107,11 +121,16 @@ class Alert:
                 "deliveries": deliveries,
             }
         )
+        if title_i18n is not UNSET:
+            field_dict["title_i18n"] = title_i18n
+        if detail_i18n is not UNSET:
+            field_dict["detail_i18n"] = detail_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.delivery import Delivery  # noqa: PLC0415
         from ..models.metadata import Metadata  # noqa: PLC0415
 
@@ -171,6 +190,20 @@ class Alert:
 
             deliveries.append(deliveries_item)
 
+        _title_i18n = d.pop("title_i18n", UNSET)
+        title_i18n: Bilingual | Unset
+        if isinstance(_title_i18n, Unset):
+            title_i18n = UNSET
+        else:
+            title_i18n = Bilingual.from_dict(_title_i18n)
+
+        _detail_i18n = d.pop("detail_i18n", UNSET)
+        detail_i18n: Bilingual | Unset
+        if isinstance(_detail_i18n, Unset):
+            detail_i18n = UNSET
+        else:
+            detail_i18n = Bilingual.from_dict(_detail_i18n)
+
         alert = cls(
             id=id,
             cause=cause,
@@ -184,6 +217,8 @@ class Alert:
             recovered_at=recovered_at,
             told_at=told_at,
             deliveries=deliveries,
+            title_i18n=title_i18n,
+            detail_i18n=detail_i18n,
         )
 
         alert.additional_properties = d

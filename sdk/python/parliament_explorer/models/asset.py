@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.asset_automation_type_0 import AssetAutomationType0
     from ..models.asset_check import AssetCheck
     from ..models.asset_freshness_type_0 import AssetFreshnessType0
+    from ..models.bilingual import Bilingual
     from ..models.config import Config
     from ..models.json_schema import JSONSchema
     from ..models.last_materialization import LastMaterialization
     from ..models.partition_set_type_0 import PartitionSetType0
     from ..models.retry_policy import RetryPolicy
+    from ..models.tags import Tags
 
 
 T = TypeVar("T", bound="Asset")
@@ -44,6 +48,13 @@ class Asset:
         automation (AssetAutomationType0 | None): Condition that materializes the asset automatically. Null if there is
             none.
         pools (list[str]): Shared resources that the asset uses. Limits may apply to them.
+        owners (list[str]): Who answers for the asset: an email address, or `team:` and the name of a team. Example:
+            ['team:data'].
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces
+            between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example: {'reason':
+            'backlog'}.
+        kinds (list[str]): What the asset is made of or made by, in lower-case words. Example: ['postgres'].
+        description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -62,6 +73,10 @@ class Asset:
     freshness: AssetFreshnessType0 | None
     automation: AssetAutomationType0 | None
     pools: list[str]
+    owners: list[str]
+    tags: Tags
+    kinds: list[str]
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,6 +138,16 @@ class Asset:
 
         pools = self.pools
 
+        owners = self.owners
+
+        tags = self.tags.to_dict()
+
+        kinds = self.kinds
+
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -143,8 +168,13 @@ class Asset:
                 "freshness": freshness,
                 "automation": automation,
                 "pools": pools,
+                "owners": owners,
+                "tags": tags,
+                "kinds": kinds,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
@@ -155,11 +185,13 @@ class Asset:
         )
         from ..models.asset_check import AssetCheck  # noqa: PLC0415
         from ..models.asset_freshness_type_0 import AssetFreshnessType0  # noqa: PLC0415
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.config import Config  # noqa: PLC0415
         from ..models.json_schema import JSONSchema  # noqa: PLC0415
         from ..models.last_materialization import LastMaterialization  # noqa: PLC0415
         from ..models.partition_set_type_0 import PartitionSetType0  # noqa: PLC0415
         from ..models.retry_policy import RetryPolicy  # noqa: PLC0415
+        from ..models.tags import Tags  # noqa: PLC0415
 
         d = dict(src_dict)
         name = d.pop("name")
@@ -251,6 +283,19 @@ class Asset:
 
         pools = cast(list[str], d.pop("pools"))
 
+        owners = cast(list[str], d.pop("owners"))
+
+        tags = Tags.from_dict(d.pop("tags"))
+
+        kinds = cast(list[str], d.pop("kinds"))
+
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         asset = cls(
             name=name,
             group=group,
@@ -268,6 +313,10 @@ class Asset:
             freshness=freshness,
             automation=automation,
             pools=pools,
+            owners=owners,
+            tags=tags,
+            kinds=kinds,
+            description_i18n=description_i18n,
         )
 
         asset.additional_properties = d

@@ -2,10 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="AssetAutomationType0")
 
@@ -20,6 +26,7 @@ class AssetAutomationType0:
         reason (str): Why the condition is or is not met.
         sensor (str): Sensor that evaluates the condition.
         sensor_running (bool):
+        reason_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     condition: str
@@ -27,6 +34,7 @@ class AssetAutomationType0:
     reason: str
     sensor: str
     sensor_running: bool
+    reason_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,6 +48,10 @@ class AssetAutomationType0:
 
         sensor_running = self.sensor_running
 
+        reason_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.reason_i18n, Unset):
+            reason_i18n = self.reason_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -51,11 +63,15 @@ class AssetAutomationType0:
                 "sensor_running": sensor_running,
             }
         )
+        if reason_i18n is not UNSET:
+            field_dict["reason_i18n"] = reason_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         condition = d.pop("condition")
 
@@ -67,12 +83,20 @@ class AssetAutomationType0:
 
         sensor_running = d.pop("sensor_running")
 
+        _reason_i18n = d.pop("reason_i18n", UNSET)
+        reason_i18n: Bilingual | Unset
+        if isinstance(_reason_i18n, Unset):
+            reason_i18n = UNSET
+        else:
+            reason_i18n = Bilingual.from_dict(_reason_i18n)
+
         asset_automation_type_0 = cls(
             condition=condition,
             would_run=would_run,
             reason=reason,
             sensor=sensor,
             sensor_running=sensor_running,
+            reason_i18n=reason_i18n,
         )
 
         asset_automation_type_0.additional_properties = d

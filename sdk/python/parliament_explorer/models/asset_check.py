@@ -8,8 +8,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.severity import Severity
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.last_check_result_type_0 import LastCheckResultType0
 
 
@@ -25,6 +27,7 @@ class AssetCheck:
         severity (Severity):
         blocking (bool): Whether a failed check blocks the downstream assets in the same run.
         last_result (LastCheckResultType0 | None): Latest result. Null if there is none.
+        description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -32,6 +35,7 @@ class AssetCheck:
     severity: Severity
     blocking: bool
     last_result: LastCheckResultType0 | None
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,6 +57,10 @@ class AssetCheck:
         else:
             last_result = self.last_result
 
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -64,11 +72,14 @@ class AssetCheck:
                 "last_result": last_result,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.last_check_result_type_0 import (
             LastCheckResultType0,  # noqa: PLC0415
         )
@@ -97,12 +108,20 @@ class AssetCheck:
 
         last_result = _parse_last_result(d.pop("last_result"))
 
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         asset_check = cls(
             name=name,
             description=description,
             severity=severity,
             blocking=blocking,
             last_result=last_result,
+            description_i18n=description_i18n,
         )
 
         asset_check.additional_properties = d

@@ -2,13 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.backfill_partition_status import BackfillPartitionStatus
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="BackfillPartition")
 
@@ -21,12 +26,14 @@ class BackfillPartition:
         status (BackfillPartitionStatus):
         run_id (None | UUID):
         error (None | str): Reason why no run could be started.
+        error_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     key: str
     status: BackfillPartitionStatus
     run_id: None | UUID
     error: None | str
+    error_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,6 +50,10 @@ class BackfillPartition:
         error: None | str
         error = self.error
 
+        error_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.error_i18n, Unset):
+            error_i18n = self.error_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -53,11 +64,15 @@ class BackfillPartition:
                 "error": error,
             }
         )
+        if error_i18n is not UNSET:
+            field_dict["error_i18n"] = error_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         key = d.pop("key")
 
@@ -85,11 +100,19 @@ class BackfillPartition:
 
         error = _parse_error(d.pop("error"))
 
+        _error_i18n = d.pop("error_i18n", UNSET)
+        error_i18n: Bilingual | Unset
+        if isinstance(_error_i18n, Unset):
+            error_i18n = UNSET
+        else:
+            error_i18n = Bilingual.from_dict(_error_i18n)
+
         backfill_partition = cls(
             key=key,
             status=status,
             run_id=run_id,
             error=error,
+            error_i18n=error_i18n,
         )
 
         backfill_partition.additional_properties = d

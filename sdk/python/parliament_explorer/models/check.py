@@ -2,10 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="Check")
 
@@ -17,11 +23,13 @@ class Check:
         name (str):
         ok (bool):
         detail (str):
+        detail_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
     ok: bool
     detail: str
+    detail_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,6 +38,10 @@ class Check:
         ok = self.ok
 
         detail = self.detail
+
+        detail_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.detail_i18n, Unset):
+            detail_i18n = self.detail_i18n.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -40,11 +52,15 @@ class Check:
                 "detail": detail,
             }
         )
+        if detail_i18n is not UNSET:
+            field_dict["detail_i18n"] = detail_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         name = d.pop("name")
 
@@ -52,10 +68,18 @@ class Check:
 
         detail = d.pop("detail")
 
+        _detail_i18n = d.pop("detail_i18n", UNSET)
+        detail_i18n: Bilingual | Unset
+        if isinstance(_detail_i18n, Unset):
+            detail_i18n = UNSET
+        else:
+            detail_i18n = Bilingual.from_dict(_detail_i18n)
+
         check = cls(
             name=name,
             ok=ok,
             detail=detail,
+            detail_i18n=detail_i18n,
         )
 
         check.additional_properties = d

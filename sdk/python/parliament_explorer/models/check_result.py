@@ -10,8 +10,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.severity import Severity
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.metadata import Metadata
 
 
@@ -33,6 +35,7 @@ class CheckResult:
         message (str): The value found and the value expected.
         metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: UUID
@@ -46,6 +49,7 @@ class CheckResult:
     message: str
     metadata: Metadata
     created_at: datetime.datetime
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,6 +76,10 @@ class CheckResult:
 
         created_at = self.created_at.isoformat()
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -89,11 +97,14 @@ class CheckResult:
                 "created_at": created_at,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.metadata import Metadata  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -124,6 +135,13 @@ class CheckResult:
 
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         check_result = cls(
             id=id,
             asset=asset,
@@ -136,6 +154,7 @@ class CheckResult:
             message=message,
             metadata=metadata,
             created_at=created_at,
+            message_i18n=message_i18n,
         )
 
         check_result.additional_properties = d

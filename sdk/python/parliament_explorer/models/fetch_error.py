@@ -2,10 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="FetchError")
 
@@ -16,10 +22,12 @@ class FetchError:
     Attributes:
         url (None | str): Address of the record.
         message (str):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     url: None | str
     message: str
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -27,6 +35,10 @@ class FetchError:
         url = self.url
 
         message = self.message
+
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -36,11 +48,15 @@ class FetchError:
                 "message": message,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
 
         def _parse_url(data: object) -> None | str:
@@ -52,9 +68,17 @@ class FetchError:
 
         message = d.pop("message")
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         fetch_error = cls(
             url=url,
             message=message,
+            message_i18n=message_i18n,
         )
 
         fetch_error.additional_properties = d

@@ -15,7 +15,7 @@ class FieldError:
     """
     Attributes:
         pointer (str): JSON pointer into the body, or below `/query`, `/path` or `/header`.
-        detail (str): The value found and the value expected.
+        detail (str): The value found and the value expected, in the same language.
     """
 
     pointer: str

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.config import Config
     from ..models.tags import Tags
 
@@ -29,6 +32,7 @@ class Job:
             'backlog'}.
         timeout_seconds (float | None): Time limit of a run. Null if there is none.
         schedules (list[str]): Schedules that start the job.
+        description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Job:
     tags: Tags
     timeout_seconds: float | None
     schedules: list[str]
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,6 +61,10 @@ class Job:
 
         schedules = self.schedules
 
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -69,11 +78,14 @@ class Job:
                 "schedules": schedules,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.config import Config  # noqa: PLC0415
         from ..models.tags import Tags  # noqa: PLC0415
 
@@ -97,6 +109,13 @@ class Job:
 
         schedules = cast(list[str], d.pop("schedules"))
 
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         job = cls(
             name=name,
             description=description,
@@ -105,6 +124,7 @@ class Job:
             tags=tags,
             timeout_seconds=timeout_seconds,
             schedules=schedules,
+            description_i18n=description_i18n,
         )
 
         job.additional_properties = d

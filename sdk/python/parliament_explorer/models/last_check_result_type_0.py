@@ -10,8 +10,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.severity import Severity
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.metadata import Metadata
 
 
@@ -34,6 +36,7 @@ class LastCheckResultType0:
         message (str): The value found and the value expected.
         metadata (Metadata): Metadata that was recorded with the result. The names depend on the asset.
         created_at (datetime.datetime):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: UUID
@@ -47,6 +50,7 @@ class LastCheckResultType0:
     message: str
     metadata: Metadata
     created_at: datetime.datetime
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +77,10 @@ class LastCheckResultType0:
 
         created_at = self.created_at.isoformat()
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -90,11 +98,14 @@ class LastCheckResultType0:
                 "created_at": created_at,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.metadata import Metadata  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -125,6 +136,13 @@ class LastCheckResultType0:
 
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         last_check_result_type_0 = cls(
             id=id,
             asset=asset,
@@ -137,6 +155,7 @@ class LastCheckResultType0:
             message=message,
             metadata=metadata,
             created_at=created_at,
+            message_i18n=message_i18n,
         )
 
         last_check_result_type_0.additional_properties = d

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -11,6 +11,11 @@ from attrs import field as _attrs_field
 
 from ..models.sensor_tick_kind import SensorTickKind
 from ..models.tick_status import TickStatus
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="LastSensorTickType0")
 
@@ -34,6 +39,7 @@ class LastSensorTickType0:
             for the same reason.
         created_at (datetime.datetime):
         last_at (datetime.datetime): Time of the latest evaluation.
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: int
@@ -48,6 +54,7 @@ class LastSensorTickType0:
     evaluations: int
     created_at: datetime.datetime
     last_at: datetime.datetime
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +87,10 @@ class LastSensorTickType0:
 
         last_at = self.last_at.isoformat()
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -98,11 +109,15 @@ class LastSensorTickType0:
                 "last_at": last_at,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         id = d.pop("id")
 
@@ -143,6 +158,13 @@ class LastSensorTickType0:
 
         last_at = datetime.datetime.fromisoformat(d.pop("last_at"))
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         last_sensor_tick_type_0 = cls(
             id=id,
             sensor=sensor,
@@ -156,6 +178,7 @@ class LastSensorTickType0:
             evaluations=evaluations,
             created_at=created_at,
             last_at=last_at,
+            message_i18n=message_i18n,
         )
 
         last_sensor_tick_type_0.additional_properties = d

@@ -20,9 +20,9 @@ class Problem:
 
     Attributes:
         type_ (str): URN of the error type. Example: urn:parliament-explorer:invalid.
-        title (str): Name of the HTTP status.
+        title (str): Name of the HTTP status, in the language of `Accept-Language`: English or French. Default: English.
         status (int): HTTP status code.
-        detail (str): Explanation of the error in this request.
+        detail (str): Explanation of the error in this request, in the same language.
         errors (list[FieldError]): The fields at fault, if any.
     """
 

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="RunError")
 
@@ -19,11 +23,13 @@ class RunError:
         class_ (str): Class of the error: transient, permanent, timeout, canceled, bug, lost_worker or check. Example:
             permanent.
         message (str):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
         stack (str | Unset): Stack trace of a bug.
     """
 
     class_: str
     message: str
+    message_i18n: Bilingual | Unset = UNSET
     stack: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -31,6 +37,10 @@ class RunError:
         class_ = self.class_
 
         message = self.message
+
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
 
         stack = self.stack
 
@@ -42,6 +52,8 @@ class RunError:
                 "message": message,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
         if stack is not UNSET:
             field_dict["stack"] = stack
 
@@ -49,16 +61,26 @@ class RunError:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         class_ = d.pop("class")
 
         message = d.pop("message")
+
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
 
         stack = d.pop("stack", UNSET)
 
         run_error = cls(
             class_=class_,
             message=message,
+            message_i18n=message_i18n,
             stack=stack,
         )
 

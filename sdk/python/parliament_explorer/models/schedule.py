@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.last_tick import LastTick
 
 
@@ -29,6 +32,7 @@ class Schedule:
         changed_at (datetime.datetime | None): When it was last started or stopped.
         next_ticks (list[datetime.datetime]): The next five times that the schedule is due.
         last_tick (LastTick | None): Latest tick. Null if there is none.
+        description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Schedule:
     changed_at: datetime.datetime | None
     next_ticks: list[datetime.datetime]
     last_tick: LastTick | None
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +82,10 @@ class Schedule:
         else:
             last_tick = self.last_tick
 
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -93,11 +102,14 @@ class Schedule:
                 "last_tick": last_tick,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.last_tick import LastTick  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -152,6 +164,13 @@ class Schedule:
 
         last_tick = _parse_last_tick(d.pop("last_tick"))
 
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         schedule = cls(
             name=name,
             description=description,
@@ -163,6 +182,7 @@ class Schedule:
             changed_at=changed_at,
             next_ticks=next_ticks,
             last_tick=last_tick,
+            description_i18n=description_i18n,
         )
 
         schedule.additional_properties = d

@@ -2,10 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="SearchSemantic")
 
@@ -16,10 +22,12 @@ class SearchSemantic:
     Attributes:
         used (bool): Whether the search also matched by meaning.
         reason (None | str): Reason why it did not match by meaning.
+        reason_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     used: bool
     reason: None | str
+    reason_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -27,6 +35,10 @@ class SearchSemantic:
 
         reason: None | str
         reason = self.reason
+
+        reason_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.reason_i18n, Unset):
+            reason_i18n = self.reason_i18n.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -36,11 +48,15 @@ class SearchSemantic:
                 "reason": reason,
             }
         )
+        if reason_i18n is not UNSET:
+            field_dict["reason_i18n"] = reason_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         used = d.pop("used")
 
@@ -51,9 +67,17 @@ class SearchSemantic:
 
         reason = _parse_reason(d.pop("reason"))
 
+        _reason_i18n = d.pop("reason_i18n", UNSET)
+        reason_i18n: Bilingual | Unset
+        if isinstance(_reason_i18n, Unset):
+            reason_i18n = UNSET
+        else:
+            reason_i18n = Bilingual.from_dict(_reason_i18n)
+
         search_semantic = cls(
             used=used,
             reason=reason,
+            reason_i18n=reason_i18n,
         )
 
         search_semantic.additional_properties = d

@@ -9,8 +9,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.sensor_kind import SensorKind
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.last_sensor_tick_type_0 import LastSensorTickType0
 
 
@@ -33,6 +35,7 @@ class Sensor:
         cursor (None | str): Position of the sensor, in a format of its own.
         next_at (datetime.datetime | None): Time of the next evaluation by interval, if the sensor is running.
         last_tick (LastSensorTickType0 | None): Latest tick. Null if there is none.
+        description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Sensor:
     cursor: None | str
     next_at: datetime.datetime | None
     last_tick: LastSensorTickType0 | None
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +92,10 @@ class Sensor:
         else:
             last_tick = self.last_tick
 
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -105,11 +113,14 @@ class Sensor:
                 "last_tick": last_tick,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.last_sensor_tick_type_0 import (
             LastSensorTickType0,  # noqa: PLC0415
         )
@@ -181,6 +192,13 @@ class Sensor:
 
         last_tick = _parse_last_tick(d.pop("last_tick"))
 
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         sensor = cls(
             name=name,
             description=description,
@@ -193,6 +211,7 @@ class Sensor:
             cursor=cursor,
             next_at=next_at,
             last_tick=last_tick,
+            description_i18n=description_i18n,
         )
 
         sensor.additional_properties = d

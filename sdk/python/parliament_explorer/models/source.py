@@ -3,12 +3,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.breaker_state import BreakerState
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="Source")
 
@@ -30,6 +35,7 @@ class Source:
         last_success_at (datetime.datetime | None):
         last_failure_at (datetime.datetime | None):
         last_error (None | str): Error of the last failure.
+        last_error_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Source:
     last_success_at: datetime.datetime | None
     last_failure_at: datetime.datetime | None
     last_error: None | str
+    last_error_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,6 +92,10 @@ class Source:
         last_error: None | str
         last_error = self.last_error
 
+        last_error_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.last_error_i18n, Unset):
+            last_error_i18n = self.last_error_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -102,11 +113,15 @@ class Source:
                 "last_error": last_error,
             }
         )
+        if last_error_i18n is not UNSET:
+            field_dict["last_error_i18n"] = last_error_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         name = d.pop("name")
 
@@ -187,6 +202,13 @@ class Source:
 
         last_error = _parse_last_error(d.pop("last_error"))
 
+        _last_error_i18n = d.pop("last_error_i18n", UNSET)
+        last_error_i18n: Bilingual | Unset
+        if isinstance(_last_error_i18n, Unset):
+            last_error_i18n = UNSET
+        else:
+            last_error_i18n = Bilingual.from_dict(_last_error_i18n)
+
         source = cls(
             name=name,
             url=url,
@@ -199,6 +221,7 @@ class Source:
             last_success_at=last_success_at,
             last_failure_at=last_failure_at,
             last_error=last_error,
+            last_error_i18n=last_error_i18n,
         )
 
         source.additional_properties = d

@@ -2,10 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="SourceTerms")
 
@@ -17,11 +23,13 @@ class SourceTerms:
         source (str):  Example: Parliament of Canada.
         terms (str):
         url (str):
+        terms_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     source: str
     terms: str
     url: str
+    terms_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,6 +38,10 @@ class SourceTerms:
         terms = self.terms
 
         url = self.url
+
+        terms_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.terms_i18n, Unset):
+            terms_i18n = self.terms_i18n.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -40,11 +52,15 @@ class SourceTerms:
                 "url": url,
             }
         )
+        if terms_i18n is not UNSET:
+            field_dict["terms_i18n"] = terms_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         source = d.pop("source")
 
@@ -52,10 +68,18 @@ class SourceTerms:
 
         url = d.pop("url")
 
+        _terms_i18n = d.pop("terms_i18n", UNSET)
+        terms_i18n: Bilingual | Unset
+        if isinstance(_terms_i18n, Unset):
+            terms_i18n = UNSET
+        else:
+            terms_i18n = Bilingual.from_dict(_terms_i18n)
+
         source_terms = cls(
             source=source,
             terms=terms,
             url=url,
+            terms_i18n=terms_i18n,
         )
 
         source_terms.additional_properties = d

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -11,6 +11,11 @@ from attrs import field as _attrs_field
 
 from ..models.tick_kind import TickKind
 from ..models.tick_status import TickStatus
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="Tick")
 
@@ -27,6 +32,7 @@ class Tick:
         run_id (None | UUID):
         message (None | str): Reason why no run was started.
         created_at (datetime.datetime):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: int
@@ -37,6 +43,7 @@ class Tick:
     run_id: None | UUID
     message: None | str
     created_at: datetime.datetime
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,6 +68,10 @@ class Tick:
 
         created_at = self.created_at.isoformat()
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -75,11 +86,15 @@ class Tick:
                 "created_at": created_at,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         id = d.pop("id")
 
@@ -115,6 +130,13 @@ class Tick:
 
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         tick = cls(
             id=id,
             schedule=schedule,
@@ -124,6 +146,7 @@ class Tick:
             run_id=run_id,
             message=message,
             created_at=created_at,
+            message_i18n=message_i18n,
         )
 
         tick.additional_properties = d

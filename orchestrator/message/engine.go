@@ -55,6 +55,7 @@ var engine = map[string]string{
 	"an earlier evaluation has not returned, although it timed out: the function ignores its context": "une évaluation " +
 		"antérieure n’est pas terminée, bien que son délai soit dépassé~: la fonction ne tient pas compte de son contexte",
 	"sensor %q is being evaluated at this moment":        "le capteur %q est en cours d’évaluation",
+	"another dry run of sensor %q has not ended":         "un autre essai à blanc du capteur %q n’est pas terminé",
 	"sensor %q was changed while it was being evaluated": "le capteur %q a été modifié pendant son évaluation",
 	"sensor %q is stopped: it takes no events":           "le capteur %q est arrêté~: il n’accepte pas d’événements",
 	"event %d: %w":              "événement %d~: %s",

@@ -86,6 +86,8 @@ var wrappers = map[string]string{
 	"tick of %s: %w":                                "échéance de %s~: %s",
 	"change schedule %s: %w":                        "modifier l’horaire %s~: %s",
 	"sensor %s: %w":                                 "capteur %s~: %s",
+	"dry run of schedule %s: %w":                    "essai à blanc de l’horaire %s~: %s",
+	"dry run of sensor %s: %w":                      "essai à blanc du capteur %s~: %s",
 	"begin of sensor %s: %w":                        "début du capteur %s~: %s",
 	"change sensor %s: %w":                          "modifier le capteur %s~: %s",
 	"set the cursor of sensor %s: %w":               "définir le curseur du capteur %s~: %s",

@@ -6,13 +6,18 @@ test('runs are filtered by several statuses, and counted', async ({ page, explor
   const bad = await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await explorer.control('clock?as_of=2026-06-18')
   const row = (id: string) => page.getByRole('row', { name: new RegExp(id.slice(-8)) })
+  /** What the page says of the number of runs. Other tests have started some too. */
+  const shown = async (query: string) => {
+    const { total } = await explorer.api<{ total: number }>(`/runs?limit=1&count=true${query}`)
+    await expect(page.getByText(`1–${Math.min(total, 50)} of ${total}`, { exact: true })).toBeVisible()
+  }
   await page.goto(`${explorer.url}/ui/runs`)
-  await expect(page.getByText('1–2 of 2', { exact: true })).toBeVisible()
+  await shown('')
 
   const status = page.getByRole('button', { name: /^Status: / })
   await status.click()
   await page.getByRole('menuitemcheckbox', { name: 'Failed' }).click()
-  await expect(page.getByText('1–1 of 1', { exact: true })).toBeVisible()
+  await shown('&status=failure')
   await page.getByRole('menuitemcheckbox', { name: 'Canceled' }).click()
   await expect(page).toHaveURL(/status=failure(,|%2C)canceled$/)
   await expect(row(bad)).toBeVisible()
@@ -29,5 +34,5 @@ test('runs are filtered by several statuses, and counted', async ({ page, explor
   await expect(page).toHaveURL(/status=failure$/)
   await page.goBack()
   await expect(page).toHaveURL(/\/ui\/runs$/)
-  await expect(page.getByText('1–2 of 2', { exact: true })).toBeVisible()
+  await shown('')
 })

@@ -189,7 +189,8 @@ test('the language is in the address, and stays there', async ({ page, context, 
   await expect(page.getByRole('heading', { name: 'Aperçu', level: 1 })).toBeVisible()
   await page.locator('.side').getByRole('link', { name: 'Exécutions', exact: true }).click()
   await expect(page).toHaveURL(`${explorer.url}/ui/runs?lang=fr`)
-  await page.getByLabel('État').selectOption('failure')
+  await page.getByRole('button', { name: /^État\s: / }).click()
+  await page.getByRole('menuitemcheckbox', { name: 'Échouée' }).click()
   await expect(page).toHaveURL(`${explorer.url}/ui/runs?status=failure&lang=fr`)
   await page.goto(`${explorer.url}/ui/runs`) // the same tab
   await expect(page.locator('html')).toHaveAttribute('lang', 'fr')

@@ -276,7 +276,12 @@ function ThemeButton() {
     }
   }
   return (
-    <button type="button" className="btn small ghost" aria-label={`${t('app.theme')}: ${name}`} onClick={turn}>
+    <button
+      type="button"
+      className="btn small ghost"
+      aria-label={t('app.pair', { name: t('app.theme'), value: name })}
+      onClick={turn}
+    >
       <Icon size={15} aria-hidden />
       {name}
     </button>

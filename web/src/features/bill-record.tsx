@@ -179,7 +179,11 @@ export function BillHistory({ bill }: { bill: BillDetail }) {
                 {h.url && (
                   <span className="no-print">
                     {' '}
-                    <a href={webAddress(h.url)} rel="noreferrer" aria-label={`${t('readers.report')}: ${h.text}`}>
+                    <a
+                      href={webAddress(h.url)}
+                      rel="noreferrer"
+                      aria-label={t('app.pair', { name: t('readers.report'), value: h.text })}
+                    >
                       {t('readers.report')}
                     </a>
                   </span>

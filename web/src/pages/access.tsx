@@ -121,7 +121,7 @@ function Keys() {
                               <button
                                 type="button"
                                 className="btn small danger"
-                                aria-label={`${t('access.revoke')}: ${k.name}`}
+                                aria-label={t('app.pair', { name: t('access.revoke'), value: k.name })}
                                 disabled={revoke.isPending}
                               >
                                 <Trash2 size={14} aria-hidden />

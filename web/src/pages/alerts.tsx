@@ -147,7 +147,7 @@ function Channels() {
                       <td className="right">
                         <Act
                           className="btn small"
-                          aria-label={`${t('alerts.test')}: ${c.name}`}
+                          aria-label={t('app.pair', { name: t('alerts.test'), value: c.name })}
                           disabled={test.isPending}
                           onClick={() => test.mutate(c.name)}
                         >

@@ -173,7 +173,7 @@ function Row({ asset }: { asset: Asset }) {
           params={{ asset: asset.name }}
           search={{ tab: 'launch' }}
           className="btn small"
-          aria-label={`${t('assets.materialize')}: ${asset.name}`}
+          aria-label={t('app.pair', { name: t('assets.materialize'), value: asset.name })}
         >
           <Play size={14} aria-hidden />
           {t('assets.materialize')}

@@ -158,7 +158,7 @@ function Jobs() {
                         to="/jobs/$job"
                         params={{ job: job.name }}
                         className="btn small"
-                        aria-label={`${t('automation.launch')}: ${job.name}`}
+                        aria-label={t('app.pair', { name: t('automation.launch'), value: job.name })}
                       >
                         <Play size={14} aria-hidden />
                         {t('automation.launch')}
@@ -212,7 +212,7 @@ export function RunNow({ schedule }: { schedule: string }) {
   return (
     <Act
       className="btn small"
-      aria-label={`${t('automation.runNow')}: ${schedule}`}
+      aria-label={t('app.pair', { name: t('automation.runNow'), value: schedule })}
       disabled={run.isPending}
       onClick={() => run.mutate()}
     >

@@ -53,7 +53,10 @@ function Feeds() {
                     to="/feeds"
                     search={{ feed: f.name }}
                     className="btn small"
-                    aria-label={`${t('feeds.subscribe')}: ${inLanguage(f.title, i18n.language)}`}
+                    aria-label={t('app.pair', {
+                      name: t('feeds.subscribe'),
+                      value: inLanguage(f.title, i18n.language),
+                    })}
                   >
                     {t('feeds.subscribe')}
                   </Link>
@@ -236,7 +239,7 @@ function Quality() {
               )}
               {report.missing.length > 0 && (
                 <p style={{ padding: '0 1rem' }}>
-                  {t('quality.missing')}: {report.missing.map((m) => m.bill).join(', ')}
+                  {t('app.pair', { name: t('quality.missing'), value: report.missing.map((m) => m.bill).join(', ') })}
                 </p>
               )}
             </div>

@@ -174,7 +174,7 @@ function Failure({ run }: { run: Run }) {
             className="btn small"
             disabled={retry.isPending}
             onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
-            aria-label={`${t('runs.retryFromFailure')}: ${run.id}`}
+            aria-label={t('app.pair', { name: t('runs.retryFromFailure'), value: run.id })}
             title={t('runs.retryFromFailure')}
           >
             <RotateCw size={14} aria-hidden />

@@ -327,7 +327,7 @@ function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
               width={width}
               height={14}
               role="img"
-              aria-label={`${t('run.stepsLabel')}: ${step.asset}`}
+              aria-label={t('app.pair', { name: t('run.stepsLabel'), value: step.asset })}
             >
               <rect x={0} y={5} width={width} height={4} rx={2} style={{ fill: 'var(--sunken)' }} />
               {attempts

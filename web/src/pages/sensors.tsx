@@ -123,7 +123,7 @@ export function Evaluate({ sensor }: { sensor: string }) {
   return (
     <Act
       className="btn small"
-      aria-label={`${t('automation.evaluate')}: ${sensor}`}
+      aria-label={t('app.pair', { name: t('automation.evaluate'), value: sensor })}
       disabled={evaluate.isPending}
       onClick={() => evaluate.mutate()}
     >

@@ -24,7 +24,11 @@ export function StatusFilter({
   return (
     <Field label={t('runs.status')} id="status">
       <DropdownMenu.Root modal={false}>
-        <DropdownMenu.Trigger id="status" className="btn status-filter" aria-label={`${t('runs.status')}: ${summary}`}>
+        <DropdownMenu.Trigger
+          id="status"
+          className="btn status-filter"
+          aria-label={t('app.pair', { name: t('runs.status'), value: summary })}
+        >
           <span className="grow">{summary}</span>
           <ChevronDown size={16} aria-hidden />
         </DropdownMenu.Trigger>

@@ -36,6 +36,7 @@ export const generalTexts = {
     crashed: 'An error occurred on this page',
     crashedPart: 'An error occurred in this part of the page',
     noAnswer: 'The server is not responding. The data shown may be out of date.',
+    pair: '{{name}}: {{value}}',
     never: 'never',
     tryCommand: 'From a terminal:',
   },

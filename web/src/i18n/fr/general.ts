@@ -38,6 +38,7 @@ export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'ov
     crashed: 'Une erreur s’est produite sur cette page',
     crashedPart: 'Une erreur s’est produite dans cette partie de la page',
     noAnswer: 'Le serveur ne répond pas. Les données affichées ne sont peut-être pas à jour.',
+    pair: '{{name}} : {{value}}',
     never: 'jamais',
     tryCommand: 'Dans un terminal :',
   },

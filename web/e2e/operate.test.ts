@@ -77,7 +77,7 @@ test('a run that fails says why, and is retried from its failure', async ({ page
 })
 
 test('cancel', async ({ page, explorer }) => {
-  await explorer.control('faults?latency=5s')
+  await explorer.control('faults?latency=20s')
   try {
     const run = await explorer.api<{ id: string }>('/assets/fetch_latest_bills/materialize', { config: { limit: 20 } })
     await page.goto(`${explorer.url}/ui/runs/${run.id}`)

@@ -54,7 +54,7 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     tags: { reason: 'backlog' },
   })
   await shoot('overview', '', 'light', (page) =>
-    expect(page.getByRole('region', { name: 'Running now' }).getByRole('link').first()).toBeVisible(),
+    expect(page.getByRole('region', { name: 'Running now' }).locator('[data-status=started]').first()).toBeVisible(),
   )
   await shoot('run', `runs/${run.id}`, 'dark', (page) =>
     expect(page.locator('.log-row').nth(3)).toBeVisible({ timeout: 60_000 }),

@@ -8,13 +8,14 @@ test('Ctrl+K finds assets, jobs, runs, bills, people and pages', async ({ page, 
   await page.goto(`${explorer.url}/ui/system`)
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
 
+  const heading = page.getByRole('heading', { level: 1 })
   const open = async (text: string) => {
+    await expect(heading).toBeVisible() // before, nothing listens to the keys
     await page.keyboard.press('Control+k')
     const input = page.getByRole('combobox', { name: 'Search everything' })
     await expect(input).toBeFocused()
     await input.fill(text)
   }
-  const heading = page.getByRole('heading', { level: 1 })
 
   // The keyboard alone: the arrow keys choose, Enter opens, and the page gets the focus.
   await open('statistics')

@@ -58,7 +58,7 @@ test('a run that fails says why, and is retried from its failure', async ({ page
   await explorer.control('clock?as_of=2024-06-01') // before the 45th Parliament
   const run = await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await page.goto(`${explorer.url}/ui/`)
-  const failures = page.getByRole('region', { name: 'Failures' })
+  const failures = page.getByRole('region', { name: 'Problems' })
   await expect(failures.getByText('neither source has a bill of session 45-1')).toBeVisible()
   await failures.getByRole('link', { name: run.slice(-8) }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'failure')

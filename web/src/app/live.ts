@@ -65,12 +65,6 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>): ()
   }
 }
 
-/** The least time between two refreshes, in milliseconds. */
-const refreshInterval = 250
-const changedKeys = new Map<string, QueryKey>()
-let refreshTimer: ReturnType<typeof setTimeout> | undefined
-let refreshedAt = 0
-
 /**
  * Fetches queries again. A first fetch that is in progress is repeated too: its response may be older than the event.
  */
@@ -82,20 +76,30 @@ async function refresh(queryKey?: QueryKey): Promise<void> {
   if (loading.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => loading.includes(q) })
 }
 
-/** Schedules a refresh of queries: at once, and at most four times a second. */
+/** Fetches queries again at once, and then at most once in an interval of milliseconds. */
+function refresher(interval: number): (key: QueryKey) => void {
+  const changed = new Map<string, QueryKey>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let refreshedAt = 0
+  const run = () => {
+    timer = undefined
+    refreshedAt = Date.now()
+    const keys = [...changed.values()]
+    changed.clear()
+    for (const queryKey of keys) void refresh(queryKey)
+  }
+  return (key) => {
+    changed.set(JSON.stringify(key), key)
+    timer ??= setTimeout(run, Math.max(0, refreshedAt + interval - Date.now()))
+  }
+}
+
+const refreshSoon = refresher(250)
+// The timeline has hundreds of runs with all their steps.
+const refreshTimeline = refresher(5_000)
+
 function scheduleRefresh(...keys: QueryKey[]): void {
-  for (const key of keys) changedKeys.set(JSON.stringify(key), key)
-  if (refreshTimer) return
-  refreshTimer = setTimeout(
-    () => {
-      refreshTimer = undefined
-      refreshedAt = Date.now()
-      const keys = [...changedKeys.values()]
-      changedKeys.clear()
-      for (const queryKey of keys) void refresh(queryKey)
-    },
-    Math.max(0, refreshedAt + refreshInterval - Date.now()),
-  )
+  for (const key of keys) (key[0] === 'timeline' ? refreshTimeline : refreshSoon)(key)
 }
 
 /**
@@ -141,7 +145,7 @@ function isAudited(type: string): boolean {
 /** The keys of the queries that an event changes. */
 export function queriesChangedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): QueryKey[] {
   const keys: QueryKey[] = [['run', event.run_id]]
-  if (event.type.startsWith('run_')) keys.push(['runs'])
+  if (event.type.startsWith('run_')) keys.push(['runs'], ['timeline'])
   if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'], ['sensors'], ['sensor-ticks'], ['partitions'])
   if (isAudited(event.type)) keys.push(['access', 'audit'])
   if (event.type === 'materialization')
@@ -190,7 +194,7 @@ function onNews(news: News): void {
 function applyStatus(next: SystemStatus): void {
   const last = status.get()
   if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules))
-    scheduleRefresh(['schedules'], ['ticks'])
+    scheduleRefresh(['schedules'], ['ticks'], ['timeline'])
   if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors))
     scheduleRefresh(['sensors'], ['sensor-ticks'])
   if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) scheduleRefresh(['backfills'])

@@ -189,6 +189,21 @@ export const recentRunsQuery = (filters: RunFilters, limit: number, since?: numb
     },
   })
 
+/** The most that the timeline of the overview shows: runs, and ticks of each schedule. */
+export const timelineLimits = { runs: 500, ticks: 200 }
+
+/** The runs of the last hours. It is a large response, so live.ts fetches it less often than other lists. */
+export const timelineRunsQuery = (hours: number) =>
+  queryOptions({ ...recentRunsQuery({}, timelineLimits.runs, hours), queryKey: ['timeline', 'runs', hours] })
+
+export const timelineTicksQuery = (schedule: string) =>
+  queryOptions({
+    queryKey: ['timeline', 'ticks', schedule],
+    queryFn: async ({ signal }) =>
+      (await listScheduleTicks({ path: { schedule }, query: { limit: timelineLimits.ticks }, signal })).data.items,
+    staleTime: 60_000,
+  })
+
 export const runQuery = (run_id: string) =>
   queryOptions({
     queryKey: ['run', run_id],

@@ -20,9 +20,13 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** The current time in milliseconds, updated every second. */
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () =>
-    listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now,
-  )
+/**
+ * The current time in milliseconds, updated every second. With a longer `step`, it is updated when that much time has
+ * passed, for what is expensive to draw.
+ */
+export function useNow(step = 1): number {
+  return useSyncExternalStore(subscribe, () => {
+    if (listeners.size === 0) now = Math.floor(Date.now() / 1000) * 1000
+    return Math.floor(now / step) * step
+  })
 }

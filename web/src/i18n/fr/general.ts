@@ -1,6 +1,6 @@
 import type { Texts } from '../en'
 
-export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'overview'> = {
+export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'overview' | 'first'> = {
   app: {
     name: 'Parliament Explorer',
     skip: 'Passer au contenu',
@@ -89,18 +89,43 @@ export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'ov
     workers: 'Processus de travail actifs',
     nothingRuns: 'Aucune exécution n’est en cours.',
     materializeSomething: 'Matérialiser un actif',
-    timeline: 'Dernières 24 heures',
-    timelineLabel: 'Exécutions des dernières 24 heures par tâche : {{total}} au total, {{failed}} échouées',
+    timeline: 'Chronologie',
+    timelineLabel: 'Exécutions par tâche, {{period}} : {{total}} en tout, {{failed}} en échec',
     timelineMore: 'Les {{count}} exécutions les plus récentes sont affichées.',
-    noRuns: 'Aucune exécution en 24 heures',
-    noRunsText: 'Matérialisez un actif, ou démarrez un horaire pour l’exécuter automatiquement.',
-    failures: 'Échecs',
-    noFailures: 'Aucune exécution n’a échoué en 24 heures.',
+    ticksMore: 'Les {{count}} déclenchements les plus récents de chaque horaire sont affichés.',
+    period: 'Période',
+    period_1h: '1 heure',
+    period_6h: '6 heures',
+    period_24h: '1 jour',
+    period_7d: '7 jours',
+    period_30d: '30 jours',
+    hideSkipped: 'Masquer les déclenchements sans exécution',
+    now: 'maintenant',
+    noRuns: 'Aucune exécution durant cette période.',
+    problems: 'Problèmes',
+    noProblems:
+      'Aucun : ni alerte ouverte, ni exécution en échec, ni actif en retard, ni vérification échouée, ' +
+      'ni source en panne.',
+    problemsMore: 'Tout afficher ({{count}})',
+    blocked: 'Bloquée',
+    blockedBy: 'La vérification {{check}} a échoué : les actifs en aval n’ont pas été matérialisés.',
+    sourceOpen: 'Source en panne',
+    sourceOpenText: 'Aucune requête n’est envoyée à {{source}} pour l’instant : son disjoncteur est ouvert.',
+    noWorkersAlive: 'Aucun processus de travail n’est actif : aucune exécution ne peut commencer.',
+    noWorkersBadge: 'Aucun processus',
     nextTicks: 'Prochains déclenchements',
     noTicks: 'Aucun horaire n’est en marche.',
     startSchedule: 'Démarrer un horaire',
     assets: 'Âge des actifs',
     allAssets: 'Tous les actifs',
     adHoc: 'Actifs sélectionnés',
+  },
+  first: {
+    title: 'Bienvenue dans Parliament Explorer',
+    what:
+      'Ce serveur recueille les projets de loi du Parlement du Canada auprès de sources publiques, conserve leur ' +
+      'historique et permet de les lire et d’y chercher. Il n’en contient aucun pour l’instant.',
+    next: 'Récupérez les derniers projets de loi pour commencer. Vous pouvez suivre l’exécution.',
+    fetch: 'Récupérer les derniers projets de loi',
   },
 }

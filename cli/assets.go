@@ -167,7 +167,7 @@ func printMaterializationList(a *app, ms []api.Materialization) error {
 	printLine(a.out)
 	w := newTable(a.out, "MATERIALIZED", "PARTITION", "RUN", "METADATA")
 	for _, m := range ms {
-		w.row(when(&m.CreatedAt), text(m.Partition), m.RunID, json.RawMessage(m.Metadata))
+		w.row(when(&m.CreatedAt), text(m.Partition), m.RunID, m.Metadata)
 	}
 	return w.flush()
 }

@@ -143,7 +143,8 @@ func TestOperate(t *testing.T) {
 	expect(2, "does not exist", "runs", "watch", "nope")
 	expect(2, "does not exist", "runs", "watch", "0197841c-2a00-7aaa-8000-000000000001")
 	expect(0, "fetch_latest_bills", "assets")
-	if r := expect(0, "monitor_fetch_operations", "assets", "group:monitoring"); strings.Contains(r.out, "fetch_latest_bills") {
+	if r := expect(0, "monitor_fetch_operations", "assets", "group:monitoring"); strings.Contains(r.out,
+		"fetch_latest_bills") {
 		t.Errorf("assets of other groups:\n%s", r.out)
 	}
 	expect(2, "selection", "assets", "group:")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -76,7 +75,7 @@ func (c *jobsShowCmd) Run(a *app) error {
 	w.row("description", job.Description)
 	w.row("assets", names(job.Assets))
 	w.row("schedules", names(job.Schedules))
-	w.row("config", json.RawMessage(job.Config))
+	w.row("config", job.Config)
 	for _, key := range slices.Sorted(maps.Keys(job.Tags)) {
 		w.row("tag", key+"="+job.Tags[key])
 	}

@@ -1,7 +1,7 @@
 package message
 
 // engine has the messages of runs, ticks, sensors, checks, alerts, partitions, backfills and config.
-var engine = map[string]string{
+var engine = map[string]string{ //nolint:gosec // texts, no credentials
 	// Runs and steps.
 	"run enqueued":                          "exécution mise en file",
 	"run succeeded":                         "exécution réussie",

@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 
 import { expect, test } from './explorer'
@@ -83,4 +84,14 @@ test.describe('by touch', () => {
     await page.getByLabel('Select fetch_latest_bills').tap()
     await expect(page.locator('.react-flow__node.selected')).toHaveCount(1)
   })
+})
+
+test('on a phone, what a node has is large enough for a finger', async ({ page, explorer }) => {
+  await page.setViewportSize({ width: 390, height: 900 })
+  for (const selection of ['', '&selection=%2Bbill_statistics']) {
+    await page.goto(`${explorer.url}/ui/assets?view=graph${selection}`)
+    await expect(page.getByLabel('Select fetch_latest_bills')).toBeVisible()
+    const { violations } = await new AxeBuilder({ page }).withRules(['target-size']).analyze()
+    expect(violations.flatMap((v) => v.nodes.map((n) => n.html))).toEqual([])
+  }
 })

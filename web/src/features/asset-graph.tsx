@@ -41,6 +41,9 @@ type AssetNode = Node<
 
 const nodeSize = { width: 240, height: 92 }
 
+/** How the graph fits its card. On a phone, it is rather moved than shrunk: a finger must hit what a node has. */
+const fit = () => ({ maxZoom: 1, minZoom: matchMedia('(max-width: 600px)').matches ? 0.9 : 0.2, padding: 0.15 })
+
 export default function Graph() {
   return (
     <ReactFlowProvider>
@@ -107,7 +110,7 @@ function Lineage() {
         }
       })
     })
-    if (moved) void fitView({ maxZoom: 1, padding: 0.15 })
+    if (moved) void fitView(fit())
   }, [arrived, search.selection, setNodes, fitView])
 
   const selected = nodes.filter((n) => n.selected).map((n) => n.id)
@@ -190,6 +193,7 @@ function Lineage() {
               minZoom={0.2}
               proOptions={{ hideAttribution: true }}
               fitView
+              fitViewOptions={fit()}
             >
               <Background />
               <Controls showInteractive={false} />

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // verb is a verb of a template: as in package fmt, with the number of the parameter if the order differs.
@@ -18,10 +20,31 @@ var verb = regexp.MustCompile(`%(?:\[(\d+)\])?([dgqsvwx])`)
 
 // template is a message with parameters.
 type template struct {
-	prefix  string // everything before the first parameter
-	weight  int    // length of the fixed text: of two templates that match, the one with more of it is meant
+	fixed   []string // the texts around the parameters; the first and the last one may be empty
+	weight  int      // length of the fixed text: of two templates that match, the one with more of it is meant
 	pattern *regexp.Regexp
 	french  string
+}
+
+// mayMatch reports whether a text has all fixed texts, in their order. It is much cheaper than the pattern, and false
+// for nearly all texts that do not match.
+func (t *template) mayMatch(text string) bool {
+	last := len(t.fixed) - 1
+	rest, ok := strings.CutPrefix(text, t.fixed[0])
+	if !ok {
+		return false
+	}
+	if rest, ok = strings.CutSuffix(rest, t.fixed[last]); !ok {
+		return false
+	}
+	for _, fixed := range t.fixed[1:last] {
+		_, after, found := strings.Cut(rest, fixed)
+		if !found {
+			return false
+		}
+		rest = after
+	}
+	return true
 }
 
 // catalog has all messages.
@@ -60,9 +83,7 @@ func newTemplate(english, french string) template {
 	at := 0
 	for _, m := range verb.FindAllStringSubmatchIndex(english, -1) {
 		fixed := english[at:m[0]]
-		if at == 0 {
-			t.prefix = fixed
-		}
+		t.fixed = append(t.fixed, fixed)
 		t.weight += len(fixed)
 		pattern.WriteString(regexp.QuoteMeta(fixed))
 		switch english[m[4]] {
@@ -75,6 +96,7 @@ func newTemplate(english, french string) template {
 		}
 		at = m[1]
 	}
+	t.fixed = append(t.fixed, english[at:])
 	t.weight += len(english[at:])
 	pattern.WriteString(regexp.QuoteMeta(english[at:]))
 	t.pattern = regexp.MustCompile(`(?s)\A` + pattern.String() + `\z`)
@@ -84,33 +106,70 @@ func newTemplate(english, french string) template {
 // separators join messages to one text. The first one that leads to a message is taken.
 var separators = []string{"\n", "; ", ": "}
 
+// Bounds of the work for one text, which may be an error of a source and have any form. A message of the program has a
+// few hundred bytes and a few parts; what is beyond the bounds stays in English.
+const (
+	maxLength = 2 << 10 // in bytes
+	maxDepth  = 8       // of messages within messages
+	maxParts  = 32      // messages within a text, at all depths
+)
+
 // French returns a message in French. It returns false if the message is not one of the program's. Parts of a text that
 // are not known stay as they are, such as the answer of a source.
 func French(text string) (string, bool) {
-	return loaded().translate(text, 0)
-}
-
-// maxDepth bounds how often a message may contain another one; errors of sources have any form and length.
-const maxDepth = 8
-
-func (c *catalog) translate(text string, depth int) (string, bool) {
-	if french, ok := c.fixed[text]; ok {
-		return french, true
-	}
-	if text == "" || depth > maxDepth || len(text) > 16<<10 {
+	if text == "" || len(text) > maxLength {
 		return text, false
 	}
-	multiline := strings.Contains(text, "\n")
-	for _, t := range c.templates {
-		if multiline || !strings.HasPrefix(text, t.prefix) {
-			continue
-		}
-		if found := t.pattern.FindStringSubmatch(text); found != nil {
-			return c.fill(t.french, found[1:], depth), true
+	if french, ok := recent.Get(text); ok {
+		return french.text, french.known
+	}
+	t := translation{catalog: loaded()}
+	french, known := t.translate(text, 0)
+	recent.Add(text, result{french, known})
+	return french, known
+}
+
+// recent has the last translations, because a list of runs has the same few messages again and again.
+var recent = must(lru.New[string, result](1024))
+
+type result struct {
+	text  string
+	known bool
+}
+
+func must[T any](v T, err error) T {
+	if err != nil { // a size below 1
+		panic(err)
+	}
+	return v
+}
+
+// translation is the translation of one text.
+type translation struct {
+	*catalog
+	parts int // so far
+}
+
+func (t *translation) translate(text string, depth int) (string, bool) {
+	if french, ok := t.fixed[text]; ok {
+		return french, true
+	}
+	if t.parts++; text == "" || depth > maxDepth || t.parts > maxParts {
+		return text, false
+	}
+	if !strings.Contains(text, "\n") {
+		for i := range t.templates {
+			template := &t.templates[i]
+			if !template.mayMatch(text) {
+				continue
+			}
+			if found := template.pattern.FindStringSubmatch(text); found != nil {
+				return t.fill(template.french, found[1:], depth), true
+			}
 		}
 	}
 	for _, separator := range separators {
-		if french, ok := c.parts(text, separator, depth); ok {
+		if french, ok := t.joined(text, separator, depth); ok {
 			return french, true
 		}
 	}
@@ -118,7 +177,7 @@ func (c *catalog) translate(text string, depth int) (string, bool) {
 }
 
 // fill puts the parameters of a message into its French.
-func (c *catalog) fill(french string, parameters []string, depth int) string {
+func (t *translation) fill(french string, parameters []string, depth int) string {
 	next := 0
 	return verb.ReplaceAllStringFunc(french, func(v string) string {
 		n := next
@@ -130,13 +189,13 @@ func (c *catalog) fill(french string, parameters []string, depth int) string {
 		if n >= len(parameters) {
 			return ""
 		}
-		part, _ := c.translate(parameters[n], depth+1)
+		part, _ := t.translate(parameters[n], depth+1)
 		return part
 	})
 }
 
-// parts translates the messages that separator joins.
-func (c *catalog) parts(text, separator string, depth int) (string, bool) {
+// joined translates the messages that separator joins.
+func (t *translation) joined(text, separator string, depth int) (string, bool) {
 	parts, known := strings.Split(text, separator), false
 	if separator == ": " { // one level: the rest is a message again
 		parts = strings.SplitN(text, separator, 2)
@@ -145,7 +204,7 @@ func (c *catalog) parts(text, separator string, depth int) (string, bool) {
 		return text, false
 	}
 	for i, p := range parts {
-		french, ok := c.translate(p, depth+1)
+		french, ok := t.translate(p, depth+1)
 		parts[i], known = french, known || ok
 	}
 	if separator != "\n" {

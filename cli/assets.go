@@ -115,6 +115,9 @@ func (a *app) printAsset(asset *api.Asset, recent []api.Materialization) error {
 	w.row("downstream", names(asset.Dependents))
 	w.row("jobs", names(asset.Jobs))
 	w.row("pools", names(asset.Pools))
+	w.row("owners", names(asset.Owners))
+	w.row("kinds", names(asset.Kinds))
+	w.row("tags", names(tagList(asset.Tags)))
 	w.row("attempts", sprintf("%d, the second after %s; each at most %s", asset.Retry.MaxAttempts,
 		seconds(asset.Retry.DelaySeconds), seconds(asset.TimeoutSeconds)))
 	if p := asset.Partitions; p != nil {
@@ -178,8 +181,6 @@ type configField struct {
 	Description      string
 	Enum             []json.RawMessage
 	Minimum, Maximum *float64
-	MinLength        *int
-	MaxLength        *int
 	Format           string
 	Items            *struct{ Type string }
 }
@@ -246,6 +247,15 @@ func names(list []string) string {
 		return "-"
 	}
 	return strings.Join(list, ", ")
+}
+
+// tagList returns tags as key:value, the form of filters.
+func tagList(tags api.Tags) []string {
+	out := make([]string, 0, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, key+":"+tags[key])
+	}
+	return out
 }
 
 func seconds(n float64) string { return time.Duration(n * float64(time.Second)).String() }

@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"maps"
-	"slices"
-	"strings"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -48,15 +44,11 @@ func (a *app) printDryRun(name string, d *api.DryRun) {
 	}
 	printLine(a.out)
 	for _, r := range d.Runs {
-		what := strings.Join(r.Assets, ",")
-		if r.Job != nil {
-			what = *r.Job
-		}
 		verb := "would start"
 		if r.Repeated {
 			verb = "started before:"
 		}
-		printf(a.out, "%s %s", verb, what)
+		printf(a.out, "%s %s", verb, subject(r.Job, r.Assets))
 		if r.Partition != nil {
 			printf(a.out, ", partition %s", *r.Partition)
 		}
@@ -64,8 +56,8 @@ func (a *app) printDryRun(name string, d *api.DryRun) {
 			printf(a.out, ", run key %s", *r.RunKey)
 		}
 		printf(a.out, ", config %s", r.Config)
-		for _, key := range slices.Sorted(maps.Keys(r.Tags)) {
-			printf(a.out, ", tag %s:%s", key, r.Tags[key])
+		for _, tag := range tagList(r.Tags) {
+			printf(a.out, ", tag %s", tag)
 		}
 		printLine(a.out)
 	}

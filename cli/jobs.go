@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -76,9 +73,7 @@ func (c *jobsShowCmd) Run(a *app) error {
 	w.row("assets", names(job.Assets))
 	w.row("schedules", names(job.Schedules))
 	w.row("config", job.Config)
-	for _, key := range slices.Sorted(maps.Keys(job.Tags)) {
-		w.row("tag", key+"="+job.Tags[key])
-	}
+	w.row("tags", names(tagList(job.Tags)))
 	if job.TimeoutSeconds != nil {
 		w.row("time limit", seconds(*job.TimeoutSeconds))
 	}

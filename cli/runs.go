@@ -70,17 +70,21 @@ func (c *runsListCmd) Run(a *app) error {
 func printRuns(out io.Writer, runs []api.Run) error {
 	w := newTable(out, "RUN", "STATUS", "WHAT", "BY", "CREATED", "ENDED")
 	for _, r := range runs {
-		what := strings.Join(r.Assets, ",")
-		if r.Job != nil {
-			what = *r.Job
-		}
 		by := r.Trigger.Kind
 		if r.Trigger.Name != nil && (r.Trigger.Kind == "schedule" || r.Trigger.Kind == "sensor") {
 			by = *r.Trigger.Name
 		}
-		w.row(r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
+		w.row(r.ID, r.Status, subject(r.Job, r.Assets), by, when(&r.CreatedAt), when(r.EndedAt))
 	}
 	return w.flush()
+}
+
+// subject returns the job of a run, or its assets.
+func subject(job *string, assets []string) string {
+	if job != nil {
+		return *job
+	}
+	return strings.Join(assets, ",")
 }
 
 type runsShowCmd struct {

@@ -151,28 +151,20 @@ func instantOrNone(s *string) *time.Time {
 
 // sourceTerms are the terms of use of the sources.
 var sourceTerms = []api.SourceTerms{
-	{
-		Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices",
-		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the " +
-			"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker " +
+	terms("Parliament of Canada (LEGISinfo)", "https://www.ourcommons.ca/en/important-notices",
+		"Reproduced under the Speaker's permission: free of charge, in any medium, provided that the "+
+			"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker "+
 			"endorses it.",
-		TermsI18N: described(
-			"Reproduced under the Speaker's permission: free of charge, in any medium, provided that the "+
-				"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker "+
-				"endorses it.",
-			"Reproduit avec la permission du Président : gratuitement, sur tout support, à condition que la reproduction "+
-				"soit exacte et ne soit pas présentée comme officielle. Ni la Chambre des communes ni son Président ne "+
-				"l’approuvent.",
-		),
-	},
-	{
-		Source: "openparliament.ca", URL: "https://openparliament.ca/api/",
-		Terms: "Free to use; name openparliament.ca as the source and link to it.",
-		TermsI18N: described(
-			"Free to use; name openparliament.ca as the source and link to it.",
-			"Utilisation libre; nommez openparliament.ca comme source et établissez un lien vers ce site.",
-		),
-	},
+		"Reproduit avec la permission du Président\u00a0: gratuitement, sur tout support, à condition que la reproduction "+
+			"soit exacte et ne soit pas présentée comme officielle. Ni la Chambre des communes ni son Président ne "+
+			"l’approuvent."),
+	terms("openparliament.ca", "https://openparliament.ca/api/",
+		"Free to use; name openparliament.ca as the source and link to it.",
+		"Utilisation libre; nommez openparliament.ca comme source et établissez un lien vers ce site."),
+}
+
+func terms(source, url, english, french string) api.SourceTerms {
+	return api.SourceTerms{Source: source, URL: url, Terms: english, TermsI18N: described(english, french)}
 }
 
 func (h *handlers) ListExports(

@@ -233,13 +233,17 @@ func apiSensorTick(t orchestrator.SensorTick) api.SensorTick {
 
 func apiDryRun(d orchestrator.DryRun) api.DryRun {
 	return api.DryRun{
-		Status: api.TickStatus(d.Status), Message: d.Message, Runs: each(d.Runs, apiDryRunRun),
+		Status: api.TickStatus(d.Status), Message: d.Message, MessageI18N: bilingualOrNone(d.Message),
+		Runs: each(d.Runs, apiDryRunRun),
 		Alerts: each(d.Alerts, func(a orchestrator.Alert) api.DryRunAlert {
 			severity := api.SeverityError
 			if a.Severity != "" {
 				severity = api.Severity(a.Severity)
 			}
-			return api.DryRunAlert{Cause: a.Cause, Severity: severity, Title: a.Title, Detail: a.Detail}
+			return api.DryRunAlert{
+				Cause: a.Cause, Severity: severity, Title: a.Title, TitleI18N: bilingual(a.Title),
+				Detail: a.Detail, DetailI18N: bilingual(a.Detail),
+			}
 		}),
 		Recovered: orEmpty(d.Recovered), CursorBefore: d.CursorBefore, CursorAfter: d.CursorAfter,
 		DurationSeconds: d.Duration.Seconds(),

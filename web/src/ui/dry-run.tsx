@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { CircleHelp } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 
+import { useSaid } from '../lib/said'
 import { Act } from './act'
 import { Card } from './basics'
 import { AssetLinks } from './links'
@@ -45,6 +46,7 @@ export function DryRunCard({ schedule, sensor }: { schedule?: string; sensor?: s
 
 function Answer({ answer }: { answer: DryRun }) {
   const { t } = useTranslation()
+  const said = useSaid()
   const moved = answer.cursor_before !== answer.cursor_after
   return (
     <>
@@ -54,7 +56,7 @@ function Answer({ answer }: { answer: DryRun }) {
         ) : (
           <TickResult tick={answer} />
         )}
-        {answer.message && <span className="break">{answer.message}</span>}
+        {answer.message && <span className="break">{said(answer.message, answer.message_i18n)}</span>}
       </p>
       {answer.runs.length > 0 && (
         <div className="table-wrap">
@@ -107,7 +109,7 @@ function Answer({ answer }: { answer: DryRun }) {
         <ul className="list">
           {answer.alerts.map((alert) => (
             <li key={alert.cause} className="break">
-              {t('dryRun.alert', { title: alert.title })}
+              {t('dryRun.alert', { title: said(alert.title, alert.title_i18n) })}
             </li>
           ))}
           {answer.recovered.map((cause) => (
@@ -119,8 +121,8 @@ function Answer({ answer }: { answer: DryRun }) {
       )}
       {moved && (
         <p className="small break">
-          {t('automation.cursor')}: <code>{answer.cursor_before ?? '–'}</code> →{' '}
-          <code>{answer.cursor_after ?? '–'}</code>
+          {t('app.pair', { name: t('automation.cursor'), value: '' })}
+          <code>{answer.cursor_before ?? '–'}</code> → <code>{answer.cursor_after ?? '–'}</code>
         </p>
       )}
       <p className="muted small">{t('dryRun.nothing')}</p>

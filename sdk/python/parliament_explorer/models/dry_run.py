@@ -8,8 +8,10 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.tick_status import TickStatus
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
     from ..models.dry_run_alert import DryRunAlert
     from ..models.dry_run_run import DryRunRun
 
@@ -30,6 +32,7 @@ class DryRun:
         cursor_before (None | str): Cursor of the sensor. Null for a schedule.
         cursor_after (None | str): Cursor that the sensor would have afterwards. Null for a schedule.
         duration_seconds (float): How long the evaluation took.
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     status: TickStatus
@@ -40,6 +43,7 @@ class DryRun:
     cursor_before: None | str
     cursor_after: None | str
     duration_seconds: float
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +72,10 @@ class DryRun:
 
         duration_seconds = self.duration_seconds
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -82,11 +90,14 @@ class DryRun:
                 "duration_seconds": duration_seconds,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
         from ..models.dry_run_alert import DryRunAlert  # noqa: PLC0415
         from ..models.dry_run_run import DryRunRun  # noqa: PLC0415
 
@@ -132,6 +143,13 @@ class DryRun:
 
         duration_seconds = d.pop("duration_seconds")
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         dry_run = cls(
             status=status,
             message=message,
@@ -141,6 +159,7 @@ class DryRun:
             cursor_before=cursor_before,
             cursor_after=cursor_after,
             duration_seconds=duration_seconds,
+            message_i18n=message_i18n,
         )
 
         dry_run.additional_properties = d

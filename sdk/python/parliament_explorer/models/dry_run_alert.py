@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.severity import Severity
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="DryRunAlert")
 
@@ -21,12 +26,16 @@ class DryRunAlert:
         severity (Severity):
         title (str):
         detail (str):
+        title_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
+        detail_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     cause: str
     severity: Severity
     title: str
     detail: str
+    title_i18n: Bilingual | Unset = UNSET
+    detail_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,6 +47,14 @@ class DryRunAlert:
 
         detail = self.detail
 
+        title_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.title_i18n, Unset):
+            title_i18n = self.title_i18n.to_dict()
+
+        detail_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.detail_i18n, Unset):
+            detail_i18n = self.detail_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -48,11 +65,17 @@ class DryRunAlert:
                 "detail": detail,
             }
         )
+        if title_i18n is not UNSET:
+            field_dict["title_i18n"] = title_i18n
+        if detail_i18n is not UNSET:
+            field_dict["detail_i18n"] = detail_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         cause = d.pop("cause")
 
@@ -62,11 +85,27 @@ class DryRunAlert:
 
         detail = d.pop("detail")
 
+        _title_i18n = d.pop("title_i18n", UNSET)
+        title_i18n: Bilingual | Unset
+        if isinstance(_title_i18n, Unset):
+            title_i18n = UNSET
+        else:
+            title_i18n = Bilingual.from_dict(_title_i18n)
+
+        _detail_i18n = d.pop("detail_i18n", UNSET)
+        detail_i18n: Bilingual | Unset
+        if isinstance(_detail_i18n, Unset):
+            detail_i18n = UNSET
+        else:
+            detail_i18n = Bilingual.from_dict(_detail_i18n)
+
         dry_run_alert = cls(
             cause=cause,
             severity=severity,
             title=title,
             detail=detail,
+            title_i18n=title_i18n,
+            detail_i18n=detail_i18n,
         )
 
         dry_run_alert.additional_properties = d

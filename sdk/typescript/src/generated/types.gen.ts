@@ -920,6 +920,10 @@ export type DryRun = {
      */
     message: string | null;
     /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own, such as an error of a source.
+     */
+    message_i18n?: Bilingual;
+    /**
      * Runs that it would request.
      */
     runs: Array<DryRunRun>;
@@ -978,7 +982,15 @@ export type DryRunAlert = {
     cause: string;
     severity: Severity;
     title: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    title_i18n?: Bilingual;
     detail: string;
+    /**
+     * The same in both languages. `fr` is null if it has no translation.
+     */
+    detail_i18n?: Bilingual;
 };
 
 /**

@@ -89,7 +89,7 @@ func example(format string) string {
 		case 'q':
 			return `"x"`
 		default:
-			return "xyz"
+			return "x_y"
 		}
 	})
 }

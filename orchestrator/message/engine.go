@@ -22,7 +22,7 @@ var engine = map[string]string{ //nolint:gosec // texts, no credentials
 	"failed: %s":                            "échec~: %s",
 	"timed out":                             "délai dépassé",
 	"took longer than %s":                   "a duré plus de %s",
-	"the run %s":                            "l’exécution %s",
+	"the run %s":                            "l’exécution %v",
 	"run %s failed":                         "échec de l’exécution %s",
 	"config: %w":                            "configuration~: %s",
 	"did not stop":                          "ne s’est pas arrêté",

@@ -22,6 +22,7 @@ var verb = regexp.MustCompile(`%(?:\[(\d+)\])?([dgqsvwx])`)
 type template struct {
 	fixed   []string // the texts around the parameters; the first and the last one may be empty
 	weight  int      // length of the fixed text: of two templates that match, the one with more of it is meant
+	nested  []bool   // by parameter: whether it is a message itself, and no value such as a name
 	pattern *regexp.Regexp
 	french  string
 }
@@ -77,19 +78,35 @@ func load() *catalog {
 	return c
 }
 
+// isShort reports whether the rest of a message that begins with a parameter says too little: "%s failed" fits many
+// texts of sources. Then the parameter must be the name of an asset or a job, with an underscore.
+func isShort(rest string) bool {
+	word, _, _ := strings.Cut(rest, ": ")
+	return len(word) <= len(" requeued")
+}
+
+// newTemplate reads a line of a table. A parameter is translated too if it is a message itself: an error (%w, %v), what
+// follows a colon at the end, and what has %v in French. Other parameters are values, which stay as they are.
 func newTemplate(english, french string) template {
 	t := template{french: french}
 	var pattern strings.Builder
 	at := 0
+	inFrench := verb.FindAllString(french, -1)
 	for _, m := range verb.FindAllStringSubmatchIndex(english, -1) {
 		fixed := english[at:m[0]]
 		t.fixed = append(t.fixed, fixed)
 		t.weight += len(fixed)
 		pattern.WriteString(regexp.QuoteMeta(fixed))
-		switch english[m[4]] {
-		case 'd':
+		kind, n := english[m[4]], len(t.nested)
+		last := m[1] == len(english)
+		t.nested = append(t.nested, kind == 'w' || kind == 'v' || last && strings.HasSuffix(fixed, ": ") ||
+			n < len(inFrench) && strings.HasSuffix(inFrench[n], "v"))
+		switch {
+		case kind == 's' && n == 0 && fixed == "" && isShort(english[m[1]:]):
+			pattern.WriteString(`([a-z0-9]+(?:_[a-z0-9]+)+)`)
+		case kind == 'd':
 			pattern.WriteString(`([+-]?[0-9][0-9,.]*)`)
-		case 'q':
+		case kind == 'q':
 			pattern.WriteString(`("(?:[^"\\]|\\.)*")`)
 		default:
 			pattern.WriteString(`(.+?)`)
@@ -164,7 +181,7 @@ func (t *translation) translate(text string, depth int) (string, bool) {
 				continue
 			}
 			if found := template.pattern.FindStringSubmatch(text); found != nil {
-				return t.fill(template.french, found[1:], depth), true
+				return t.fill(template, found[1:], depth), true
 			}
 		}
 	}
@@ -177,9 +194,9 @@ func (t *translation) translate(text string, depth int) (string, bool) {
 }
 
 // fill puts the parameters of a message into its French.
-func (t *translation) fill(french string, parameters []string, depth int) string {
+func (t *translation) fill(template *template, parameters []string, depth int) string {
 	next := 0
-	return verb.ReplaceAllStringFunc(french, func(v string) string {
+	return verb.ReplaceAllStringFunc(template.french, func(v string) string {
 		n := next
 		if m := verb.FindStringSubmatch(v); m[1] != "" {
 			n, _ = strconv.Atoi(m[1])
@@ -189,7 +206,10 @@ func (t *translation) fill(french string, parameters []string, depth int) string
 		if n >= len(parameters) {
 			return ""
 		}
-		part, _ := t.translate(parameters[n], depth+1)
+		part := parameters[n]
+		if template.nested[n] {
+			part, _ = t.translate(part, depth+1)
+		}
 		return part
 	})
 }

@@ -30,12 +30,19 @@ func TestFrench(t *testing.T) {
 		},
 		{"query has %zz, which stands for no character: want %25 for a percent sign",
 			"query contient %zz, qui ne désigne aucun caractère\u00a0: il faut %25 pour un signe de pourcentage"},
+		{ // values are no messages: a client must send them as they are
+			`"x" is not a status of runs: want some of queued, started, canceled, with a hyphen before those to leave out`,
+			"\"x\" n’est pas un état d’exécution\u00a0: il faut certains de queued, started, canceled, avec un trait d’union " +
+				"devant ceux à exclure",
+		},
+		{"fetch_latest_bills failed", "échec de fetch_latest_bills"},
+		{"failed: no new bills", "échec\u00a0: aucun nouveau projet de loi"},
 	} {
 		if got, ok := message.French(c.english); !ok || got != c.french {
 			t.Errorf("%q: got %q, %v, want %q", c.english, got, ok, c.french)
 		}
 	}
-	for _, foreign := range []string{"", "the dog barked", "a: b; c\nd"} {
+	for _, foreign := range []string{"", "the dog barked", "context canceled", "authentication failed: x", "a: b; c\nd"} {
 		if got, ok := message.French(foreign); ok || got != foreign {
 			t.Errorf("%q: got %q, %v: not a message of the program", foreign, got, ok)
 		}

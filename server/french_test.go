@@ -46,3 +46,30 @@ func TestProblemsInTheLanguageOfTheClient(t *testing.T) {
 		}
 	}
 }
+
+// TestParametersAreRefusedInFrench sends values that no parameter accepts: each sentence is French, and each value is
+// what the client must send.
+func TestParametersAreRefusedInFrench(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for query, want := range map[string]string{
+		"/bills?limit=0":          "doit être au moins 1; reçu 0",
+		"/bills?year=x":           `"x" n’est pas un tel nombre; il faut un entier de 1800 à 2200`,
+		"/bills?law=maybe":        `"maybe" n’est ni true ni false; il faut l’un des deux`,
+		"/bills?session=99":       `"99" n’a pas la forme voulue; il faut par exemple 44-1`,
+		"/runs?status=nope":       "queued, started, success, failure, canceling, canceled, avec",
+		"/bills?q=%zz":            "la requête ne peut pas être lue",
+		"/search":                 "la valeur est obligatoire et manque",
+		"/bills?updated_since=at": `"at" n’est pas un moment; il faut la forme de la RFC 3339`,
+	} {
+		answer := s.do("GET", query, "", "Accept-Language", "fr-CA")
+		p := decode[api.Problem](t, answer, answer.StatusCode)
+		details := p.Detail
+		for _, f := range p.Errors {
+			details += "\n" + f.Detail
+		}
+		if !strings.Contains(details, want) || strings.Contains(details, "want") || strings.Contains(details, "must") {
+			t.Errorf("%s: %s; want %s", query, details, want)
+		}
+	}
+}

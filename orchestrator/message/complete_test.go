@@ -30,11 +30,16 @@ var notShown = []string{
 
 // joins are formats without words, and errors of the declarations and the configuration, which end the start.
 var joins = []string{
-	"%s: %w", "%w: %w", "%q: %s", "access: DB and Logger are required",
+	"%s: %w", "%w: %w", "%q: %s", "%s: %s", ", got %s", ", got a list of %s", "access: DB and Logger are required",
 	"server: DB, Engine, Store and Logger are required",
 	"operation %s: %s is %v: want data or all, of a GET with the scope read",
 	"%s %s: %s is %v: want %s or %s, of a GET", "origin %q: want scheme://host",
 	"operation %s: %s is %q: want none, read, operate, admin or signature",
+}
+
+// refusals are files whose functions return what is wrong with a request.
+var refusals = []string{
+	"../../server/validate.go", "../../server/query.go", "../../server/body.go", "../../server/bounds.go",
 }
 
 // makers are the functions whose first literal is a message, or the format of one.
@@ -123,6 +128,12 @@ func messagesOf(t *testing.T, file string) map[string]string {
 							break
 						}
 					}
+				}
+			}
+		case *ast.ReturnStmt:
+			for _, result := range n.Results {
+				if slices.Contains(refusals, file) {
+					add(result)
 				}
 			}
 		case *ast.KeyValueExpr:

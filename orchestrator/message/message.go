@@ -104,6 +104,8 @@ func newTemplate(english, french string) template {
 		switch {
 		case kind == 's' && n == 0 && fixed == "" && isShort(english[m[1]:]):
 			pattern.WriteString(`([a-z0-9]+(?:_[a-z0-9]+)+)`)
+		case n == 0 && fixed == "" && !t.nested[n] && kind != 'd': // what stands before a colon is a message of its own
+			pattern.WriteString(`("(?:[^"\\]|\\.)*"|(?:[^:]|:[^ ])+?)`)
 		case kind == 'd':
 			pattern.WriteString(`([+-]?[0-9][0-9,.]*)`)
 		case kind == 'q':

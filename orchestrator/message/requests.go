@@ -146,4 +146,35 @@ var requests = map[string]string{
 	"a number or a whole title was asked for": "un numéro ou un titre complet a été demandé",
 	"does not answer":                         "ne répond pas",
 	"Parliament Explorer":                     "Parliament Explorer",
+
+	// What is wrong with a parameter. Some are of the library that reads requests.
+	"the query cannot be read: %s":                  "la requête ne peut pas être lue~: %s",
+	"is a number of %s characters: want %d at most": "est un nombre de %s caractères; %d au plus sont admis",
+	"%s has too large an exponent: want %d at most": "%s a un exposant trop grand; %d au plus",
+	"%s is too large a number":                      "%s est un nombre trop grand",
+	"%s is not a day: want one such as %s":          "%s n’est pas un jour; il en faut un tel que %s",
+	"%s is not an id: want a UUID such as %s":       "%s n’est pas un identifiant; il faut un UUID tel que %s",
+	"%s has a space before its offset, because + is a space in a query: want %%2B for it, or a time in UTC such " +
+		"as %s": "" +
+		"%s a une espace avant son décalage, car + est une espace dans une requête; il faut %%2B, ou un " +
+		"moment en UTC tel que %s",
+	"%s is a day: want a time, such as %s": "%s est un jour; il faut un moment, tel que %s",
+	"%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 (in a query, %%2B stands for +)": "" +
+		"%s n’a pas de fuseau; il faut Z à la fin pour l’UTC, ou un décalage tel que -04:00 (dans une " +
+		"requête, %%2B représente +)",
+	"%s is not a time as RFC 3339 writes it: want %s": "%s n’est pas un moment selon la RFC 3339; il faut %s",
+	"%s is not a time%s: want one such as %s":         "%s n’est pas un moment%s; il en faut un tel que %s",
+	"%s is not a time: want RFC 3339 with a time zone, such as %s": "" +
+		"%s n’est pas un moment; il faut la forme de la RFC 3339 avec un fuseau, telle que %s",
+	"%s is not of the form wanted: want one such as %s": "%s n’a pas la forme voulue; il faut par exemple %s",
+	"%s is neither true nor false: want one of them":    "%s n’est ni true ni false; il faut l’un des deux",
+	"%s is not such a number: want a whole number from %s to %s": "" +
+		"%s n’est pas un tel nombre; il faut un entier de %s à %s",
+	"%s is not such a number: want a whole number":      "%s n’est pas un tel nombre; il faut un entier",
+	"value is required but missing":                     "la valeur est obligatoire et manque",
+	"number must be at least %s, got %s":                "doit être au moins %s; reçu %s",
+	"number must be at most %s, got %s":                 "doit être au plus %s; reçu %s",
+	"minimum string length is %s, got %s":               "la longueur minimale est de %s; reçu %s",
+	"maximum string length is %s, got %s":               "la longueur maximale est de %s; reçu %s",
+	"value is not one of the allowed values %s, got %s": "n’est pas l’une des valeurs permises %s; reçu %s",
 }

@@ -186,6 +186,7 @@ type runsRetryCmd struct {
 	logFlags
 	ID          string `arg:"" help:"The run's id."`
 	FromFailure bool   `help:"Only the assets that did not succeed, and those whose blocking check did not pass."`
+	Priority    int    `help:"Priority of the new run: 1 goes first, 4 last. Default: that of the old run." placeholder:"N"`
 	Follow      bool   `default:"true" negatable:"" help:"Follow the new run to its end."`
 }
 
@@ -195,7 +196,11 @@ func (c *runsRetryCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	resp, err := cl.RetryRunWithResponse(a.ctx, c.ID, nil, api.RetryRunRequest{FromFailure: &c.FromFailure})
+	body := api.RetryRunRequest{FromFailure: &c.FromFailure}
+	if c.Priority != 0 {
+		body.Priority = &c.Priority
+	}
+	resp, err := cl.RetryRunWithResponse(a.ctx, c.ID, nil, body)
 	if err != nil {
 		return cl.unreachable(err)
 	}

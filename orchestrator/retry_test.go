@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
@@ -120,6 +124,111 @@ WHERE r.id = $1`, again.ID).Scan(&seconds, &priority); err != nil {
 		}
 		if seconds != 100 || priority != orchestrator.PriorityLast {
 			t.Errorf("from failure %t: a time limit of %d s, a job of priority %d", fromFailure, seconds, priority)
+		}
+	}
+}
+
+// TestRelatives has a chain of retries that forks, and runs of two jobs and of no job between them.
+func TestRelatives(t *testing.T) {
+	t.Parallel()
+	fail := func(context.Context, *orchestrator.Step) error { return errors.New("no") }
+	e := setup(t, define(t,
+		[]*orchestrator.Asset{asset("a", nil, fail), asset("b", nil, fail)},
+		[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}, {Name: "k", Assets: []string{"a", "b"}}},
+	))
+	ended := func(run *orchestrator.Run, _ bool, err error) *orchestrator.Run {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, _ = wait(t, e, run.ID)
+		return run
+	}
+	job := func(name string) *orchestrator.Run {
+		return ended(e.StartRun(t.Context(), orchestrator.RunRequest{Job: name}))
+	}
+	of := func(assets ...string) *orchestrator.Run {
+		return ended(e.StartRun(t.Context(), orchestrator.RunRequest{Assets: assets}))
+	}
+	retry := func(run *orchestrator.Run, priority int) *orchestrator.Run {
+		return ended(e.RetryRun(t.Context(), run.ID, false, orchestrator.RunRequest{Priority: priority}))
+	}
+	j1, alone1, k1, pair, j2 := job("j"), of("a"), job("k"), of("a", "b"), job("j")
+	again, alone2 := retry(j1, orchestrator.PriorityFirst), of("a")
+	third, fork := retry(again, 0), retry(j1, 0)
+	if again.Priority != orchestrator.PriorityFirst || third.Priority != again.Priority || fork.Priority != j1.Priority {
+		t.Errorf("priorities %d, %d, %d", again.Priority, third.Priority, fork.Priority)
+	}
+	chain := []*orchestrator.Run{j1, again, third, fork}
+	for _, c := range []struct {
+		run, previous, next *orchestrator.Run
+		chain               []*orchestrator.Run
+	}{
+		{j1, nil, j2, chain}, {j2, j1, again, nil}, {again, j2, third, chain}, {third, again, fork, chain},
+		{fork, third, nil, chain}, {alone1, nil, alone2, nil}, {alone2, alone1, nil, nil}, {k1, nil, nil, nil},
+		{pair, nil, nil, nil},
+	} {
+		r, err := e.RelativesOf(t.Context(), c.run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []orchestrator.RunReference{}
+		if c.chain == nil {
+			c.chain = []*orchestrator.Run{c.run}
+		}
+		for _, run := range c.chain {
+			want = append(want, orchestrator.RunReference{ID: run.ID, Status: run.Status, CreatedAt: run.CreatedAt})
+		}
+		same := func(a, b orchestrator.RunReference) bool {
+			return a.ID == b.ID && a.Status == b.Status && a.CreatedAt.Equal(b.CreatedAt)
+		}
+		if !slices.EqualFunc(r.Chain, want, same) {
+			t.Errorf("chain of %s: %+v, want %+v", c.run.ID, r.Chain, want)
+		}
+		id := func(run *orchestrator.Run) *uuid.UUID {
+			if run == nil {
+				return nil
+			}
+			return &run.ID
+		}
+		if !reflect.DeepEqual(r.Previous, id(c.previous)) || !reflect.DeepEqual(r.Next, id(c.next)) {
+			t.Errorf("run %s is between %v and %v, want %v and %v", c.run.ID, r.Previous, r.Next, id(c.previous), id(c.next))
+		}
+	}
+}
+
+// TestRelativesAreBounded has a run that was retried more often than anybody wants to see.
+func TestRelativesAreBounded(t *testing.T) {
+	t.Parallel()
+	a := asset("a", nil, func(context.Context, *orchestrator.Step) error { return errors.New("no") })
+	e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}))
+	run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "j"}).ID)
+	pool := orchestrator.DatabaseOf(e).Pool
+	// Each retries the one before, and then many retry the first.
+	if _, err := pool.Exec(t.Context(), `
+DO $$ DECLARE last uuid := '`+run.ID.String()+`'; next uuid; BEGIN
+	FOR n IN 1..300 LOOP
+		next := ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid;
+		INSERT INTO runs (id, job, assets, status, trigger_kind, config, tags, parent_run_id, created_at, ended_at)
+			SELECT next, job, assets, status, trigger_kind, config, tags, CASE WHEN n <= 200 THEN last ELSE id END,
+				created_at, ended_at FROM runs WHERE id = '`+run.ID.String()+`';
+		last := next;
+	END LOOP; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 60, 200, 300} {
+		id := uuid.MustParse(fmt.Sprintf("ffffffff-0000-7000-8000-%012d", n))
+		near, err := e.Run(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.RelativesOf(t.Context(), near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := slices.ContainsFunc(r.Chain, func(ref orchestrator.RunReference) bool { return ref.ID == id })
+		if len(r.Chain) > 100 || !in {
+			t.Errorf("chain of run %d has %d runs, it among them: %t", n, len(r.Chain), in)
 		}
 	}
 }

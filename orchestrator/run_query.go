@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,51 @@ func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
 		r.Steps = append(r.Steps, stepOf(s))
 	}
 	return &r, nil
+}
+
+// Relatives are the runs that belong to a run.
+type Relatives struct {
+	// Chain has the runs of its chain of retries, oldest first: the first run, and those that retry it or one of its
+	// retries. The run is one of them. A longer chain is cut to 50 runs before it and 50 from the first one on.
+	Chain []RunReference
+	// Previous and Next are the runs before and after it, of the same job, or, without a job, of the same assets.
+	Previous, Next *uuid.UUID
+}
+
+// RunReference is a run, in short.
+type RunReference struct {
+	ID        uuid.UUID
+	Status    string
+	CreatedAt time.Time
+}
+
+// RelativesOf returns the runs that belong to a run.
+func (e *Engine) RelativesOf(ctx context.Context, run *Run) (Relatives, error) {
+	var r Relatives
+	chain, err := e.q.RunChain(ctx, run.ID)
+	if err != nil {
+		return r, err
+	}
+	r.Chain = each(chain, func(row sql.RunChainRow) RunReference { return RunReference(row) })
+	var near []uuid.UUID
+	if run.Job != nil {
+		near, err = e.q.NeighborsInJob(ctx, sql.NeighborsInJobParams{Job: run.Job, ID: run.ID})
+	} else if len(run.Assets) > 0 {
+		near, err = e.q.NeighborsOfAssets(ctx, sql.NeighborsOfAssetsParams{
+			Asset: run.Assets[0], ID: run.ID, Assets: run.Assets,
+		})
+	}
+	if err != nil {
+		return r, err
+	}
+	for _, id := range near {
+		if bytes.Compare(id[:], run.ID[:]) < 0 {
+			r.Previous = &id
+		} else {
+			r.Next = &id
+		}
+	}
+	return r, nil
 }
 
 // RunFilter filters a list of runs. An empty field does not filter.

@@ -58,7 +58,10 @@ func (h *handlers) RetryRun(ctx context.Context, req api.RetryRunRequestObject) 
 	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, nil)
 	r.Trigger = orchestrator.Trigger{Kind: "retry", Name: id.String()}
-	fromFailure := req.JSONBody != nil && deref(req.JSONBody.FromFailure)
+	fromFailure := false
+	if req.JSONBody != nil {
+		fromFailure, r.Priority = deref(req.JSONBody.FromFailure), deref(req.JSONBody.Priority)
+	}
 	accepted, err := h.accept(h.cfg.Engine.RetryRun(ctx, id, fromFailure, r))
 	return api.RetryRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
@@ -94,6 +97,10 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
+	relatives, err := h.cfg.Engine.RelativesOf(ctx, run)
+	if err != nil {
+		return nil, err
+	}
 	r := apiRun(*run)
 	detail := api.RunDetail{
 		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger,
@@ -104,6 +111,10 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 		Queue: each(places, func(p orchestrator.QueuePlace) api.QueuePlace {
 			return api.QueuePlace{Asset: p.Asset, Position: p.Position, WaitsFor: orEmpty(p.WaitsFor)}
 		}),
+		Chain: each(relatives.Chain, func(r orchestrator.RunReference) api.RunReference {
+			return api.RunReference{ID: r.ID, Status: api.RunStatus(r.Status), CreatedAt: r.CreatedAt}
+		}),
+		PreviousRunID: relatives.Previous, NextRunID: relatives.Next,
 	}
 	raw := mustJSON(detail)
 	tag := tagOf(raw)

@@ -162,6 +162,12 @@ func TestRuns(t *testing.T) {
 		retried.Trigger.Kind != "retry" {
 		t.Errorf("retried = %+v", retried)
 	}
+	first := decode[api.RunDetail](t, s.do("GET", "/runs/"+both.ID.String(), ""), 200)
+	if len(first.Chain) != 2 || first.Chain[0].ID != both.ID || first.Chain[0].Status != "failure" ||
+		first.Chain[1].ID != retried.ID || first.PreviousRunID != nil || first.NextRunID == nil ||
+		*first.NextRunID != retried.ID {
+		t.Errorf("chain %+v, between %v and %v", first.Chain, first.PreviousRunID, first.NextRunID)
+	}
 	canceled := decode[api.Run](t,
 		s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
 	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil ||

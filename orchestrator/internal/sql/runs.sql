@@ -19,6 +19,41 @@ SELECT run.id, run.created_at, 'run_enqueued', 'info', @message::text, @data::js
 -- name: GetRun :one
 SELECT * FROM runs WHERE id = @id;
 
+-- name: RunChain :many
+-- The runs of a chain of retries: those that the run retries, then those that retry the first one or a retry of it.
+-- Both parts are bounded.
+WITH RECURSIVE retried AS (
+    SELECT runs.id, runs.parent_run_id FROM runs WHERE runs.id = @id
+    UNION ALL
+    SELECT runs.id, runs.parent_run_id FROM retried JOIN runs ON runs.id = retried.parent_run_id
+), above AS MATERIALIZED (
+    SELECT retried.id FROM retried LIMIT 50
+), below AS (
+    SELECT min(above.id::text)::uuid AS id FROM above
+    UNION ALL
+    SELECT runs.id FROM below JOIN runs ON runs.parent_run_id = below.id
+)
+SELECT runs.id, runs.status, runs.created_at FROM runs
+WHERE runs.id IN (SELECT above.id FROM above UNION (SELECT below.id FROM below LIMIT 50)) ORDER BY runs.id;
+
+-- name: NeighborsInJob :many
+-- The runs before and after a run of a job.
+(SELECT runs.id FROM runs WHERE runs.job = @job AND runs.id < @id ORDER BY runs.id DESC LIMIT 1)
+UNION ALL
+(SELECT runs.id FROM runs WHERE runs.job = @job AND runs.id > @id ORDER BY runs.id LIMIT 1);
+
+-- name: NeighborsOfAssets :many
+-- The runs before and after a run without a job, of the same assets, among the 200 that are nearest each way.
+(SELECT runs.id FROM (
+    SELECT steps.run_id FROM steps WHERE steps.asset = @asset AND steps.run_id < @id ORDER BY steps.run_id DESC LIMIT 200
+) near JOIN runs ON runs.id = near.run_id
+WHERE runs.job IS NULL AND runs.assets = @assets ORDER BY runs.id DESC LIMIT 1)
+UNION ALL
+(SELECT runs.id FROM (
+    SELECT steps.run_id FROM steps WHERE steps.asset = @asset AND steps.run_id > @id ORDER BY steps.run_id LIMIT 200
+) near JOIN runs ON runs.id = near.run_id
+WHERE runs.job IS NULL AND runs.assets = @assets ORDER BY runs.id LIMIT 1);
+
 -- name: LockRun :one
 -- Used by LockRunAndSteps.
 SELECT * FROM runs WHERE id = @id FOR NO KEY UPDATE;

@@ -754,6 +754,77 @@ func (q *Queries) LockRun(ctx context.Context, id uuid.UUID) (Run, error) {
 	return i, err
 }
 
+const neighborsInJob = `-- name: NeighborsInJob :many
+(SELECT runs.id FROM runs WHERE runs.job = $1 AND runs.id < $2 ORDER BY runs.id DESC LIMIT 1)
+UNION ALL
+(SELECT runs.id FROM runs WHERE runs.job = $1 AND runs.id > $2 ORDER BY runs.id LIMIT 1)
+`
+
+type NeighborsInJobParams struct {
+	Job *string
+	ID  uuid.UUID
+}
+
+// The runs before and after a run of a job.
+func (q *Queries) NeighborsInJob(ctx context.Context, arg NeighborsInJobParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, neighborsInJob, arg.Job, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const neighborsOfAssets = `-- name: NeighborsOfAssets :many
+(SELECT runs.id FROM (
+    SELECT steps.run_id FROM steps WHERE steps.asset = $1 AND steps.run_id < $2 ORDER BY steps.run_id DESC LIMIT 200
+) near JOIN runs ON runs.id = near.run_id
+WHERE runs.job IS NULL AND runs.assets = $3 ORDER BY runs.id DESC LIMIT 1)
+UNION ALL
+(SELECT runs.id FROM (
+    SELECT steps.run_id FROM steps WHERE steps.asset = $1 AND steps.run_id > $2 ORDER BY steps.run_id LIMIT 200
+) near JOIN runs ON runs.id = near.run_id
+WHERE runs.job IS NULL AND runs.assets = $3 ORDER BY runs.id LIMIT 1)
+`
+
+type NeighborsOfAssetsParams struct {
+	Asset  string
+	ID     uuid.UUID
+	Assets []string
+}
+
+// The runs before and after a run without a job, of the same assets, among the 200 that are nearest each way.
+func (q *Queries) NeighborsOfAssets(ctx context.Context, arg NeighborsOfAssetsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, neighborsOfAssets, arg.Asset, arg.ID, arg.Assets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const replaceStepJob = `-- name: ReplaceStepJob :exec
 UPDATE steps SET job_id = $1 WHERE run_id = $2 AND asset = $3
 `
@@ -784,6 +855,50 @@ type RequeueStepParams struct {
 func (q *Queries) RequeueStep(ctx context.Context, arg RequeueStepParams) error {
 	_, err := q.db.Exec(ctx, requeueStep, arg.JobID, arg.RunID, arg.Asset)
 	return err
+}
+
+const runChain = `-- name: RunChain :many
+WITH RECURSIVE retried AS (
+    SELECT runs.id, runs.parent_run_id FROM runs WHERE runs.id = $1
+    UNION ALL
+    SELECT runs.id, runs.parent_run_id FROM retried JOIN runs ON runs.id = retried.parent_run_id
+), above AS MATERIALIZED (
+    SELECT retried.id FROM retried LIMIT 50
+), below AS (
+    SELECT min(above.id::text)::uuid AS id FROM above
+    UNION ALL
+    SELECT runs.id FROM below JOIN runs ON runs.parent_run_id = below.id
+)
+SELECT runs.id, runs.status, runs.created_at FROM runs
+WHERE runs.id IN (SELECT above.id FROM above UNION (SELECT below.id FROM below LIMIT 50)) ORDER BY runs.id
+`
+
+type RunChainRow struct {
+	ID        uuid.UUID
+	Status    string
+	CreatedAt time.Time
+}
+
+// The runs of a chain of retries: those that the run retries, then those that retry the first one or a retry of it.
+// Both parts are bounded.
+func (q *Queries) RunChain(ctx context.Context, id uuid.UUID) ([]RunChainRow, error) {
+	rows, err := q.db.Query(ctx, runChain, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RunChainRow{}
+	for rows.Next() {
+		var i RunChainRow
+		if err := rows.Scan(&i.ID, &i.Status, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const setRunStatus = `-- name: SetRunStatus :exec

@@ -146,6 +146,7 @@ from .run_error import RunError
 from .run_key import RunKey
 from .run_key_list import RunKeyList
 from .run_list import RunList
+from .run_reference import RunReference
 from .run_status import RunStatus
 from .schedule import Schedule
 from .schedule_list import ScheduleList
@@ -350,6 +351,7 @@ __all__ = (
     "RunKey",
     "RunKeyList",
     "RunList",
+    "RunReference",
     "RunStatus",
     "Schedule",
     "ScheduleList",

@@ -18,19 +18,26 @@ class RetryRunRequest:
     Attributes:
         from_failure (bool | Unset): Retry only the assets that did not succeed and those whose blocking check did not
             pass. Default: False.
+        priority (int | Unset): Priority of the run, from 1 to 4. Waiting runs with the lowest number start first.
+            Default: the job's priority, otherwise 2; for a backfill 3.
     """
 
     from_failure: bool | Unset = False
+    priority: int | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from_failure = self.from_failure
+
+        priority = self.priority
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update({})
         if from_failure is not UNSET:
             field_dict["from_failure"] = from_failure
+        if priority is not UNSET:
+            field_dict["priority"] = priority
 
         return field_dict
 
@@ -39,8 +46,11 @@ class RetryRunRequest:
         d = dict(src_dict)
         from_failure = d.pop("from_failure", UNSET)
 
+        priority = d.pop("priority", UNSET)
+
         retry_run_request = cls(
             from_failure=from_failure,
+            priority=priority,
         )
 
         retry_run_request.additional_properties = d

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..models.materialization import Materialization
     from ..models.queue_place import QueuePlace
     from ..models.run_error import RunError
+    from ..models.run_reference import RunReference
     from ..models.step import Step
     from ..models.tags import Tags
     from ..models.trigger import Trigger
@@ -36,7 +37,8 @@ class RunDetail:
             'error': None, 'parent_run_id': None, 'priority': 2, 'backfill_id': None, 'steps': [{'asset':
             'fetch_latest_bills', 'upstream': [], 'status': 'queued', 'attempt': 0, 'started_at': None, 'ended_at': None,
             'next_attempt_at': None, 'error': None, 'blocked_by': None}], 'materializations': [], 'check_results': [],
-            'queue': []}
+            'queue': [], 'chain': [{'id': '0197841c-2a00-7aaa-8000-000000000001', 'status': 'queued', 'created_at':
+            '2026-06-18T12:00:00Z'}], 'previous_run_id': None, 'next_run_id': None}
 
     Attributes:
         id (UUID): A UUIDv7.
@@ -62,6 +64,11 @@ class RunDetail:
         materializations (list[Materialization]):
         check_results (list[CheckResult]):
         queue (list[QueuePlace]): Positions of the queued steps in the queue.
+        chain (list[RunReference]): Runs of one chain of retries, oldest first: the first run, and the runs that retry
+            it or one of its retries. This run is one of them. A longer chain is cut to about 100 runs.
+        previous_run_id (None | UUID): Run before this one of the same job. Of a run without a job, the run before it of
+            the same assets.
+        next_run_id (None | UUID): Run after this one, of the same job or assets.
     """
 
     id: UUID
@@ -84,6 +91,9 @@ class RunDetail:
     materializations: list[Materialization]
     check_results: list[CheckResult]
     queue: list[QueuePlace]
+    chain: list[RunReference]
+    previous_run_id: None | UUID
+    next_run_id: None | UUID
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,6 +174,23 @@ class RunDetail:
             queue_item = queue_item_data.to_dict()
             queue.append(queue_item)
 
+        chain = []
+        for chain_item_data in self.chain:
+            chain_item = chain_item_data.to_dict()
+            chain.append(chain_item)
+
+        previous_run_id: None | str
+        if isinstance(self.previous_run_id, UUID):
+            previous_run_id = str(self.previous_run_id)
+        else:
+            previous_run_id = self.previous_run_id
+
+        next_run_id: None | str
+        if isinstance(self.next_run_id, UUID):
+            next_run_id = str(self.next_run_id)
+        else:
+            next_run_id = self.next_run_id
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -188,6 +215,9 @@ class RunDetail:
                 "materializations": materializations,
                 "check_results": check_results,
                 "queue": queue,
+                "chain": chain,
+                "previous_run_id": previous_run_id,
+                "next_run_id": next_run_id,
             }
         )
 
@@ -200,6 +230,7 @@ class RunDetail:
         from ..models.materialization import Materialization  # noqa: PLC0415
         from ..models.queue_place import QueuePlace  # noqa: PLC0415
         from ..models.run_error import RunError  # noqa: PLC0415
+        from ..models.run_reference import RunReference  # noqa: PLC0415
         from ..models.step import Step  # noqa: PLC0415
         from ..models.tags import Tags  # noqa: PLC0415
         from ..models.trigger import Trigger  # noqa: PLC0415
@@ -345,6 +376,43 @@ class RunDetail:
 
             queue.append(queue_item)
 
+        chain = []
+        _chain = d.pop("chain")
+        for chain_item_data in _chain:
+            chain_item = RunReference.from_dict(chain_item_data)
+
+            chain.append(chain_item)
+
+        def _parse_previous_run_id(data: object) -> None | UUID:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                previous_run_id_type_0 = UUID(data)
+
+                return previous_run_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | UUID, data)
+
+        previous_run_id = _parse_previous_run_id(d.pop("previous_run_id"))
+
+        def _parse_next_run_id(data: object) -> None | UUID:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                next_run_id_type_0 = UUID(data)
+
+                return next_run_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | UUID, data)
+
+        next_run_id = _parse_next_run_id(d.pop("next_run_id"))
+
         run_detail = cls(
             id=id,
             job=job,
@@ -366,6 +434,9 @@ class RunDetail:
             materializations=materializations,
             check_results=check_results,
             queue=queue,
+            chain=chain,
+            previous_run_id=previous_run_id,
+            next_run_id=next_run_id,
         )
 
         run_detail.additional_properties = d

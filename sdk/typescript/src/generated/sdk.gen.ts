@@ -246,7 +246,7 @@ export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Retry a run
  *
- * Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags, priority and time limit of the old one.
+ * Starts a new run with the config of a run that has ended. The new run has all assets of the old run. With `from_failure`, it has only the assets that did not succeed and those whose blocking check did not pass. The new run keeps the partition, tags and time limit of the old one, and its priority unless the request has one.
  */
 export const retryRun = <ThrowOnError extends boolean = true>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

@@ -169,6 +169,10 @@ export type RetryRunRequest = {
      * Retry only the assets that did not succeed and those whose blocking check did not pass.
      */
     from_failure?: boolean;
+    /**
+     * Priority of the new run: 1 is first, 4 is last. Default: that of the old run.
+     */
+    priority?: Priority;
 };
 
 export type RunStatus = 'queued' | 'started' | 'success' | 'failure' | 'canceling' | 'canceled';
@@ -314,6 +318,27 @@ export type RunDetail = {
      * Positions of the queued steps in the queue.
      */
     queue: Array<QueuePlace>;
+    /**
+     * Runs of one chain of retries, oldest first: the first run, and the runs that retry it or one of its retries. This run is one of them. A longer chain is cut to about 100 runs.
+     */
+    chain: Array<RunReference>;
+    /**
+     * Run before this one of the same job. Of a run without a job, the run before it of the same assets.
+     */
+    previous_run_id: string | null;
+    /**
+     * Run after this one, of the same job or assets.
+     */
+    next_run_id: string | null;
+};
+
+/**
+ * A run, in short.
+ */
+export type RunReference = {
+    id: string;
+    status: RunStatus;
+    created_at: string;
 };
 
 export type RunList = {

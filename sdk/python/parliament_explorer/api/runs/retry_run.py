@@ -119,7 +119,8 @@ def sync_detailed(
 
      Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
     With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
-    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
+    not pass. The new run keeps the partition, tags and time limit of the old one, and its priority
+    unless the request has one.
 
     Args:
         run_id (str):
@@ -158,7 +159,8 @@ def sync(
 
      Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
     With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
-    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
+    not pass. The new run keeps the partition, tags and time limit of the old one, and its priority
+    unless the request has one.
 
     Args:
         run_id (str):
@@ -192,7 +194,8 @@ async def asyncio_detailed(
 
      Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
     With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
-    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
+    not pass. The new run keeps the partition, tags and time limit of the old one, and its priority
+    unless the request has one.
 
     Args:
         run_id (str):
@@ -229,7 +232,8 @@ async def asyncio(
 
      Starts a new run with the config of a run that has ended. The new run has all assets of the old run.
     With `from_failure`, it has only the assets that did not succeed and those whose blocking check did
-    not pass. The new run keeps the partition, tags, priority and time limit of the old one.
+    not pass. The new run keeps the partition, tags and time limit of the old one, and its priority
+    unless the request has one.
 
     Args:
         run_id (str):

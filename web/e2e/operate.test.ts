@@ -43,9 +43,10 @@ test('the log: filters, expands, links to a line, downloads', async ({ page, exp
   await page.goto(`${explorer.url}/ui/runs/${run}?event=${id}`)
   await expect(page.locator(`.log-row.target[data-event="${id}"]`)).toBeVisible()
 
+  await page.getByRole('button', { name: 'Download' }).click()
   const [download] = await Promise.all([
     page.waitForEvent('download'),
-    page.getByRole('button', { name: 'Download' }).click(),
+    page.getByRole('menuitem', { name: 'Text' }).click(),
   ])
   expect(
     readFileSync(await download.path(), 'utf8')

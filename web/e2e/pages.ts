@@ -45,6 +45,7 @@ const fixed = [
 export async function everyPage(explorer: Explorer): Promise<string[]> {
   const good = await explorer.materialize('fetch_latest_bills', { limit: 9 })
   const bad = await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
+  const several = await explorer.api<{ id: string }>('/runs', { assets: ['fetch_latest_bills', 'bill_statistics'] })
   const bills = await explorer.api<{ items: { id: string }[] }>('/bills?limit=1')
   await explorer.api('/sensors/new_bills_sensor/evaluate', {})
   await explorer.materialize('fetch_politicians', {})
@@ -61,6 +62,8 @@ export async function everyPage(explorer: Explorer): Promise<string[]> {
     `runs/${good}?tab=materializations`,
     `runs/${good}?tab=config`,
     `runs/${bad}`,
+    `runs/${several.id}?steps=graph`,
+    `launch?run=${good}`,
     `backfills/${backfill.id}`,
     `bills/${bills.items[0]!.id}`,
     `embed/bills/${bills.items[0]!.id}`,

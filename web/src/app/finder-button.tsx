@@ -35,11 +35,12 @@ export function FinderButton({ compact }: { compact?: boolean }) {
         <button
           type="button"
           className="btn finder-button"
+          aria-label={t('finder.title')}
           aria-keyshortcuts={onMac ? 'Meta+K' : 'Control+K'}
           onClick={() => setOpen(true)}
         >
           <Search size={15} aria-hidden />
-          <span>{t('finder.title')}</span>
+          <span>{t('finder.short')}</span>
           <kbd aria-hidden>{onMac ? '⌘K' : 'Ctrl K'}</kbd>
         </button>
       )}

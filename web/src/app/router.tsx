@@ -78,7 +78,7 @@ const job = createRoute({
 const launch = createRoute({
   getParentRoute: () => root,
   path: '/launch',
-  validateSearch: (s: Record<string, unknown>) => optional({ assets: text(s.assets) }),
+  validateSearch: (s: Record<string, unknown>) => optional({ assets: text(s.assets), run: text(s.run) }),
   component: loadPart(async () => (await import('../pages/launch')).Launch),
 })
 
@@ -102,6 +102,7 @@ const run = createRoute({
   validateSearch: (s: Record<string, unknown>) =>
     optional({
       tab: oneOf(s.tab, ['log', 'materializations', 'config']),
+      steps: oneOf(s.steps, ['graph']),
       event: /^\d{1,15}$/.test(text(s.event) ?? '') ? Number(text(s.event)) : undefined,
       level: oneOf(s.level, levels),
       step: text(s.step),

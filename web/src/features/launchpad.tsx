@@ -36,11 +36,27 @@ type Mode = 'form' | Format
 
 const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:options': { label: false } }
 
+/** What the launchpad is filled with at first. */
+export interface LaunchFill {
+  config?: Config
+  tags?: string
+  partition?: string
+  priority?: number
+}
+
+interface LaunchProps {
+  assets: Asset[]
+  job?: string
+  fill?: LaunchFill
+}
+
+const priorities = [1, 2, 3, 4] as const
+
 /**
  * Starts a run of an asset, of several assets or of a job. The config is entered in a form generated from its JSON
  * Schema, or as JSON or YAML.
  */
-export default function Launchpad(props: { assets: Asset[]; job?: string; initial?: Config }) {
+export default function Launchpad(props: LaunchProps) {
   return (
     <Guard>
       <LaunchForm {...props} />
@@ -48,21 +64,22 @@ export default function Launchpad(props: { assets: Asset[]; job?: string; initia
   )
 }
 
-function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
+function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const id = useId()
   const names = assets.map((a) => a.name)
   const defaults = (): Record<string, Config> => {
-    const given = initial ? Object.fromEntries(splitConfig(names, initial).map((p) => [p.asset, p.config])) : {}
+    const given = Object.fromEntries(splitConfig(names, fill.config ?? {}).map((p) => [p.asset, p.config]))
     return Object.fromEntries(assets.map((a) => [a.name, { ...(a.default_config as Config), ...given[a.name] }]))
   }
   const [mode, setMode] = useState<Mode>('form')
   const [configs, setConfigs] = useState(defaults)
   const [text, setText] = useState('')
-  const [tags, setTags] = useState('')
+  const [tags, setTags] = useState(fill.tags ?? '')
   const [tried, setTried] = useState(false)
-  const [partition, setPartition] = useState('')
+  const [partition, setPartition] = useState(fill.partition ?? '')
+  const [priority, setPriority] = useState(fill.priority)
   const partitioned = assets.find((a) => a.partitions)
   const key = useRef(newIdempotencyKey())
   const refusal = useRefusal()
@@ -76,9 +93,10 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
         )
       : []
 
+  const request = { config: parsed.config ?? {}, partition: partition.trim() || undefined, priority }
   const start = useMutation({
     mutationFn: () => {
-      const body = { config: parsed.config, tags: parseTags(tags), partition: partition.trim() || undefined }
+      const body = { ...request, tags: parseTags(tags) }
       const headers = { 'Idempotency-Key': key.current }
       if (job) return startJobRun({ path: { job }, body, headers })
       return names.length === 1
@@ -112,13 +130,11 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
   }
   const curl = (path: string, body: object) =>
     `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${shellQuote(body)}`
-  const config = parsed.config ?? {}
-  const partitionFlag = partition.trim() ? ` --partition ${partition.trim()}` : ''
-  const command = job
-    ? curl(`jobs/${job}/runs`, { config })
-    : names.length > 1
-      ? curl('runs', { assets: names, config })
-      : `explorer materialize ${names[0]}${partitionFlag} --config ${shellQuote(config)}${serverFlag}`
+  const tagged = { ...request, ...(tags.trim() && !wrongTag && { tags: parseTags(tags) }) }
+  const command =
+    names.length > 1 && !job
+      ? curl('runs', { assets: names, ...tagged })
+      : `explorer ${job ? `jobs run ${job}` : `materialize ${names[0]}`}${flagsOf(tagged)}${serverFlag}`
 
   return (
     <Card
@@ -200,6 +216,19 @@ function LaunchForm({ assets, job, initial }: { assets: Asset[]; job?: string; i
           <p id={id + 'tags-help'} className="small" style={{ color: wrongTag ? 'var(--bad)' : 'var(--muted)' }}>
             {wrongTag ? t('launch.badTag', { tag: wrongTag }) : t('launch.tagsHelp')}
           </p>
+          <label htmlFor={id + 'priority'}>{t('run.priority')}</label>
+          <select
+            id={id + 'priority'}
+            value={priority ?? ''}
+            onChange={(e) => edited(() => setPriority(Number(e.target.value) || undefined))}
+          >
+            <option value="">{t(job ? 'launch.priorityOfJob' : 'launch.priorityUsual')}</option>
+            {priorities.map((p) => (
+              <option key={p} value={p}>
+                {t(`priority.p${p}`)}
+              </option>
+            ))}
+          </select>
         </div>
         {tried && localErrors.length > 0 && (
           <p className="notice bad" role="alert">
@@ -456,6 +485,20 @@ function errorField(error: ConfigError, names: string[]): string {
   const path = error.pointer.split('/').slice(1)
   const [asset, rest] = path[0] === 'ops' ? [path[1]!, path.slice(3)] : [names[0]!, path]
   return [`config-${asset}`, ...rest].join('_')
+}
+
+/** The options of the command that starts a run. */
+function flagsOf(request: { config: Config; partition?: string; priority?: number; tags?: Record<string, string> }) {
+  const { config, partition, priority, tags = {} } = request
+  const quoted = (text: string) => (/^[\w.:@/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
+  return [
+    partition !== undefined && ` --partition ${quoted(partition)}`,
+    ...Object.entries(tags).map(([key, value]) => ` --tag ${quoted(`${key}:${value}`)}`),
+    priority !== undefined && ` --priority ${priority}`,
+    Object.keys(config).length > 0 && ` --config ${shellQuote(config)}`,
+  ]
+    .filter(Boolean)
+    .join('')
 }
 
 function tryParseConfig(text: string, format: Format): ParsedConfig {

@@ -1,6 +1,7 @@
 import type { Event } from '@parliament-explorer/sdk'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDownToLine, ArrowUpToLine, Download } from 'lucide-react'
+import { DropdownMenu } from 'radix-ui'
 import { type KeyboardEvent, memo, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -8,7 +9,7 @@ import { levels } from '../app/search'
 import { toast } from '../app/toasts'
 import { clock, shortId, utc } from '../lib/format'
 import { useDraft } from '../lib/draft'
-import { formatLog, IncrementalFilter, type Level, type Log, type LogFilter } from '../lib/log'
+import { formatLines, formatLog, IncrementalFilter, type Level, type Log, type LogFilter } from '../lib/log'
 import { copy, Field } from '../ui/basics'
 import { Problem } from '../ui/problem'
 
@@ -129,15 +130,22 @@ export function RunLog({
           >
             <ArrowDownToLine size={16} aria-hidden />
           </button>
-          <button
-            type="button"
-            className="btn small"
-            disabled={rows.length === 0}
-            onClick={() => download(runId, rows)}
-          >
-            <Download size={15} aria-hidden />
-            {t('log.download')}
-          </button>
+          <DropdownMenu.Root modal={false}>
+            <DropdownMenu.Trigger className="btn small" disabled={rows.length === 0}>
+              <Download size={15} aria-hidden />
+              {t('log.download')}
+            </DropdownMenu.Trigger>
+            <DropdownMenu.Portal>
+              <DropdownMenu.Content className="menu" align="end">
+                <DropdownMenu.Item className="menu-item" onSelect={() => download(runId, 'log', formatLog(rows))}>
+                  {t('log.asText')}
+                </DropdownMenu.Item>
+                <DropdownMenu.Item className="menu-item" onSelect={() => download(runId, 'jsonl', formatLines(rows))}>
+                  {t('log.asLines')}
+                </DropdownMenu.Item>
+              </DropdownMenu.Content>
+            </DropdownMenu.Portal>
+          </DropdownMenu.Root>
         </div>
       </header>
       {log.error !== undefined && <Problem error={log.error} />}
@@ -297,11 +305,11 @@ function LogFilters({
 }
 
 /** Saves the shown lines of the log as a text file. */
-function download(runId: string, rows: readonly Event[]): void {
-  const url = URL.createObjectURL(new Blob([formatLog(rows)], { type: 'text/plain' }))
+function download(runId: string, ending: 'log' | 'jsonl', text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
   const link = document.createElement('a')
   link.href = url
-  link.download = `run-${shortId(runId)}.log`
+  link.download = `run-${shortId(runId)}.${ending}`
   link.click()
   URL.revokeObjectURL(url)
 }

@@ -1,4 +1,4 @@
-import type { Event, Step } from '@parliament-explorer/sdk'
+import type { Event, Run, Step } from '@parliament-explorer/sdk'
 
 /** One attempt of a step, with its start, end and outcome. `to` is missing while the attempt runs. */
 export interface Attempt {
@@ -62,4 +62,33 @@ export function attemptsOfSteps(steps: readonly Step[]): Attempt[] {
           },
         ],
   )
+}
+
+/** The time that a step waited for a worker, once its upstream steps had ended. Undefined if it has not begun to. */
+export function waitOf(
+  run: Pick<Run, 'created_at' | 'ended_at' | 'steps'>,
+  step: Step,
+  now: number,
+): { from: number; to: number } | undefined {
+  const upstream = run.steps.filter((s) => step.upstream.includes(s.asset))
+  if (upstream.some((s) => s.ended_at === null)) return undefined
+  if (step.started_at === null && (step.status !== 'queued' || run.ended_at !== null)) return undefined
+  const from = Math.max(Date.parse(run.created_at), ...upstream.map((s) => Date.parse(s.ended_at!)))
+  const to = step.started_at === null ? now : Date.parse(step.started_at)
+  return to > from ? { from, to } : undefined
+}
+
+/** The steps in the order in which they can start, so that a step is below all that it waits for. */
+export function inOrder(steps: readonly Step[]): Step[] {
+  const byName = new Map(steps.map((s) => [s.asset, s]))
+  const depths = new Map<string, number>()
+  const depth = (step: Step): number => {
+    const known = depths.get(step.asset)
+    if (known !== undefined) return known
+    const upstream = step.upstream.flatMap((name) => byName.get(name) ?? [])
+    const own = Math.max(-1, ...upstream.map(depth)) + 1
+    depths.set(step.asset, own)
+    return own
+  }
+  return [...steps].sort((a, b) => depth(a) - depth(b) || a.asset.localeCompare(b.asset))
 }

@@ -164,3 +164,8 @@ export function formatLog(events: readonly Event[]): string {
   }
   return events.map(line).join('')
 }
+
+/** The log as JSON, with one event on each line, as the API returns it. */
+export function formatLines(events: readonly Event[]): string {
+  return events.map((e) => JSON.stringify(e) + '\n').join('')
+}

@@ -61,7 +61,7 @@ export function JobPage() {
                 </dl>
               </div>
             </Card>
-            <Launchpad key={name} assets={assetsOf(data)} job={name} initial={data.config as Config} />
+            <Launchpad key={name} assets={assetsOf(data)} job={name} fill={{ config: data.config as Config }} />
           </div>
         )}
       </Loaded>

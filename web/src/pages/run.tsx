@@ -2,18 +2,18 @@ import type { RunDetail } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Link } from '@tanstack/react-router'
-import { scaleTime } from 'd3-scale'
-import { Ban, RotateCcw, RotateCw } from 'lucide-react'
+import { Ban, ChevronLeft, ChevronRight, Pencil, RotateCcw, RotateCw } from 'lucide-react'
 import { Tabs } from 'radix-ui'
-import { useMemo, useRef } from 'react'
+import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { runQuery } from '../app/queries'
-import { type Attempt, attemptsOf, attemptsOfSteps } from '../lib/attempts'
-import { duration, relative, shortId } from '../lib/format'
+import { RunLog } from '../features/run-log'
+import { RunSteps } from '../features/run-steps'
+import { attemptsOf, attemptsOfSteps } from '../lib/attempts'
+import { shortId } from '../lib/format'
 import { type LogFilter, useLog } from '../lib/log'
-import { useNow } from '../lib/now'
-import { useWidth } from '../lib/size'
+import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { hasEnded, isActive, useCancel, useRetry } from '../ui/actions'
 import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
@@ -21,9 +21,6 @@ import { Confirm } from '../ui/confirm'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
-import { StepProgress } from '../ui/step-progress'
-import { RunLog } from '../features/run-log'
-import { useSaid } from '../lib/said'
 
 export function RunPage() {
   const { t } = useTranslation()
@@ -58,7 +55,7 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
     <div className="page">
       <PageHead
         title={t('run.title', { id: shortId(runId) })}
-        crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, <span className="mono">{shortId(runId)}</span>]}
+        crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, <Here runId={runId} run={run} />]}
         actions={run && <Actions run={run} />}
       >
         {run && <StatusBadge status={run.status} />}
@@ -80,13 +77,16 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
           <Failure run={run} />
           <div className="grid two run-head">
             <About run={run} />
-            <Card title={t('run.steps')} padded>
-              <Steps run={run} attempts={attempts.length > 0 ? attempts : attemptsOfSteps(run.steps)} />
-            </Card>
+            <RunSteps
+              run={run}
+              attempts={attempts.length > 0 ? attempts : attemptsOfSteps(run.steps)}
+              view={search.steps ?? 'time'}
+            />
           </div>
         </>
       )}
       <Tabs.Root
+        id="run-log"
         value={tab}
         onValueChange={(next) =>
           void navigate({
@@ -162,7 +162,68 @@ function Actions({ run }: { run: RunDetail }) {
         <RotateCcw size={16} aria-hidden />
         {t('runs.retry')}
       </Act>
+      <Link to="/launch" search={{ run: run.id }} className="btn">
+        <Pencil size={16} aria-hidden />
+        {t('run.edit')}
+      </Link>
     </>
+  )
+}
+
+/** The run's id, and the way to the runs before and after it, of the same job or assets. */
+function Here({ runId, run }: { runId: string; run: RunDetail | undefined }) {
+  const { t } = useTranslation()
+  const links = [
+    [run?.previous_run_id, 'run.previous', ChevronLeft],
+    [run?.next_run_id, 'run.next', ChevronRight],
+  ] as const
+  return (
+    <>
+      <span className="mono">{shortId(runId)}</span>
+      <span className="neighbors">
+        {links.map(([id, words, Icon]) =>
+          id ? (
+            <Link
+              key={words}
+              to="/runs/$runId"
+              params={{ runId: id }}
+              search={{}}
+              aria-label={t(words)}
+              title={t(words)}
+            >
+              <Icon size={15} aria-hidden />
+            </Link>
+          ) : (
+            <span key={words} aria-hidden>
+              <Icon size={15} />
+            </span>
+          ),
+        )}
+      </span>
+    </>
+  )
+}
+
+/** The runs of the chain of retries, with this one marked. */
+function Chain({ run }: { run: RunDetail }) {
+  const { t } = useTranslation()
+  return (
+    <ol className="row wrap chain">
+      {run.chain.map((r, i) => (
+        <li key={r.id}>
+          <Link
+            to="/runs/$runId"
+            params={{ runId: r.id }}
+            search={{}}
+            className="row"
+            aria-current={r.id === run.id ? 'page' : undefined}
+            title={r.id}
+          >
+            {t('run.tryNumber', { n: i + 1 })} <StatusBadge status={r.status} />
+          </Link>
+        </li>
+      ))}
+    </ol>
   )
 }
 
@@ -221,6 +282,14 @@ function About({ run }: { run: RunDetail }) {
             </dd>
           </>
         )}
+        {run.chain.length > 1 && (
+          <>
+            <dt>{t('run.chain')}</dt>
+            <dd>
+              <Chain run={run} />
+            </dd>
+          </>
+        )}
         {run.partition && (
           <>
             <dt>{t('run.partition')}</dt>
@@ -243,6 +312,8 @@ function About({ run }: { run: RunDetail }) {
             </dd>
           </>
         )}
+        <dt>{t('run.priority')}</dt>
+        <dd>{t(`priority.p${run.priority as 1 | 2 | 3 | 4}`)}</dd>
         <dt>{t('runs.created')}</dt>
         <dd>
           <Time at={run.created_at} absolute />
@@ -282,86 +353,6 @@ function About({ run }: { run: RunDetail }) {
         </dd>
       </dl>
     </Card>
-  )
-}
-
-const tones: Record<Attempt['outcome'], string> = {
-  started: 'busy',
-  success: 'good',
-  failure: 'bad',
-  canceled: 'idle',
-  up_for_retry: 'warn',
-}
-
-/** The steps over time, with a bar for each attempt. */
-function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
-  const said = useSaid()
-  const { t, i18n } = useTranslation()
-  const now = useNow()
-  const [box, width] = useWidth<HTMLDivElement>()
-  const from = Date.parse(run.created_at)
-  const latest = useRef(from)
-  const to = run.ended_at
-    ? Date.parse(run.ended_at)
-    : Math.max(now, latest.current, ...attempts.map((a) => a.to ?? a.from))
-  const x = scaleTime([from, Math.max(to, from + 1)], [0, Math.max(1, width)])
-  return (
-    <div ref={box} className="stack" style={{ minHeight: run.steps.length * 56 }}>
-      {run.steps.map((step) => (
-        <div key={step.asset} className="stack tight">
-          <div className="row between wrap" style={{ gap: '0.1rem 0.6rem' }}>
-            <span className="row wrap">
-              <AssetLink name={step.asset} />
-              <StatusBadge status={step.status} />
-              {step.attempt > 1 && <span className="muted small">{t('run.attempt', { n: step.attempt })}</span>}
-            </span>
-            <span className="muted small num">
-              {step.next_attempt_at && !step.ended_at && step.status === 'up_for_retry'
-                ? t('run.nextAttempt', { when: relative(Date.parse(step.next_attempt_at), now, i18n.language) })
-                : step.started_at && <Duration from={step.started_at} to={step.ended_at} />}
-            </span>
-          </div>
-          {width > 0 && (
-            <svg
-              className="chart"
-              width={width}
-              height={14}
-              role="img"
-              aria-label={t('app.pair', { name: t('run.stepsLabel'), value: step.asset })}
-            >
-              <rect x={0} y={5} width={width} height={4} rx={2} style={{ fill: 'var(--sunken)' }} />
-              {attempts
-                .filter((a) => a.asset === step.asset)
-                .map((a) => (
-                  <rect
-                    key={a.number + '/' + a.from}
-                    className={`bar f-${tones[a.outcome]}`}
-                    x={x(a.from)}
-                    y={0}
-                    width={Math.max(3, x(a.to ?? to) - x(a.from))}
-                    height={14}
-                    rx={3}
-                  >
-                    <title>
-                      {[
-                        t('run.attempt', { n: a.number }),
-                        t(`status.${a.outcome}`),
-                        duration((a.to ?? to) - a.from, i18n.language),
-                      ].join(' · ')}
-                    </title>
-                  </rect>
-                ))}
-            </svg>
-          )}
-          {step.status === 'started' && <StepProgress run={run.id} asset={step.asset} />}
-          {step.error && step.status === 'up_for_retry' && (
-            <p className="small break" style={{ color: 'var(--warn)' }}>
-              {said(step.error.message, step.error.message_i18n)}
-            </p>
-          )}
-        </div>
-      ))}
-    </div>
   )
 }
 

@@ -3,7 +3,7 @@ import { scaleLinear, scaleTime } from 'd3-scale'
 import { line } from 'd3-shape'
 import { useTranslation } from 'react-i18next'
 
-import { dateTime, number, regional } from '../lib/format'
+import { clock, dateTime, number, regional } from '../lib/format'
 import { useWidth } from '../lib/size'
 
 interface Point {
@@ -111,5 +111,6 @@ export function timeLabel(tick: Date, [from, to]: [Date, Date], language: string
     return tick.toLocaleDateString(locale, { month: 'short', day: 'numeric' })
   if (span > 10 * 60_000)
     return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  if (span < 10_000) return clock(tick)
   return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 }

@@ -1,4 +1,5 @@
 import type { Run } from '@parliament-explorer/sdk'
+import { Link } from '@tanstack/react-router'
 import { MoreHorizontal } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
@@ -137,6 +138,11 @@ function RunMenu({ run }: { run: Run }) {
             onSelect={() => retry.mutate({ id: run.id, fromFailure: true })}
           >
             {t('runs.retryFromFailure')}
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu-item" asChild>
+            <Link to="/launch" search={{ run: run.id }}>
+              {t('run.edit')}
+            </Link>
           </DropdownMenu.Item>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>

@@ -161,5 +161,9 @@ export const assetTexts = {
     partition: 'Partition of {{set}}',
     partitionHelp: 'Optional. Without a partition, the run uses the config alone.',
     partitionRequired: 'Required.',
+    priorityOfJob: 'That of the job',
+    priorityUsual: 'Usual',
+    likeRun: 'Everything is set as in run {{id}}. Change what you want, then start a new run.',
+    missingAssets: 'These assets of the run no longer exist: {{names}}.',
   },
 }

@@ -41,6 +41,7 @@ export const generalTexts = {
     tryCommand: 'From a terminal:',
   },
   finder: {
+    short: 'Search',
     title: 'Search everything',
     results: 'Results',
     pages: 'Pages',

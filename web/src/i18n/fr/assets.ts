@@ -165,5 +165,9 @@ export const assetTexts: Pick<Texts, 'assets' | 'dryRun' | 'launch'> = {
     partition: 'Partition de {{set}}',
     partitionHelp: 'Facultatif. Sans partition, l’exécution utilise seulement la configuration.',
     partitionRequired: 'Obligatoire.',
+    priorityOfJob: 'Celle de la tâche',
+    priorityUsual: 'Ordinaire',
+    likeRun: 'Tout est réglé comme dans l’exécution {{id}}. Modifiez ce que vous voulez, puis démarrez une exécution.',
+    missingAssets: 'Ces actifs de l’exécution n’existent plus : {{names}}.',
   },
 }

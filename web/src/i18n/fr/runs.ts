@@ -1,6 +1,6 @@
 import type { Texts } from '../en'
 
-export const runTexts: Pick<Texts, 'runs' | 'run' | 'log'> = {
+export const runTexts: Pick<Texts, 'runs' | 'run' | 'priority' | 'log'> = {
   runs: {
     title: 'Exécutions',
     run: 'Exécution',
@@ -80,7 +80,25 @@ export const runTexts: Pick<Texts, 'runs' | 'run' | 'log'> = {
     nextAttempt: 'prochain essai {{when}}',
     retryStarted: 'Exécution {{id}} démarrée',
     announce: 'État de l’exécution : {{status}}',
+    priority: 'Priorité',
+    chain: 'Essais',
+    tryNumber: 'Nº {{n}}',
+    previous: 'L’exécution précédente',
+    next: 'L’exécution suivante',
+    edit: 'Modifier et exécuter…',
+    stepsView: 'Présentation des étapes',
+    overTime: 'Dans le temps',
+    graph: 'Graphe',
+    graphLabel: 'Étapes sous forme de graphe',
+    zoom: 'Agrandissement',
+    zoomIn: 'Agrandir',
+    zoomOut: 'Réduire',
+    zoomAll: 'Montrer toute l’exécution',
+    zoomKeys: 'Plus et moins changent l’échelle, les flèches déplacent la vue, zéro montre toute l’exécution.',
+    waited: 'attente de {{duration}}',
+    logOf: 'Montrer le journal de {{step}}',
   },
+  priority: { p1: '1, en premier', p2: '2, ordinaire', p3: '3, plus tard', p4: '4, en dernier' },
   log: {
     keys: 'Les flèches vont d’une ligne à l’autre, et Entrée en ouvre une.',
     level: 'Niveau',
@@ -96,6 +114,8 @@ export const runTexts: Pick<Texts, 'runs' | 'run' | 'log'> = {
     textPlaceholder: 'Rechercher dans le journal',
     follow: 'Suivre',
     download: 'Télécharger',
+    asText: 'Texte',
+    asLines: 'JSON, un événement par ligne',
     permalink: 'Copier le lien vers cette ligne',
     lines_one: '{{shown}} ligne sur {{count}}',
     lines_other: '{{shown}} lignes sur {{count}}',

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -159,13 +158,13 @@ type Control struct {
 	cfg     Config
 	q       *sql.Queries
 	relaxed *sql.Queries
-	known   *expirable.LRU[string, sql.ApiKey] // by hash or id; a revoked key works for keyCache at most
+	known   *recent[sql.ApiKey] // by hash or id; a revoked key works for keyCache at most
 	limits  *limiter
 	readers *limiter // requests of readers, by address
 	guesses *limiter // invalid keys, by address
 	strays  *limiter // invalid sessions, by address: a page sends one until somebody signs in
 	// proven holds the hashes of keys and sessions that were valid lately. Sending one of them is not a guess.
-	proven *expirable.LRU[string, struct{}]
+	proven *recent[struct{}]
 	live   liveSet
 	asks   singleflight.Group
 	watch  *watcher
@@ -206,9 +205,9 @@ func New(cfg Config) (*Control, error) {
 	limits := func(perMinute int) *limiter { return newLimiter(perMinute, cfg.Now) }
 	c := &Control{
 		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
-		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: limits(cfg.RateLimit),
+		known: newRecent[sql.ApiKey](keyCache), limits: limits(cfg.RateLimit),
 		readers: limits(cfg.ReaderLimit), guesses: limits(cfg.GuessLimit), strays: limits(maxStrays),
-		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
+		proven:    newRecent[struct{}](provenCache),
 		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers),
 		afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
@@ -276,7 +275,7 @@ func (c *Control) limited(
 ) (*Identity, error) {
 	bucket := addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
-		if _, proven := c.proven.Get(what); !proven {
+		if _, proven := c.proven.get(what); !proven {
 			for _, l := range limits {
 				end, err := l.enter(bucket)
 				if err != nil {
@@ -288,9 +287,9 @@ func (c *Control) limited(
 		who, err := ask()
 		switch {
 		case err == nil && who != nil:
-			c.proven.Add(what, struct{}{})
+			c.proven.add(what, struct{}{})
 		case err == nil || errors.Is(err, ErrRefused):
-			c.proven.Remove(what)
+			c.proven.remove(what)
 		}
 		if l := count(who, err); l != nil {
 			l.bucket(bucket).AllowN(l.now(), 1)

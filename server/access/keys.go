@@ -112,8 +112,8 @@ func (c *Control) CreateKey(
 func (c *Control) RevokeKey(ctx context.Context, id uuid.UUID) (Key, error) {
 	row, err := revokeKey(ctx, c.q, id)
 	if err == nil {
-		c.known.Remove(string(row.Hash))
-		c.known.Remove(id.String())
+		c.known.remove(string(row.Hash))
+		c.known.remove(id.String())
 		c.watch.checkNow()
 	}
 	return keyOf(row), err
@@ -141,7 +141,7 @@ func (c *Control) byKeyID(ctx context.Context, id uuid.UUID) (*Identity, error) 
 func (c *Control) identityOf(
 	ctx context.Context, name string, find func(context.Context) (sql.ApiKey, error),
 ) (*Identity, error) {
-	row, ok := c.known.Get(name)
+	row, ok := c.known.get(name)
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
@@ -152,7 +152,7 @@ func (c *Control) identityOf(
 		if err != nil {
 			return nil, fmt.Errorf("look up the key: %w", err)
 		}
-		c.known.Add(name, row)
+		c.known.add(name, row)
 		if err := c.relaxed.KeyUsed(ctx, row.ID); err != nil {
 			c.cfg.Logger.Warn("the last use of a key could not be recorded", "error", err)
 		}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
@@ -256,21 +255,21 @@ func (c *Control) exchange(
 // states remembers the sign-ins that have come back to this server, for as long as they are valid.
 type states struct {
 	mu   sync.Mutex
-	seen *expirable.LRU[string, struct{}]
+	seen *recent[struct{}]
 }
 
 func newStates() *states {
-	return &states{seen: expirable.NewLRU[string, struct{}](10_000, nil, signInLifetime)}
+	return &states{seen: newRecent[struct{}](signInLifetime)}
 }
 
 // first reports whether a state comes back for the first time.
 func (s *states) first(state string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen.Contains(state) {
+	if _, seen := s.seen.get(state); seen {
 		return false
 	}
-	s.seen.Add(state, struct{}{})
+	s.seen.add(state, struct{}{})
 	return true
 }
 

@@ -32,7 +32,7 @@ func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 	} else {
 		return "", false
 	}
-	if _, ok = c.proven.Peek(what); !ok {
+	if _, ok = c.proven.get(what); !ok {
 		ok = kept != "" && c.counts(kept)
 	}
 	return hex.EncodeToString([]byte(what[:16])), ok

@@ -30,7 +30,10 @@ import { Act, useRefusal } from '../ui/act'
 import { newIdempotencyKey } from '../ui/actions'
 import { Card, Command } from '../ui/basics'
 import { Guard } from '../ui/guard'
+import { loadPart } from '../ui/load-part'
 import { fieldErrors, Problem } from '../ui/problem'
+
+const ConfigEditor = loadPart(async () => (await import('./config-editor')).default)
 
 type Mode = 'form' | Format
 
@@ -345,18 +348,22 @@ function ConfigText({
   errors: ConfigError[]
   onChange: (text: string) => void
 }) {
-  const { t } = useTranslation()
+  const { t, i18n } = useTranslation()
+  const schemas = assets.map((a) => ({ name: a.name, schema: schemaIn(a.config_schema as object, i18n.language) }))
   return (
     <div className="field">
-      <label htmlFor={id}>{format.toUpperCase()}</label>
-      <textarea
+      <span className="label" aria-hidden>
+        {format.toUpperCase()}
+      </span>
+      <ConfigEditor
         id={id}
-        rows={Math.max(8, text.split('\n').length + 1)}
-        spellCheck={false}
-        value={text}
-        aria-invalid={!parsed.config || errors.length > 0}
-        aria-describedby={id + 'help'}
-        onChange={(e) => onChange(e.target.value)}
+        label={format.toUpperCase()}
+        format={format}
+        text={text}
+        invalid={!parsed.config || errors.length > 0}
+        describedBy={id + 'help'}
+        assets={schemas}
+        onChange={onChange}
       />
       <p id={id + 'help'} className="muted small break">
         {t('launch.opsHelp', {

@@ -5,13 +5,7 @@ import { Play } from 'lucide-react'
 import { Tabs } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
-import {
-  assetQuery,
-  checkResultsQuery,
-  materializationsQuery,
-  recentMaterializationsQuery,
-  runsQuery,
-} from '../app/queries'
+import { assetQuery, checkResultsQuery, materializationsQuery, recentMaterializationsQuery } from '../app/queries'
 import { loadPart } from '../ui/load-part'
 import { serverFlag } from '../lib/base'
 import { shellQuote } from '../lib/config'
@@ -25,7 +19,7 @@ import { Plot } from '../ui/charts'
 import { AssetLinks, Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
-import { RunTable } from '../ui/run-table'
+import { RunList } from '../features/run-list'
 
 const Partitions = loadPart(async () => (await import('../features/partition-map')).default)
 const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
@@ -87,7 +81,7 @@ export function AssetPage() {
               <CheckResults asset={name} />
             </Tabs.Content>
             <Tabs.Content value="runs">
-              <AssetRuns asset={name} />
+              <RunList title={t('assets.tabRuns')} of={{ asset: name }} />
             </Tabs.Content>
             <Tabs.Content value="launch">
               <Launchpad assets={[data]} />
@@ -401,21 +395,6 @@ function CheckResults({ asset }: { asset: string }) {
               </table>
             </div>
           )
-        }
-      </Loaded>
-      <LoadMore query={query} />
-    </Card>
-  )
-}
-
-function AssetRuns({ asset }: { asset: string }) {
-  const { t } = useTranslation()
-  const query = useInfiniteQuery(runsQuery({ asset }))
-  return (
-    <Card label={t('assets.tabRuns')}>
-      <Loaded query={itemsOf(query)} lines={6}>
-        {(runs) =>
-          runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />
         }
       </Loaded>
       <LoadMore query={query} />

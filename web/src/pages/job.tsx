@@ -1,17 +1,17 @@
 import type { Asset, Job } from '@parliament-explorer/sdk'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
-import { assetsQuery, jobQuery, runsQuery } from '../app/queries'
+import { assetsQuery, jobQuery } from '../app/queries'
+import { RunList } from '../features/run-list'
 import { loadPart } from '../ui/load-part'
 import type { Config } from '../lib/config'
 import { duration } from '../lib/format'
 import { useSaid } from '../lib/said'
-import { Card, Empty, LoadMore, PageHead } from '../ui/basics'
+import { Card, PageHead } from '../ui/basics'
 import { AssetLinks, Name } from '../ui/links'
-import { itemsOf, Loaded } from '../ui/loaded'
-import { RunTable } from '../ui/run-table'
+import { Loaded } from '../ui/loaded'
 
 const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
@@ -21,7 +21,6 @@ export function JobPage() {
   const { job: name } = useParams({ from: '/jobs/$job' })
   const job = useQuery(jobQuery(name))
   const assets = useQuery(assetsQuery)
-  const runs = useInfiniteQuery(runsQuery({ job: name }))
   const both = {
     data: assets.data && job.data,
     error: job.error ?? assets.error,
@@ -65,14 +64,7 @@ export function JobPage() {
           </div>
         )}
       </Loaded>
-      <Card title={t('automation.runs')}>
-        <Loaded query={itemsOf(runs)} lines={4}>
-          {(items) =>
-            items.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={items} />
-          }
-        </Loaded>
-        <LoadMore query={runs} />
-      </Card>
+      <RunList key={name + 'runs'} title={t('automation.runs')} of={{ job: name }} />
     </div>
   )
 }

@@ -1,6 +1,7 @@
 import { cancelRun, retryRun } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { ArrowUp } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -11,6 +12,7 @@ import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
 import { number } from '../lib/format'
+import { useHeldBack, useScrolled } from '../lib/held-back'
 import { Act } from '../ui/act'
 import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
@@ -18,6 +20,7 @@ import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { errorMessage } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
+import { SavedViews } from '../ui/saved-views'
 import { StatusFilter } from '../ui/status-filter'
 
 const periodHours = { '1h': 1, '24h': 24, '7d': 168 }
@@ -45,9 +48,17 @@ export function Runs() {
   const query = useInfiniteQuery(runsQuery(filters))
   const jobs = useQuery(jobsQuery)
   const assets = useQuery(assetsQuery)
-  const runs = itemsOf(query)
+  const loaded = itemsOf(query)
   const first = query.data?.pages[0]
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
+  const scrolled = useScrolled()
+  const pages = query.data?.pages.length ?? 0
+  const { shown, fresh, show } = useHeldBack(
+    JSON.stringify({ ...search }),
+    loaded.data,
+    scrolled || pages > 1 || chosen.size > 0,
+  )
+  const runs = { ...loaded, data: loaded.data && shown }
   const selected = (runs.data ?? []).filter((r) => chosen.has(r.id))
   const filtered = Object.values(search).some((v) => v !== undefined)
 
@@ -96,7 +107,7 @@ export function Runs() {
 
   return (
     <div className="page">
-      <PageHead title={t('runs.title')} />
+      <PageHead title={t('runs.title')} actions={<SavedViews />} />
       <div className="filters" role="search">
         <StatusFilter value={search.status} onChange={(status) => set({ status })} />
         <Choice
@@ -142,6 +153,21 @@ export function Runs() {
               })
             : null}
         </p>
+        {fresh > 0 && (
+          <p className="fresh" role="status">
+            <button
+              type="button"
+              className="btn small primary"
+              onClick={() => {
+                show()
+                scrollTo({ top: 0 })
+              }}
+            >
+              <ArrowUp size={15} aria-hidden />
+              {t('runs.fresh', { count: fresh })}
+            </button>
+          </p>
+        )}
         <Loaded query={runs} lines={8} height="24rem">
           {(items) =>
             items.length > 0 ? (

@@ -58,6 +58,12 @@ export function SchedulePage() {
                   <dd>{s.catch_up ? t('app.yes') : t('app.no')}</dd>
                   <dt>{t('automation.changed')}</dt>
                   <dd>{s.changed_at ? <Time at={s.changed_at} absolute /> : t('app.never')}</dd>
+                  <dt>{t('nav.runs')}</dt>
+                  <dd>
+                    <Link to="/runs" search={{ tag: `schedule:${name}` }}>
+                      {t('automation.runsOfSchedule')}
+                    </Link>
+                  </dd>
                 </dl>
               </div>
             </Card>

@@ -60,6 +60,12 @@ export function SensorPage() {
                   <dd>{t('automation.every', { every: duration(s.interval_seconds * 1000, i18n.language) })}</dd>
                   <dt>{t('automation.changed')}</dt>
                   <dd>{s.changed_at ? <Time at={s.changed_at} absolute /> : t('app.never')}</dd>
+                  <dt>{t('nav.runs')}</dt>
+                  <dd>
+                    <Link to="/runs" search={{ tag: `sensor:${name}` }}>
+                      {t('automation.runsOfSensor')}
+                    </Link>
+                  </dd>
                 </dl>
               </div>
             </Card>

@@ -74,9 +74,9 @@ export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selecti
                 {Object.keys(run.tags).length > 0 && (
                   <span className="row wrap" style={{ gap: '0.2rem', marginTop: '0.15rem' }}>
                     {Object.entries(run.tags).map(([key, value]) => (
-                      <span key={key} className="tag">
+                      <Link key={key} to="/runs" search={{ tag: `${key}:${value}` }} className="tag">
                         {key}:{value}
-                      </span>
+                      </Link>
                     ))}
                   </span>
                 )}

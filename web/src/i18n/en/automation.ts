@@ -22,6 +22,8 @@ export const automationTexts = {
     jobSchedules: 'Schedules',
     launch: 'Launch',
     nextTicks: 'Next ticks',
+    runsOfSchedule: 'Runs of this schedule',
+    runsOfSensor: 'Runs of this sensor',
     pastTicks: 'Past ticks',
     noTicks: 'No ticks yet',
     noTicksText: 'The schedule has not been due since it was started. “Run now” runs its job immediately.',

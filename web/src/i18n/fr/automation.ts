@@ -24,6 +24,8 @@ export const automationTexts: Pick<Texts, 'automation' | 'backfills' | 'alerts'>
     jobSchedules: 'Horaires',
     launch: 'Lancer',
     nextTicks: 'Prochains déclenchements',
+    runsOfSchedule: 'Exécutions de cet horaire',
+    runsOfSensor: 'Exécutions de ce capteur',
     pastTicks: 'Déclenchements passés',
     noTicks: 'Aucun déclenchement',
     noTicksText:

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+
+import { parseViews, withView } from './saved-views'
+
+test('what cannot be read is left out', () => {
+  expect(parseViews(null)).toEqual([])
+  expect(parseViews('nonsense')).toEqual([])
+  expect(parseViews('{"name":"a","query":"b"}')).toEqual([])
+  expect(parseViews('[null, 1, {"name":"a"}, {"name":"a","query":"status=failure"}]')).toEqual([
+    { name: 'a', query: 'status=failure' },
+  ])
+})
+
+test('a view replaces one of the same name, and an empty name saves nothing', () => {
+  const one = withView([], { name: ' b ', query: 'x=1' })
+  expect(one).toEqual([{ name: 'b', query: 'x=1' }])
+  const two = withView(one, { name: 'a', query: 'x=2' })
+  expect(two.map((v) => v.name)).toEqual(['a', 'b'])
+  expect(withView(two, { name: 'b', query: 'x=3' })).toEqual([
+    { name: 'a', query: 'x=2' },
+    { name: 'b', query: 'x=3' },
+  ])
+  expect(withView(two, { name: '  ', query: 'x=3' })).toEqual(two)
+})

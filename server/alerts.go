@@ -88,6 +88,7 @@ func apiDelivery(d alerts.Delivery) api.Delivery {
 	return api.Delivery{
 		ID: d.ID, AlertID: d.AlertID, Channel: d.Channel, Kind: api.DeliveryKind(d.Kind),
 		Status: api.DeliveryStatus(d.Status), Attempts: d.Attempts, Message: d.Message,
+		MessageI18N: bilingualOrNone(d.Message),
 		CreatedAt: d.CreatedAt, AttemptedAt: d.AttemptedAt, DeliveredAt: d.DeliveredAt,
 	}
 }

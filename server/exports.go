@@ -27,38 +27,38 @@ import (
 // Parquet, an empty cell in CSV. The tag parquet has the column's name and its type in Parquet, doc describes it, and
 // ndjson points to the same value in a line of NDJSON. Tags cannot be broken, so some lines exceed 120 columns.
 type exportRow struct {
-	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11."`
-	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44."`
-	Session           int32      `parquet:"session" ndjson:"/session" doc:"Its session, e.g. 1."`
-	Number            string     `parquet:"number" ndjson:"/number" doc:"E.g. C-11."`
-	TitleEn           *string    `parquet:"title_en" ndjson:"/title/en" doc:"Long title in English."`
-	TitleFr           *string    `parquet:"title_fr" ndjson:"/title/fr" doc:"Long title in French."`
-	ShortTitleEn      *string    `parquet:"short_title_en" ndjson:"/short_title/en" doc:"Short title in English; many bills have none."`
-	ShortTitleFr      *string    `parquet:"short_title_fr" ndjson:"/short_title/fr" doc:"Short title in French; many bills have none."`
-	HomeChamber       string     `parquet:"home_chamber" ndjson:"/home_chamber" doc:"Where it began: house or senate."`
-	BillTypeEn        *string    `parquet:"bill_type_en" ndjson:"/bill_type/en" doc:"E.g. House Government Bill."`
-	GovernmentBill    bool       `parquet:"government_bill" ndjson:"/government_bill" doc:"Whether it is the government's."`
-	PrivateMemberBill bool       `parquet:"private_member_bill" ndjson:"/private_member_bill" doc:"Whether it is a private member's."`
-	IntroducedOn      *day       `parquet:"introduced_on,date" ndjson:"/introduced_on" doc:"Day of the earlier first reading; none if neither is dated."`
-	StatusCode        *string    `parquet:"status_code" ndjson:"/status/code" doc:"openparliament.ca's code for the status; none where it has none."`
-	StatusEn          *string    `parquet:"status_en" ndjson:"/status/en" doc:"LEGISinfo's words for the status."`
-	StatusFr          *string    `parquet:"status_fr" ndjson:"/status/fr" doc:"The same in French."`
-	LatestActivityAt  *time.Time `parquet:"latest_activity_at,timestamp(microsecond)" ndjson:"/latest_activity_at" doc:"When something last happened to it. CSV and NDJSON have it in Ottawa's time, with the offset; Parquet has the same instant in UTC."`
-	Law               bool       `parquet:"law" ndjson:"/law" doc:"Whether it received royal assent."`
-	RoyalAssentOn     *day       `parquet:"royal_assent_on,date" ndjson:"/royal_assent_on" doc:"The day of royal assent; none before."`
-	StatuteYear       *int32     `parquet:"statute_year" ndjson:"/statute/year" doc:"Year of the Statutes of Canada; none if it has no chapter there."`
-	StatuteChapter    *int32     `parquet:"statute_chapter" ndjson:"/statute/chapter" doc:"Chapter of that year; none if it has none."`
-	SponsorPersonID   *int64     `parquet:"sponsor_person_id" ndjson:"/sponsor/person_id" doc:"parl.ca's id of the sponsor; none if it is not known."`
-	SponsorName       *string    `parquet:"sponsor_name" ndjson:"/sponsor/name" doc:"The sponsor's name; none if it is not known."`
-	SponsorPolitician *string    `parquet:"sponsor_politician" ndjson:"/sponsor/politician" doc:"The sponsor's slug at openparliament.ca; none if it is not known."`
-	Committees        *string    `parquet:"committees" ndjson:"/committees" doc:"Acronyms of the committees that considered it, separated by semicolons; none if none did. NDJSON has the committees themselves."`
-	LegisinfoID       *int64     `parquet:"legisinfo_id" ndjson:"/legisinfo_id" doc:"LEGISinfo's id; none if it is not known."`
-	LegisinfoURL      *string    `parquet:"legisinfo_url" ndjson:"/legisinfo_url" doc:"Its page at LEGISinfo."`
-	OpenParliamentURL *string    `parquet:"openparliament_url" ndjson:"/openparliament_url" doc:"Its page at openparliament.ca; none if it has none."`
-	TextURL           *string    `parquet:"text_url" ndjson:"/text_url" doc:"Its latest published text; none if none is known."`
-	Version           int32      `parquet:"version" ndjson:"/version" doc:"1, and one more for each change seen."`
-	UpdatedAt         time.Time  `parquet:"updated_at,timestamp(microsecond)" ndjson:"/updated_at" doc:"When that version was made, in UTC."`
-	MissingSince      *time.Time `parquet:"missing_since,timestamp(microsecond)" ndjson:"/missing_since" doc:"Since when neither source lists it, in UTC; none while one does."`
+	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11." fr:"Session et numéro, p. ex. 44-1/C-11."`
+	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44." fr:"La législature, p. ex. 44."`
+	Session           int32      `parquet:"session" ndjson:"/session" doc:"Its session, e.g. 1." fr:"Sa session, p. ex. 1."`
+	Number            string     `parquet:"number" ndjson:"/number" doc:"E.g. C-11." fr:"P. ex. C-11."`
+	TitleEn           *string    `parquet:"title_en" ndjson:"/title/en" doc:"Long title in English." fr:"Titre intégral en anglais."`
+	TitleFr           *string    `parquet:"title_fr" ndjson:"/title/fr" doc:"Long title in French." fr:"Titre intégral en français."`
+	ShortTitleEn      *string    `parquet:"short_title_en" ndjson:"/short_title/en" doc:"Short title in English; many bills have none." fr:"Titre abrégé en anglais; bien des projets de loi n’en ont pas."`
+	ShortTitleFr      *string    `parquet:"short_title_fr" ndjson:"/short_title/fr" doc:"Short title in French; many bills have none." fr:"Titre abrégé en français; bien des projets de loi n’en ont pas."`
+	HomeChamber       string     `parquet:"home_chamber" ndjson:"/home_chamber" doc:"Where it began: house or senate." fr:"Chambre d’origine : house ou senate."`
+	BillTypeEn        *string    `parquet:"bill_type_en" ndjson:"/bill_type/en" doc:"E.g. House Government Bill." fr:"P. ex. House Government Bill."`
+	GovernmentBill    bool       `parquet:"government_bill" ndjson:"/government_bill" doc:"Whether it is the government's." fr:"Indique s’il vient du gouvernement."`
+	PrivateMemberBill bool       `parquet:"private_member_bill" ndjson:"/private_member_bill" doc:"Whether it is a private member's." fr:"Indique s’il vient d’un député ou d’un sénateur."`
+	IntroducedOn      *day       `parquet:"introduced_on,date" ndjson:"/introduced_on" doc:"Day of the earlier first reading; none if neither is dated." fr:"Jour de la plus ancienne des premières lectures; vide si aucune n’est datée."`
+	StatusCode        *string    `parquet:"status_code" ndjson:"/status/code" doc:"openparliament.ca's code for the status; none where it has none." fr:"Code d’état d’openparliament.ca; vide s’il n’en donne pas."`
+	StatusEn          *string    `parquet:"status_en" ndjson:"/status/en" doc:"LEGISinfo's words for the status." fr:"État selon LEGISinfo, en anglais."`
+	StatusFr          *string    `parquet:"status_fr" ndjson:"/status/fr" doc:"The same in French." fr:"La même chose en français."`
+	LatestActivityAt  *time.Time `parquet:"latest_activity_at,timestamp(microsecond)" ndjson:"/latest_activity_at" doc:"When something last happened to it. CSV and NDJSON have it in Ottawa's time, with the offset; Parquet has the same instant in UTC." fr:"Moment du dernier événement. En CSV et en NDJSON, à l’heure d’Ottawa avec le décalage; en Parquet, le même instant en UTC."`
+	Law               bool       `parquet:"law" ndjson:"/law" doc:"Whether it received royal assent." fr:"Indique s’il a reçu la sanction royale."`
+	RoyalAssentOn     *day       `parquet:"royal_assent_on,date" ndjson:"/royal_assent_on" doc:"The day of royal assent; none before." fr:"Jour de la sanction royale; vide avant."`
+	StatuteYear       *int32     `parquet:"statute_year" ndjson:"/statute/year" doc:"Year of the Statutes of Canada; none if it has no chapter there." fr:"Année des Lois du Canada; vide s’il n’y a pas de chapitre."`
+	StatuteChapter    *int32     `parquet:"statute_chapter" ndjson:"/statute/chapter" doc:"Chapter of that year; none if it has none." fr:"Chapitre de cette année; vide s’il n’en a pas."`
+	SponsorPersonID   *int64     `parquet:"sponsor_person_id" ndjson:"/sponsor/person_id" doc:"parl.ca's id of the sponsor; none if it is not known." fr:"Identifiant du parrain à parl.ca; vide s’il n’est pas connu."`
+	SponsorName       *string    `parquet:"sponsor_name" ndjson:"/sponsor/name" doc:"The sponsor's name; none if it is not known." fr:"Nom du parrain; vide s’il n’est pas connu."`
+	SponsorPolitician *string    `parquet:"sponsor_politician" ndjson:"/sponsor/politician" doc:"The sponsor's slug at openparliament.ca; none if it is not known." fr:"Adresse du parrain à openparliament.ca; vide si elle n’est pas connue."`
+	Committees        *string    `parquet:"committees" ndjson:"/committees" doc:"Acronyms of the committees that considered it, separated by semicolons; none if none did. NDJSON has the committees themselves." fr:"Sigles des comités qui l’ont étudié, séparés par des points-virgules; vide s’il n’y en a pas. NDJSON contient les comités eux-mêmes."`
+	LegisinfoID       *int64     `parquet:"legisinfo_id" ndjson:"/legisinfo_id" doc:"LEGISinfo's id; none if it is not known." fr:"Identifiant LEGISinfo; vide s’il n’est pas connu."`
+	LegisinfoURL      *string    `parquet:"legisinfo_url" ndjson:"/legisinfo_url" doc:"Its page at LEGISinfo." fr:"Sa page à LEGISinfo."`
+	OpenParliamentURL *string    `parquet:"openparliament_url" ndjson:"/openparliament_url" doc:"Its page at openparliament.ca; none if it has none." fr:"Sa page à openparliament.ca; vide s’il n’y en a pas."`
+	TextURL           *string    `parquet:"text_url" ndjson:"/text_url" doc:"Its latest published text; none if none is known." fr:"Son dernier texte publié; vide si aucun n’est connu."`
+	Version           int32      `parquet:"version" ndjson:"/version" doc:"1, and one more for each change seen." fr:"1, plus un pour chaque changement observé."`
+	UpdatedAt         time.Time  `parquet:"updated_at,timestamp(microsecond)" ndjson:"/updated_at" doc:"When that version was made, in UTC." fr:"Moment de cette version, en UTC."`
+	MissingSince      *time.Time `parquet:"missing_since,timestamp(microsecond)" ndjson:"/missing_since" doc:"Since when neither source lists it, in UTC; none while one does." fr:"Depuis quand aucune source ne le donne, en UTC; vide tant qu’une le donne."`
 }
 
 // day is a date as Parquet stores it: days since 1970-01-01.
@@ -356,7 +356,8 @@ var exportFields = sync.OnceValue(func() []api.ExportField {
 			cell += " Empty if there is none."
 		}
 		out = append(out, api.ExportField{
-			Name: name, Type: kind, Description: f.Tag.Get("doc"), Nullable: column.Node.Optional(),
+			Name: name, Type: kind, Description: f.Tag.Get("doc"),
+			DescriptionI18N: described(f.Tag.Get("doc"), f.Tag.Get("fr")), Nullable: column.Node.Optional(),
 			Csv: cell, Ndjson: f.Tag.Get("ndjson"), Parquet: parquetType(column.Node),
 		})
 	}

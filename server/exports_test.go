@@ -117,6 +117,7 @@ func TestExportFields(t *testing.T) {
 			t.Errorf("column %d is %+v, want %+v", i, f, want)
 		}
 		if f.Nullable != strings.HasSuffix(f.Csv, "Empty if there is none.") ||
+			f.DescriptionI18N == nil || f.DescriptionI18N.Fr == nil || *f.DescriptionI18N.En != f.Description ||
 			strings.Contains(f.Description, " 0 ") || strings.Contains(f.Description, "empty") {
 			t.Errorf("%s: %+v", f.Name, f)
 		}

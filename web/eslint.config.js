@@ -34,6 +34,15 @@ export default defineConfig(
         ),
         { object: 'navigator', property: 'sendBeacon' },
       ],
+      // Texts are in both languages. Names and commands are no texts.
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'JSXText[value=/[A-Za-zÀ-ÿ]{2}/]:not([value=/^\\s*(LEGISinfo|openparliament.ca|openapi.json|explorer .*)\\s*$/])',
+          'JSXAttribute[name.name=/^(aria-label|aria-description|alt|label|placeholder|title)$/] > Literal[value=/[A-Za-zÀ-ÿ]{2}/]',
+          'JSXExpressionContainer > Literal[value=/[A-Za-zÀ-ÿ]{2} /]',
+        ].map((selector) => ({ selector, message: 'Put the text in src/i18n, in both languages.' })),
+      ],
       'no-restricted-imports': [
         'error',
         {

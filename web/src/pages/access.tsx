@@ -18,6 +18,7 @@ import { queryClient } from '../app/client'
 import { auditQuery, keysQuery, sessionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { useFilterHistory } from '../lib/filter-history'
+import { named } from '../lib/named'
 import { useRefusal } from '../ui/act'
 import { Card, CopyButton, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -408,7 +409,7 @@ function AuditLog() {
                         )}
                       </td>
                       <td data-label={t('access.what')} className="break">
-                        {e.operation}
+                        <span title={e.operation}>{named(t, 'operations', e.operation)}</span>
                         <p className="muted small">
                           <code>
                             {e.method} {e.path}

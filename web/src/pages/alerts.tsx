@@ -169,6 +169,7 @@ function Channels() {
 
 /** The latest messages to the channels. */
 function Deliveries() {
+  const said = useSaid()
   const { t } = useTranslation()
   const deliveries = useQuery(deliveriesQuery)
   return (
@@ -203,7 +204,7 @@ function Deliveries() {
                         </span>{' '}
                         <span className="muted small">{t('alerts.attempts', { count: d.attempts })}</span>
                       </td>
-                      <td className="small break">{d.message}</td>
+                      <td className="small break">{said(d.message, d.message_i18n)}</td>
                     </tr>
                   ))}
                 </tbody>

@@ -353,6 +353,7 @@ function Materializations({ asset }: { asset: Asset }) {
 }
 
 function CheckResults({ asset }: { asset: string }) {
+  const said = useSaid()
   const { t } = useTranslation()
   const query = useInfiniteQuery(checkResultsQuery(asset))
   return (
@@ -385,7 +386,7 @@ function CheckResults({ asset }: { asset: string }) {
                       <td>
                         <CheckBadge result={r} />
                       </td>
-                      <td className="small break">{r.message}</td>
+                      <td className="small break">{said(r.message, r.message_i18n)}</td>
                       <td data-label={t('assets.run')}>
                         <RunLink id={r.run_id} />
                       </td>

@@ -108,7 +108,7 @@ function Exports() {
                     {e.fields.map((f) => (
                       <div key={f.name} style={{ display: 'contents' }}>
                         <dt className="mono">{f.name}</dt>
-                        <dd className="small">{f.description}</dd>
+                        <dd className="small">{said(f.description, f.description_i18n)}</dd>
                       </div>
                     ))}
                   </dl>

@@ -13,6 +13,7 @@ import { RunSteps } from '../features/run-steps'
 import { attemptsOf, attemptsOfSteps } from '../lib/attempts'
 import { shortId } from '../lib/format'
 import { type LogFilter, useLog } from '../lib/log'
+import { named } from '../lib/named'
 import { useSaid } from '../lib/said'
 import { Act } from '../ui/act'
 import { hasEnded, isActive, useCancel, useRetry } from '../ui/actions'
@@ -243,7 +244,10 @@ function Failure({ run }: { run: RunDetail }) {
       {errors.map(({ asset, error }) => (
         <div key={asset}>
           <p className="break">
-            <strong>{asset ?? t('run.error')}</strong> <span className="tag">{error.class}</span>{' '}
+            <strong>{asset ?? t('run.error')}</strong>{' '}
+            <span className="tag" title={error.class}>
+              {named(t, 'errorClass', error.class)}
+            </span>{' '}
             {said(error.message, error.message_i18n)}
           </p>
           {error.stack && (

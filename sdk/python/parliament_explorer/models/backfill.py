@@ -34,7 +34,7 @@ class Backfill:
         tags (Tags): Texts by key. A key has 1 to 100 characters and no colon. The only white space in a key is spaces
             between words. `x-key-pattern` states the same rule. It applies wherever tags are given. Example: {'reason':
             'backlog'}.
-        created_by (str): Actor that canceled the run.
+        created_by (str): Actor that created the backfill.
         created_at (datetime.datetime):
         ended_at (datetime.datetime | None):
         total (int): Number of partitions.

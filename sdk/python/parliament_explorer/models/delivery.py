@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -11,6 +11,11 @@ from attrs import field as _attrs_field
 
 from ..models.delivery_kind import DeliveryKind
 from ..models.delivery_status import DeliveryStatus
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="Delivery")
 
@@ -29,6 +34,7 @@ class Delivery:
         created_at (datetime.datetime):
         attempted_at (datetime.datetime | None):
         delivered_at (datetime.datetime | None):
+        message_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     id: UUID
@@ -41,6 +47,7 @@ class Delivery:
     created_at: datetime.datetime
     attempted_at: datetime.datetime | None
     delivered_at: datetime.datetime | None
+    message_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +84,10 @@ class Delivery:
         else:
             delivered_at = self.delivered_at
 
+        message_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.message_i18n, Unset):
+            message_i18n = self.message_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -93,11 +104,15 @@ class Delivery:
                 "delivered_at": delivered_at,
             }
         )
+        if message_i18n is not UNSET:
+            field_dict["message_i18n"] = message_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         id = UUID(d.pop("id"))
 
@@ -163,6 +178,13 @@ class Delivery:
 
         delivered_at = _parse_delivered_at(d.pop("delivered_at"))
 
+        _message_i18n = d.pop("message_i18n", UNSET)
+        message_i18n: Bilingual | Unset
+        if isinstance(_message_i18n, Unset):
+            message_i18n = UNSET
+        else:
+            message_i18n = Bilingual.from_dict(_message_i18n)
+
         delivery = cls(
             id=id,
             alert_id=alert_id,
@@ -174,6 +196,7 @@ class Delivery:
             created_at=created_at,
             attempted_at=attempted_at,
             delivered_at=delivered_at,
+            message_i18n=message_i18n,
         )
 
         delivery.additional_properties = d

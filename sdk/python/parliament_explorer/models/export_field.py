@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.export_field_type import ExportFieldType
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="ExportField")
 
@@ -27,6 +32,7 @@ class ExportField:
             ndjson (str): JSON pointer to the value in a line of NDJSON. The value does not exist if its parent is null.
                 Example: /introduced_on.
             parquet (str): Parquet type: the physical type, then the logical type. Example: INT32 DATE.
+            description_i18n (Bilingual | Unset): A text in both official languages. Null in a language without a text.
     """
 
     name: str
@@ -36,6 +42,7 @@ class ExportField:
     csv: str
     ndjson: str
     parquet: str
+    description_i18n: Bilingual | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,6 +60,10 @@ class ExportField:
 
         parquet = self.parquet
 
+        description_i18n: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.description_i18n, Unset):
+            description_i18n = self.description_i18n.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -66,11 +77,15 @@ class ExportField:
                 "parquet": parquet,
             }
         )
+        if description_i18n is not UNSET:
+            field_dict["description_i18n"] = description_i18n
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
         name = d.pop("name")
 
@@ -86,6 +101,13 @@ class ExportField:
 
         parquet = d.pop("parquet")
 
+        _description_i18n = d.pop("description_i18n", UNSET)
+        description_i18n: Bilingual | Unset
+        if isinstance(_description_i18n, Unset):
+            description_i18n = UNSET
+        else:
+            description_i18n = Bilingual.from_dict(_description_i18n)
+
         export_field = cls(
             name=name,
             type_=type_,
@@ -94,6 +116,7 @@ class ExportField:
             csv=csv,
             ndjson=ndjson,
             parquet=parquet,
+            description_i18n=description_i18n,
         )
 
         export_field.additional_properties = d

@@ -1092,7 +1092,7 @@ export type Backfill = {
     config: Config;
     tags: Tags;
     /**
-     * Actor that canceled the run.
+     * Actor that created the backfill.
      */
     created_by: string;
     created_at: string;
@@ -1217,6 +1217,10 @@ export type Delivery = {
      * Response of the receiver, or the error.
      */
     message: string | null;
+    /**
+     * The message in both languages. `fr` is null if the message is not one of the program's own.
+     */
+    message_i18n?: Bilingual;
     created_at: string;
     attempted_at: string | null;
     delivered_at: string | null;
@@ -2254,6 +2258,10 @@ export type ExportField = {
      */
     type: 'string' | 'integer' | 'boolean' | 'date' | 'timestamp';
     description: string;
+    /**
+     * The description in both languages.
+     */
+    description_i18n?: Bilingual;
     /**
      * Whether the value may be missing.
      */

@@ -3,6 +3,7 @@ import { automationTexts } from './automation'
 import { billTexts } from './bills'
 import { dataTexts } from './data'
 import { generalTexts } from './general'
+import { operationTexts } from './operations'
 import { readerTexts } from './readers'
 import { runTexts } from './runs'
 import { systemTexts } from './system'
@@ -15,6 +16,7 @@ export const en = {
   ...automationTexts,
   ...billTexts,
   ...dataTexts,
+  ...operationTexts,
   ...readerTexts,
   ...systemTexts,
 }

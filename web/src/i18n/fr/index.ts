@@ -4,6 +4,7 @@ import { automationTexts } from './automation'
 import { billTexts } from './bills'
 import { dataTexts } from './data'
 import { generalTexts } from './general'
+import { operationTexts } from './operations'
 import { readerTexts } from './readers'
 import { runTexts } from './runs'
 import { systemTexts } from './system'
@@ -16,6 +17,7 @@ export const fr: Texts = {
   ...automationTexts,
   ...billTexts,
   ...dataTexts,
+  ...operationTexts,
   ...readerTexts,
   ...systemTexts,
 }

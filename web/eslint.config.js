@@ -3,6 +3,11 @@ import hooks from 'eslint-plugin-react-hooks'
 import { defineConfig } from 'eslint/config'
 import ts from 'typescript-eslint'
 
+// Two letters in a row are a word. Names and commands are no texts.
+const words = '/[A-Za-zÀ-ÿ]{2}/'
+const names = 'LEGISinfo|openparliament.ca|openapi.json|explorer .*'
+const spoken = 'aria-label|aria-description|alt|label|placeholder|title'
+
 export default defineConfig(
   { ignores: ['dist', 'node_modules', 'test-results'] },
   ...ts.configs.recommended,
@@ -34,12 +39,12 @@ export default defineConfig(
         ),
         { object: 'navigator', property: 'sendBeacon' },
       ],
-      // Texts are in both languages. Names and commands are no texts.
+      // Texts are in both languages.
       'no-restricted-syntax': [
         'error',
         ...[
-          'JSXText[value=/[A-Za-zÀ-ÿ]{2}/]:not([value=/^\\s*(LEGISinfo|openparliament.ca|openapi.json|explorer .*)\\s*$/])',
-          'JSXAttribute[name.name=/^(aria-label|aria-description|alt|label|placeholder|title)$/] > Literal[value=/[A-Za-zÀ-ÿ]{2}/]',
+          `JSXText[value=${words}]:not([value=/^\\s*(${names})\\s*$/])`,
+          `JSXAttribute[name.name=/^(${spoken})$/] > Literal[value=${words}]`,
           'JSXExpressionContainer > Literal[value=/[A-Za-zÀ-ÿ]{2} /]',
         ].map((selector) => ({ selector, message: 'Put the text in src/i18n, in both languages.' })),
       ],

@@ -1,5 +1,8 @@
 import react from '@vitejs/plugin-react'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
@@ -12,14 +15,30 @@ const devBase: Plugin = {
   transformIndexHtml: (html) => html.replace('<base href="./" />', '<base href="/ui/" />'),
 }
 
+/** Writes each file of the build compressed as well as brotli can, which would take the server seconds. */
+const compressed: Plugin = {
+  name: 'compressed',
+  apply: 'build',
+  writeBundle: ({ dir }) => {
+    for (const name of readdirSync(dir!, { recursive: true, encoding: 'utf8' })) {
+      const file = join(dir!, name)
+      if (!/\.(js|css)$/.test(name) || statSync(file).size < 512) continue
+      writeFileSync(file + '.br', brotliCompressSync(readFileSync(file)))
+    }
+  },
+}
+
 export default defineConfig(({ command }) => ({
   // The build uses relative addresses, so it works below any path.
   base: command === 'build' ? './' : '/ui/',
-  plugins: [react(), devBase],
+  plugins: [react(), devBase, compressed],
   resolve: {
     alias: {
       // Only a test helper of the form library imports it. The form uses our validator.
       '@rjsf/validator-ajv8': fileURLToPath(new URL('./src/lib/validator.ts', import.meta.url)),
+      // Descriptions of fields are plain text.
+      'markdown-to-jsx/react': fileURLToPath(new URL('./src/lib/plain-text.tsx', import.meta.url)),
+      'fast-uri': fileURLToPath(new URL('./src/lib/uri.ts', import.meta.url)),
       '@parliament-explorer/sdk': fileURLToPath(new URL('../sdk/typescript/src/index.ts', import.meta.url)),
     },
   },

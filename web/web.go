@@ -11,14 +11,16 @@ import (
 	"sync"
 
 	"github.com/vearutop/statigz"
+	"github.com/vearutop/statigz/brotli"
 )
 
 //go:embed all:dist
 var dist embed.FS
 
-// files serves the build. The files are compressed once, at the first request.
+// files serves the build. The build has each file compressed by brotli too; for clients without it, gzip compresses the
+// files once, at the first request.
 var files = sync.OnceValue(func() http.Handler {
-	return statigz.FileServer(dist, statigz.FSPrefix("dist"), statigz.EncodeOnInit)
+	return statigz.FileServer(dist, statigz.FSPrefix("dist"), brotli.AddEncoding, statigz.EncodeOnInit)
 })
 
 // Handler serves the UI. The path of a request is relative to the mount point, such as "/" or "/runs/123". A path that

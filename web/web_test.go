@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+
 	"github.com/parliament-explorer/parliament-explorer/web"
 )
 
@@ -80,6 +82,16 @@ func TestFiles(t *testing.T) {
 	tag := resp.Header.Get("Etag")
 	if get(t, "GET", "/"+script[1], "Accept-Encoding", "gzip", "If-None-Match", tag).StatusCode != 304 {
 		t.Error("unchanged, but not 304")
+	}
+	// The build has it smaller, for browsers that know brotli, and the file itself for clients that know nothing.
+	small := get(t, "GET", "/"+script[1], "Accept-Encoding", "gzip, deflate, br, zstd")
+	if small.Header.Get("Content-Encoding") != "br" || small.ContentLength <= 0 ||
+		small.ContentLength*100 > resp.ContentLength*90 {
+		t.Errorf("%d bytes by brotli, %d by gzip: %v", small.ContentLength, resp.ContentLength, small.Header)
+	}
+	plain := body(t, get(t, "GET", "/"+script[1], "Accept-Encoding", "identity").Body)
+	if body(t, brotli.NewReader(small.Body)) != plain || !strings.Contains(plain, "createRoot") {
+		t.Error("what is compressed is not the file")
 	}
 	for path, status := range map[string]int{"/static/index-gone.js": 404, "/icon.svg": 200, "/theme.js": 200} {
 		if got := get(t, "GET", path).StatusCode; got != status {

@@ -5,10 +5,6 @@ import { loadPart } from '../ui/load-part'
 import { addressLanguage } from '../lib/address-language'
 import { formatStatuses, parseStatuses } from '../lib/statuses'
 import { formatQuery, parseQuery, type Query, upgradeQuery } from '../lib/query'
-import { Assets } from '../pages/assets'
-import { Overview } from '../pages/overview'
-import { RunPage } from '../pages/run'
-import { Runs } from '../pages/runs'
 import { fetchStatuses, levels, periods, timelinePeriods } from './search'
 import { Landing, Shell, SignInRedirect } from './shell'
 import { Crashed, NotFound } from './error-pages'
@@ -26,7 +22,7 @@ const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | und
 /** Makes all search parameters optional, in links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
 
-// The pages that users open first are part of the main bundle. The others are loaded on demand.
+// Each page is a bundle of its own. While the browser is idle, the others are loaded ahead.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
 
 const overviewSearch = (s: Record<string, unknown>) =>
@@ -44,7 +40,7 @@ const overview = createRoute({
   getParentRoute: () => root,
   path: '/overview',
   validateSearch: overviewSearch,
-  component: Overview,
+  component: loadPart(async () => (await import('../pages/overview')).Overview),
 })
 
 const assets = createRoute({
@@ -58,7 +54,7 @@ const assets = createRoute({
       kind: text(s.kind),
       tag: text(s.tag),
     }),
-  component: Assets,
+  component: loadPart(async () => (await import('../pages/assets')).Assets),
 })
 
 const asset = createRoute({
@@ -93,7 +89,7 @@ const runs = createRoute({
       tag: text(s.tag),
       period: oneOf(s.period, periods),
     }),
-  component: Runs,
+  component: loadPart(async () => (await import('../pages/runs')).Runs),
 })
 
 const run = createRoute({
@@ -108,7 +104,7 @@ const run = createRoute({
       step: text(s.step),
       q: text(s.q),
     }),
-  component: RunPage,
+  component: loadPart(async () => (await import('../pages/run')).RunPage),
 })
 
 const automation = createRoute({

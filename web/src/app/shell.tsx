@@ -12,13 +12,13 @@ import { loadPart } from '../ui/load-part'
 import { useSettling } from '../lib/settling'
 import { maySee, roleOf } from '../lib/role'
 import { samePath } from '../lib/same-site'
-import { Overview } from '../pages/overview'
 import { FinderButton } from './finder-button'
 import { useConnection, useLive, useOpenAlerts } from './live'
 import { operatorPages, readerPages } from './navigation'
 import { toast } from './toasts'
 import { endSession, sessionQuery, useRole, useSession } from './session'
 
+const Overview = loadPart(async () => (await import('../pages/overview')).Overview)
 const SignIn = loadPart(async () => (await import('../pages/sign-in')).SignIn)
 
 export function Shell() {

@@ -145,7 +145,6 @@ function Lineage() {
           {t('assets.selectionHelp')}
         </p>
       </div>
-      {graph.error && <Problem error={graph.error} retry={() => void graph.refetch()} />}
       <Card
         label={t('assets.graphLabel')}
         title={
@@ -178,6 +177,11 @@ function Lineage() {
         }
       >
         <div className="graph">
+          {graph.error && (
+            <div className="graph-problem">
+              <Problem error={graph.error} retry={() => void graph.refetch()} />
+            </div>
+          )}
           {!graph.data && graph.error ? null : !graph.data ? (
             <Skeleton lines={6} />
           ) : (

@@ -17,6 +17,7 @@ import {
   formatConfig,
   isObject,
   joinConfigs,
+  loadYaml,
   parseConfig,
   parseTags,
   shellQuote,
@@ -116,8 +117,13 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
   // Errors that the form shows beside their fields are not listed again.
   const beside = mode === 'form' ? rejected.filter((e) => assets.some((a) => fieldAt(e.pointer, a, assets))) : []
 
-  const change = (to: Mode) => {
+  const change = async (to: Mode) => {
     if (to === mode) return
+    try {
+      if (to === 'yaml') await loadYaml()
+    } catch (error) {
+      return toast.bad(error)
+    }
     if (to === 'form') {
       if (parsed.config)
         setConfigs({
@@ -145,7 +151,7 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
       actions={
         <div className="segmented" role="radiogroup" aria-label={t('launch.config')}>
           {(['form', 'json', 'yaml'] as const).map((m) => (
-            <button key={m} type="button" role="radio" aria-checked={mode === m} onClick={() => change(m)}>
+            <button key={m} type="button" role="radio" aria-checked={mode === m} onClick={() => void change(m)}>
               {t(`launch.${m}`)}
             </button>
           ))}

@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs'
 
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 
-import { formatConfig, joinConfigs, parseConfig, parseTags, shellQuote, splitConfig, validateConfig } from './config'
+import {
+  formatConfig,
+  joinConfigs,
+  loadYaml,
+  parseConfig,
+  parseTags,
+  shellQuote,
+  splitConfig,
+  validateConfig,
+} from './config'
+
+beforeAll(loadYaml)
 
 const schema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -1,8 +1,19 @@
 import { type OutputUnit, type Schema, Validator } from '@cfworker/json-schema'
-import { parse as parseYaml, stringify as toYaml } from 'yaml'
 
 export type Config = Record<string, unknown>
 export type Format = 'json' | 'yaml'
+
+let yaml: typeof import('yaml') | undefined
+
+/** Loads what configs in YAML need. It is large, and most users never write YAML. */
+export async function loadYaml(): Promise<void> {
+  yaml = await import('yaml')
+}
+
+function loadedYaml(): typeof import('yaml') {
+  if (!yaml) throw new Error('YAML is not loaded')
+  return yaml
+}
 
 /** An error in a config, with the JSON pointer to the value. */
 export interface ConfigError {
@@ -33,12 +44,13 @@ export function splitConfig(
   return assets.length === 1 ? [{ asset: assets[0]!, config, pointer: '' }] : []
 }
 
+/** A config as text. YAML needs loadYaml before. */
 export function formatConfig(config: Config, format: Format): string {
   return format === 'json'
     ? JSON.stringify(config, null, 2)
     : Object.keys(config).length === 0
       ? '{}\n'
-      : toYaml(config)
+      : loadedYaml().stringify(config)
 }
 
 /**
@@ -49,10 +61,10 @@ export function asJson(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
 }
 
-/** Parses a config. It throws an Error if the text is invalid. An empty text is an empty config. */
+/** Parses a config; YAML needs loadYaml before. It throws an Error if the text is invalid. An empty text is {}. */
 export function parseConfig(text: string, format: Format): unknown {
   if (text.trim() === '') return {}
-  return asJson(format === 'json' ? JSON.parse(text) : parseYaml(text))
+  return asJson(format === 'json' ? JSON.parse(text) : loadedYaml().parse(text))
 }
 
 // Keywords that only report an error of a nested value.

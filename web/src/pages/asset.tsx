@@ -15,13 +15,13 @@ import { Labels } from '../ui/asset-labels'
 import { useSaid } from '../lib/said'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
 import { Card, Empty, Json, LoadMore, PageHead, Time } from '../ui/basics'
-import { Plot } from '../ui/charts'
 import { AssetLinks, Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
 import { RunList } from '../features/run-list'
 
 const Partitions = loadPart(async () => (await import('../features/partition-map')).default)
+const Plot = loadPart(async () => (await import('../ui/charts')).Plot)
 const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
 export function AssetPage() {

@@ -245,10 +245,7 @@ function Failure({ run }: { run: RunDetail }) {
         <div key={asset}>
           <p className="break">
             <strong>{asset ?? t('run.error')}</strong>{' '}
-            <span className="tag" title={error.class}>
-              {named(t, 'errorClass', error.class)}
-            </span>{' '}
-            {said(error.message, error.message_i18n)}
+            <span className="tag">{named(t, 'errorClass', error.class)}</span> {said(error.message, error.message_i18n)}
           </p>
           {error.stack && (
             <details>

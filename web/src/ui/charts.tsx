@@ -13,31 +13,6 @@ interface Point {
   href?: string
 }
 
-/** The recent course of a number, without axes. */
-export function Sparkline({ points, label }: { points: Point[]; label: string }) {
-  const [w, h, pad] = [112, 27, 3]
-  if (points.length < 2) return <span className="sparkline" aria-hidden />
-  const x = scaleTime(extent(points, (p) => p.at) as [number, number], [pad, w - pad])
-  const y = scaleLinear(valueRange(points), [h - pad, pad])
-  const path =
-    line<Point>(
-      (p) => x(p.at),
-      (p) => y(p.value),
-    )(points) ?? ''
-  const last = points[points.length - 1]!
-  return (
-    <svg className="sparkline" viewBox={`0 0 ${w} ${h}`} role="img" aria-label={label}>
-      <path d={path} />
-      <circle cx={x(last.at)} cy={y(last.value)} r={2.2} />
-    </svg>
-  )
-}
-
-function valueRange(points: Point[]): [number, number] {
-  const [low = 0, high = 0] = extent(points, (p) => p.value) as [number, number]
-  return low === high ? [low - 1, high + 1] : [low, high]
-}
-
 /** A number over time, with axes. Hovering shows each value. */
 export function Plot({ points, name }: { points: Point[]; name: string }) {
   const { t, i18n } = useTranslation()

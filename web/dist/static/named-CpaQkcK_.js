@@ -1,0 +1,1 @@
+function e(e,t,n){return e(`${t}.${n}`,{defaultValue:n})}export{e as t};

@@ -1,0 +1,1 @@
+var e=[`queued`,`started`,`success`,`failure`,`canceling`,`canceled`],t=[`success`,`partial_success`,`failure`,`source_unavailable`,`canceled`],n=[`1h`,`24h`,`7d`],r=[`debug`,`info`,`warn`,`error`],i=[`1h`,`6h`,`24h`,`7d`,`30d`];export{i as a,e as i,r as n,n as r,t};

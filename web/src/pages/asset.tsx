@@ -18,10 +18,10 @@ import { Card, Empty, Json, LoadMore, PageHead, Time } from '../ui/basics'
 import { AssetLinks, Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
-import { RunList } from '../features/run-list'
 
 const Partitions = loadPart(async () => (await import('../features/partition-map')).default)
 const Plot = loadPart(async () => (await import('../ui/charts')).Plot)
+const RunList = loadPart(async () => (await import('../features/run-list')).RunList)
 const Launchpad = loadPart(async () => (await import('../features/launchpad')).default)
 
 export function AssetPage() {

@@ -15,8 +15,12 @@ func TestSelect(t *testing.T) {
 	t.Parallel()
 	// a -> b -> c -> e, d stands alone
 	group := func(a *orchestrator.Asset, g string) *orchestrator.Asset { a.Group = g; return a }
+	aa := asset("aa", nil, nil)
+	aa.Owners, aa.Kinds, aa.Tags = []string{"team:data", "ann@example.org"}, []string{"rss"}, map[string]string{
+		"audience": "readers", "tier": "1",
+	}
 	d := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
-		group(asset("aa", nil, nil), "one"),
+		group(aa, "one"),
 		group(asset("bb", []string{"aa"}, nil), "one"),
 		group(asset("cc", []string{"bb"}, nil), "two"),
 		group(asset("dd", nil, nil), "two"),
@@ -25,7 +29,9 @@ func TestSelect(t *testing.T) {
 	for selection, want := range map[string]string{
 		"*": "aa bb cc dd ee", "bb": "bb", "+cc": "aa bb cc", "bb+": "bb cc ee", "+bb+": "aa bb cc ee", "1+cc": "bb cc", "bb+1": "bb cc", "0+cc": "cc", "2+ee": "bb cc ee",
 		"group:one": "aa bb", "group:t*": "cc dd ee", `key:"?a"`: "aa", "aa, dd": "aa dd", "aa or dd": "aa dd", "group:two and +ee": "cc ee", "not group:one": "cc dd ee",
-		"not (aa or bb+)": "dd", "* and not dd": "aa bb cc ee", " ( bb )+ ": "bb cc ee", "AA": "", "": "", "nope": "", "group:nope": "", "owner:x": "", "(aa": "", "aa bb": "", "aa and": "",
+		"not (aa or bb+)": "dd", "* and not dd": "aa bb cc ee", " ( bb )+ ": "bb cc ee", "AA": "", "": "", "nope": "", "group:nope": "", "owner:x": "", "nope:x": "", "(aa": "", "aa bb": "", "aa and": "",
+		"owner:team:data": "aa", "owner:team:*": "aa", "owner:ann@example.org": "aa", "kind:rss+1": "aa bb", "kind:r*": "aa", "kind:x": "",
+		"tag:audience": "aa", "tag:audience=readers": "aa", `tag:"audience"="readers"`: "aa", "tag:audience=x": "", "tag:tier=1 and +bb": "aa",
 		"3aa": "", "3 aa": "", "++aa": "", "aa)": "", "not not aa": "aa", "aa and not aa": "", "[": "", strings.Repeat("(", 900): "", strings.Repeat("aa,", 400): "",
 	} {
 		got, err := d.Select(selection)

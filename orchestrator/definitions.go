@@ -96,7 +96,9 @@ func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, e
 // error says where the selection cannot be read, or which name selects nothing.
 func (d *Definitions) Select(expression string) ([]string, error) {
 	return selection.Resolve(expression, each(d.assets, func(a *Asset) selection.Asset {
-		return selection.Asset{Name: a.Name, Group: a.Group, Deps: a.Deps}
+		return selection.Asset{
+			Name: a.Name, Group: a.Group, Deps: a.Deps, Owners: a.Owners, Kinds: a.Kinds, Tags: a.Tags,
+		}
 	}))
 }
 

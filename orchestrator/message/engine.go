@@ -127,10 +127,12 @@ var engine = map[string]string{ //nolint:gosec // texts, no credentials
 	"ends where an asset was expected":                         "se termine là où un actif était attendu",
 	"a closing parenthesis is missing":                         "il manque une parenthèse fermante",
 	"%q was not expected: want an asset":                       "%q est inattendu~: il faut un actif",
-	"%q is not known: want key:NAME or group:NAME":             "%q est inconnu~: il faut key:NOM ou group:NOM",
-	"%q is not a pattern":                                      "%q n’est pas un motif",
-	"there is no %s %q":                                        "il n’y a pas de %s %q",
-	"is %d characters long: want %d at most":                   "compte %d caractères; %d au plus sont admis",
+	"%q is not known: want key:NAME, group:NAME, owner:NAME, kind:NAME or tag:KEY=VALUE": "" +
+		"%q est inconnu~: il faut key:NOM, group:NOM, owner:NOM, kind:NOM ou tag:CLÉ=VALEUR",
+	"there is no asset %q":                   "il n’y a pas d’actif %q",
+	"%q is not a pattern":                    "%q n’est pas un motif",
+	"there is no %s %q":                      "il n’y a pas de %s %q",
+	"is %d characters long: want %d at most": "compte %d caractères; %d au plus sont admis",
 	"%q was not expected: want and, or, a comma or the end": "" +
 		"%q est inattendu~: il faut and, or, une virgule ou la fin",
 	"selects no asset": "ne sélectionne aucun actif",

@@ -14,8 +14,10 @@ import (
 
 // Asset is what a selection needs to know about an asset.
 type Asset struct {
-	Name, Group string
-	Deps        []string
+	Name, Group   string
+	Deps          []string
+	Owners, Kinds []string
+	Tags          map[string]string
 }
 
 // maxLength bounds a selection's length in bytes, and with it its nesting.
@@ -26,6 +28,8 @@ const maxLength = 1000
 //
 //	fetch_latest_bills        an asset, or several by wildcard: fetch_*, *
 //	group:bills, key:fetch_*  by group, by name
+//	owner:team:data, kind:rss by owner, by kind
+//	tag:audience=readers      by tag; tag:audience, whatever its value
 //	+a, a+, +a+               with everything upstream, downstream, or both
 //	1+a, a+2                  with so many layers of it
 //	x and y, x or y, not x, (x)   combined; a comma is "or"
@@ -252,32 +256,44 @@ func (p *parser) atom() (assetSet, error) {
 	if !has {
 		attribute, value = "key", token
 	}
-	value = strings.Trim(value, `"`)
+	value = strings.ReplaceAll(value, `"`, "")
+	attributesOf, known := attributes[attribute]
+	if !known {
+		return nil, fmt.Errorf("%q is not known: want key:NAME, group:NAME, owner:NAME, kind:NAME or tag:KEY=VALUE",
+			attribute+":")
+	}
 	chosen := assetSet{}
 	for _, a := range p.assets {
-		var of string
-		switch attribute {
-		case "key":
-			of = a.Name
-		case "group":
-			of = a.Group
-		default:
-			return nil, fmt.Errorf("%q is not known: want key:NAME or group:NAME", attribute+":")
-		}
-		ok, err := path.Match(value, of)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a pattern", value)
-		}
-		if ok {
-			chosen[a.Name] = true
+		for _, of := range attributesOf(a) {
+			ok, err := path.Match(value, of)
+			if err != nil {
+				return nil, fmt.Errorf("%q is not a pattern", value)
+			}
+			if ok {
+				chosen[a.Name] = true
+			}
 		}
 	}
 	if len(chosen) == 0 {
-		what := "asset"
-		if attribute == "group" {
-			what = "group"
+		if attribute == "key" {
+			return nil, fmt.Errorf("there is no asset %q", value)
 		}
-		return nil, fmt.Errorf("there is no %s %q", what, value)
+		return nil, fmt.Errorf("there is no %s %q", attribute, value)
 	}
 	return chosen, nil
+}
+
+// attributes are what the assets of a selection can be chosen by.
+var attributes = map[string]func(Asset) []string{
+	"key":   func(a Asset) []string { return []string{a.Name} },
+	"group": func(a Asset) []string { return []string{a.Group} },
+	"owner": func(a Asset) []string { return a.Owners },
+	"kind":  func(a Asset) []string { return a.Kinds },
+	"tag": func(a Asset) []string {
+		all := []string{}
+		for key, value := range a.Tags {
+			all = append(all, key, key+"="+value)
+		}
+		return all
+	},
 }

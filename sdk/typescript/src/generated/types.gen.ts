@@ -2800,7 +2800,7 @@ export type SensorName = string;
 export type BackfillId = string;
 
 /**
- * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
+ * Assets to select: names, wildcards, `group:bills`, `owner:team:data`, `kind:rss`, `tag:audience=readers`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
  */
 export type Selection = string;
 
@@ -2841,7 +2841,7 @@ export type ListAssetsData = {
     path?: never;
     query?: {
         /**
-         * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
+         * Assets to select: names, wildcards, `group:bills`, `owner:team:data`, `kind:rss`, `tag:audience=readers`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
          */
         selection?: string;
     };
@@ -2895,7 +2895,7 @@ export type GetAssetGraphData = {
     path?: never;
     query?: {
         /**
-         * Assets to select: names, wildcards, `group:bills`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
+         * Assets to select: names, wildcards, `group:bills`, `owner:team:data`, `kind:rss`, `tag:audience=readers`, `+a` and `a+` for everything upstream or downstream, `2+a` for two layers. Combine them with and, or, not and parentheses.
          */
         selection?: string;
     };

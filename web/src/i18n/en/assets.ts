@@ -44,7 +44,8 @@ export const assetTexts = {
     ageUnknown: 'never',
     selection: 'Selection',
     selectionPlaceholder: 'e.g. +bill_statistics or group:bills',
-    selectionHelp: 'Names, wildcards, group:…, owner:…, kind:…, tag:…, +a and a+ for upstream and downstream assets, and, or, not.',
+    selectionHelp:
+      'Names, wildcards, group:…, owner:…, kind:…, tag:…, +a and a+ for upstream and downstream assets, and, or, not.',
     stale: 'Stale',
     staleWhy: 'Newer upstream: {{assets}}',
     partitions: 'Partitions',

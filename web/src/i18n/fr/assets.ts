@@ -47,7 +47,8 @@ export const assetTexts: Pick<Texts, 'assets' | 'dryRun' | 'launch'> = {
     selection: 'Sélection',
     selectionPlaceholder: 'p. ex. +bill_statistics ou group:bills',
     selectionHelp:
-      'Noms, caractères génériques, group:…, owner:…, kind:…, tag:…, +a et a+ pour les actifs en amont et en aval, and, or, not.',
+      'Noms, caractères génériques, group:…, owner:…, kind:…, tag:…, ' +
+      '+a et a+ pour les actifs en amont et en aval, and, or, not.',
     stale: 'Périmé',
     staleWhy: 'Plus récents en amont : {{assets}}',
     partitions: 'Partitions',

@@ -51,7 +51,12 @@ test('no page moves while it loads, and none is heavy', async ({ browser, explor
   test.setTimeout(900_000)
   const paths = await everyPage(explorer)
   const all: Measured[] = []
-  for (const width of [1440, 390]) for (const path of paths) all.push(await measure(browser, explorer.url, path, width))
+  const widths = [1440, 390]
+  for (const [i, path] of paths.entries()) {
+    // In CI, each page is measured once.
+    for (const width of process.env.CI ? [widths[i % 2]!] : widths)
+      all.push(await measure(browser, explorer.url, path, width))
+  }
   if (process.env.LAYOUT_TABLE) {
     for (const m of all)
       console.log(`${m.width} ${m.cls.toFixed(3)} ${m.lcp.toFixed(0)} ms ${(m.bytes / 1000).toFixed(0)} kB ${m.path}`)

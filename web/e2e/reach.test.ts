@@ -13,7 +13,9 @@ for (const scheme of ['light', 'dark'] as const) {
     if (process.env.CI && (scheme === 'light') !== (width === 1280)) continue
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
       test.setTimeout(400_000)
-      const pages = await everyPage(explorer)
+      // In CI, each page is checked once, in one of the two.
+      const all = await everyPage(explorer)
+      const pages = process.env.CI ? all.filter((_, i) => (i % 2 === 0) === (width === 1280)) : all
       const context = await browser.newContext({
         colorScheme: scheme,
         viewport: { width, height: 900 },

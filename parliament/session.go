@@ -1,5 +1,10 @@
 package parliament
 
+import (
+	"context"
+	"fmt"
+)
+
 // sessionEnds are the days on which sessions of Parliament ended, by prorogation or dissolution. Neither source has
 // them. A session that is not listed has not ended, or ended after this list was written.
 // source: Library of Parliament, ParlInfo, "Parliaments and sessions"
@@ -14,4 +19,19 @@ var sessionEnds = map[string]string{
 	"42-1": "2019-09-11",
 	"43-1": "2020-08-18", "43-2": "2021-08-15",
 	"44-1": "2025-01-06",
+}
+
+// Session is a session of Parliament.
+type Session struct{ Parliament, Number int }
+
+// LatestSession returns the session of the latest stored bill; the zero Session if there is none.
+func (s *Store) LatestSession(ctx context.Context) (Session, error) {
+	row, err := s.lists.LatestSession(ctx)
+	return Session{int(row.Parliament), int(row.Session)}, err
+}
+
+// Ended reports whether the session has ended: by the table of ends, or since there are bills of a later one.
+func (s Session) Ended(latest Session) bool {
+	_, listed := sessionEnds[fmt.Sprintf("%d-%d", s.Parliament, s.Number)]
+	return listed || s.Parliament < latest.Parliament || s.Parliament == latest.Parliament && s.Number < latest.Number
 }

@@ -44,8 +44,12 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	bills, next := page(
 		list, bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor(sort) },
 	)
+	items, err := h.listed(ctx, bills)
+	if err != nil {
+		return nil, err
+	}
 	return api.ListBills200JSONResponse{
-		Items: each(bills, apiBill), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+		Items: items, NextCursor: next, Total: n.total, TotalCapped: n.capped,
 	}, nil
 }
 
@@ -249,6 +253,19 @@ func (h *handlers) ListFetchLogs(
 	return api.ListFetchLogs200JSONResponse{
 		Items: each(logs, apiFetchLog), NextCursor: next, Total: n.total, TotalCapped: n.capped,
 	}, nil
+}
+
+// listed converts bills for a list, which says whether their sessions have ended.
+func (h *handlers) listed(ctx context.Context, bills []parliament.StoredBill) ([]api.Bill, error) {
+	latest, err := h.cfg.Store.LatestSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return each(bills, func(b parliament.StoredBill) api.Bill {
+		out := apiBill(b)
+		out.SessionEnded = ptr(parliament.Session{Parliament: b.Parliament, Number: b.Session}.Ended(latest))
+		return out
+	}), nil
 }
 
 func apiBill(b parliament.StoredBill) api.Bill {

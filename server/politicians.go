@@ -55,6 +55,10 @@ func (h *handlers) GetPolitician(
 	if err != nil {
 		return nil, err
 	}
+	sponsored, err := h.listed(ctx, bills)
+	if err != nil {
+		return nil, err
+	}
 	raw, err := json.Marshal(struct {
 		api.Politician
 		Memberships    []api.Membership `json:"memberships"`
@@ -64,7 +68,7 @@ func (h *handlers) GetPolitician(
 			Party: api.Bilingual(m.Party), Riding: api.Bilingual(m.Riding), Province: m.Province,
 			Label: api.Bilingual(m.Label), StartedOn: m.StartedOn, EndedOn: m.EndedOn,
 		}
-	}), each(bills, apiBill)})
+	}), sponsored})
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,22 @@ func (h *handlers) SearchBills(
 			func(v parliament.FacetValue) api.FacetValue { return api.FacetValue{Value: v.Value, Count: v.Count} },
 		)
 	}
+	bills, err := h.listed(ctx, each(r.Hits, func(hit parliament.SearchHit) parliament.StoredBill { return hit.Bill }))
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]api.SearchHit, len(bills))
+	for i, hit := range r.Hits {
+		hits[i] = api.SearchHit{
+			Bill: bills[i], Score: float32(hit.Score),
+			FoundBy: each(hit.FoundBy, func(s string) api.SearchHitFoundBy { return api.SearchHitFoundBy(s) }),
+			Highlights: each(hit.Highlights, func(hl parliament.Highlight) api.Highlight {
+				return api.Highlight{
+					Field: api.HighlightField(hl.Field), Language: api.Language(hl.Language), HTML: hl.HTML,
+				}
+			}),
+		}
+	}
 	out := api.SearchBills200JSONResponse{
 		Total: r.Total, Exact: r.Exact, Fuzzy: r.Fuzzy,
 		Semantic: api.SearchSemantic{Used: r.NotByMeaning == "" && !r.Exact},
@@ -40,17 +56,7 @@ func (h *handlers) SearchBills(
 			Session: facet("session"), Status: facet("status"), Type: facet("type"), Chamber: facet("chamber"),
 			Year: facet("year"),
 		},
-		Items: each(r.Hits, func(hit parliament.SearchHit) api.SearchHit {
-			return api.SearchHit{
-				Bill: apiBill(hit.Bill), Score: float32(hit.Score),
-				FoundBy: each(hit.FoundBy, func(s string) api.SearchHitFoundBy { return api.SearchHitFoundBy(s) }),
-				Highlights: each(hit.Highlights, func(hl parliament.Highlight) api.Highlight {
-					return api.Highlight{
-						Field: api.HighlightField(hl.Field), Language: api.Language(hl.Language), HTML: hl.HTML,
-					}
-				}),
-			}
-		}),
+		Items: hits,
 	}
 	switch {
 	case r.NotByMeaning != "":

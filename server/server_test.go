@@ -290,6 +290,24 @@ func TestBills(t *testing.T) {
 	if s.do("GET", "/bills/44-1/c-2", "", "If-None-Match", a.Header.Get("ETag")).StatusCode != 304 {
 		t.Error("unchanged, but not 304")
 	}
+	// A session is over by the table of ends, and since there are bills of a later one.
+	for _, session := range []string{"90-1", "90-2", "91-1"} {
+		s.saveBill(session, "C-2", "2030-01-01", "An Act respecting rivers")
+	}
+	ended, found := "", []api.Bill{}
+	hits := decode[api.SearchResult](t, s.do("GET", "/search?q=rivers", ""), 200).Items
+	for _, hit := range hits {
+		found = append(found, hit.Bill)
+	}
+	for _, b := range append(decode[api.BillList](t, s.do("GET", "/bills?q=rivers", ""), 200).Items,
+		found...) {
+		if *b.SessionEnded != (b.Parliament < 91) {
+			ended += " " + b.ID
+		}
+	}
+	if ended != "" || len(hits) != 4 {
+		t.Errorf("%d hits; ended, or not:%s", len(hits), ended)
+	}
 	vs := decode[api.BillVersionList](t, s.do("GET", "/bills/44-1/C-2/versions?limit=1", ""), 200)
 	if len(vs.Items) != 1 || vs.NextCursor == nil || vs.Items[0].Version != 2 ||
 		vs.Items[0].Changes[0].Field != "title" || !strings.Contains(string(vs.Items[0].Changes[0].To), "great") {

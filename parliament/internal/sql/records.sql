@@ -24,3 +24,9 @@ ORDER BY parliament, session, id;
 -- name: LaterSessionHeld :one
 -- Whether a bill of a later session is stored: then this one is over, whatever its records said when they were fetched.
 SELECT EXISTS (SELECT FROM bills WHERE (parliament, session) > (@parliament::integer, @session::integer));
+
+-- name: LatestSession :one
+-- The session of the latest stored bill; 0, 0 if there is none.
+SELECT coalesce(max(latest.parliament), 0)::integer AS parliament, coalesce(max(latest.session), 0)::integer AS session
+FROM (SELECT bills.parliament, bills.session FROM bills ORDER BY bills.parliament DESC, bills.session DESC LIMIT 1)
+    AS latest;

@@ -130,6 +130,25 @@ func (q *Queries) LaterSessionHeld(ctx context.Context, arg LaterSessionHeldPara
 	return exists, err
 }
 
+const latestSession = `-- name: LatestSession :one
+SELECT coalesce(max(latest.parliament), 0)::integer AS parliament, coalesce(max(latest.session), 0)::integer AS session
+FROM (SELECT bills.parliament, bills.session FROM bills ORDER BY bills.parliament DESC, bills.session DESC LIMIT 1)
+    AS latest
+`
+
+type LatestSessionRow struct {
+	Parliament int32
+	Session    int32
+}
+
+// The session of the latest stored bill; 0, 0 if there is none.
+func (q *Queries) LatestSession(ctx context.Context) (LatestSessionRow, error) {
+	row := q.db.QueryRow(ctx, latestSession)
+	var i LatestSessionRow
+	err := row.Scan(&i.Parliament, &i.Session)
+	return i, err
+}
+
 const saveBillRecord = `-- name: SaveBillRecord :exec
 INSERT INTO bill_records (bill_id, record, item_hash, fetched_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (bill_id) DO UPDATE SET record = excluded.record, item_hash = excluded.item_hash,

@@ -10,6 +10,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.bill_home_chamber import BillHomeChamber
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.bilingual import Bilingual
@@ -59,6 +60,9 @@ class Bill:
         first_seen_at (datetime.datetime):
         updated_at (datetime.datetime): When this version was created.
         last_run_id (None | UUID): Run that created this version.
+        session_ended (bool | Unset): Whether the bill's session of Parliament has ended, so that a bill that was not
+            decided died, or was reinstated in a later session. Lists have it; a single bill has its `outcome` instead, and
+            exports have neither. Example: True.
     """
 
     id: str
@@ -92,6 +96,7 @@ class Bill:
     first_seen_at: datetime.datetime
     updated_at: datetime.datetime
     last_run_id: None | UUID
+    session_ended: bool | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,6 +191,8 @@ class Bill:
         else:
             last_run_id = self.last_run_id
 
+        session_ended = self.session_ended
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -223,6 +230,8 @@ class Bill:
                 "last_run_id": last_run_id,
             }
         )
+        if session_ended is not UNSET:
+            field_dict["session_ended"] = session_ended
 
         return field_dict
 
@@ -390,6 +399,8 @@ class Bill:
 
         last_run_id = _parse_last_run_id(d.pop("last_run_id"))
 
+        session_ended = d.pop("session_ended", UNSET)
+
         bill = cls(
             id=id,
             jurisdiction=jurisdiction,
@@ -422,6 +433,7 @@ class Bill:
             first_seen_at=first_seen_at,
             updated_at=updated_at,
             last_run_id=last_run_id,
+            session_ended=session_ended,
         )
 
         bill.additional_properties = d

@@ -10,6 +10,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.bill_home_chamber import BillHomeChamber
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.bilingual import Bilingual
@@ -111,6 +112,9 @@ class BillDetail:
             Commons. Null if there was none.
         legislative_summary_url (None | SummaryLinksType0): Legislative summary by the Library of Parliament. Null if
             there is none.
+        session_ended (bool | Unset): Whether the bill's session of Parliament has ended, so that a bill that was not
+            decided died, or was reinstated in a later session. Lists have it; a single bill has its `outcome` instead, and
+            exports have neither. Example: True.
     """
 
     id: str
@@ -166,6 +170,7 @@ class BillDetail:
     bibliography: list[BillNotice]
     senate_pre_study: None | SenatePreStudyType0
     legislative_summary_url: None | SummaryLinksType0
+    session_ended: bool | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -376,6 +381,8 @@ class BillDetail:
         else:
             legislative_summary_url = self.legislative_summary_url
 
+        session_ended = self.session_ended
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -435,6 +442,8 @@ class BillDetail:
                 "legislative_summary_url": legislative_summary_url,
             }
         )
+        if session_ended is not UNSET:
+            field_dict["session_ended"] = session_ended
 
         return field_dict
 
@@ -812,6 +821,8 @@ class BillDetail:
 
         legislative_summary_url = _parse_legislative_summary_url(d.pop("legislative_summary_url"))
 
+        session_ended = d.pop("session_ended", UNSET)
+
         bill_detail = cls(
             id=id,
             jurisdiction=jurisdiction,
@@ -866,6 +877,7 @@ class BillDetail:
             bibliography=bibliography,
             senate_pre_study=senate_pre_study,
             legislative_summary_url=legislative_summary_url,
+            session_ended=session_ended,
         )
 
         bill_detail.additional_properties = d

@@ -1324,6 +1324,10 @@ export type BillSources = {
 
 export type Bill = {
     id: string;
+    /**
+     * Whether the bill's session of Parliament has ended, so that a bill that was not decided died, or was reinstated in a later session. Lists have it; a single bill has its `outcome` instead, and exports have neither.
+     */
+    session_ended?: boolean;
     jurisdiction: string;
     parliament: number;
     session: number;

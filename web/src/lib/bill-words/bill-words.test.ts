@@ -368,6 +368,17 @@ describe('progress', () => {
   })
 })
 
+test('a list says of a bill of a past session that it was not decided', () => {
+  const known = { status: both('Outside the Order of Precedence'), session_ended: true }
+  const stage = { ...known, status: { code: 'OutsideOrderPrecedence', en: 'x', fr: 'x' } }
+  expect(statusWords(bill(stage), 'en').headline).toBe('Its session ended before it was decided')
+  expect(statusWords(bill({ ...stage, session_ended: false }), 'en').headline).toMatch(/waiting for its turn/)
+  expect(statusWords(bill({ ...stage, law: true }), 'en').headline).toMatch(/^This bill is law/)
+  // A whole record knows more.
+  const outcome = { code: 'died_on_order_paper', on: '2025-01-06' }
+  expect(statusWords(bill({ ...stage, outcome }), 'en').headline).toBe('This bill died when its session ended')
+})
+
 test('a citation has the session, the statute and the day seen', () => {
   const b = bill({ statute: { year: 2023, chapter: 8 } })
   expect(citation(b, 'https://example.org/ui/bills/44-1/C-11', '2026-11-26', 'en')).toBe(

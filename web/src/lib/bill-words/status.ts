@@ -309,6 +309,16 @@ const ends: Record<
     term: 'reinstatement',
     tone: 'busy',
   },
+  session_ended: {
+    headline: { en: 'Its session ended before it was decided', fr: 'Sa session a pris fin avant la décision' },
+    explanation: {
+      en: 'The bill died on the Order Paper, or was reinstated in a later session.',
+      fr: 'Le projet de loi est mort au Feuilleton, ou a été rétabli dans une session ultérieure.',
+    },
+    next: { en: '', fr: '' },
+    term: 'order-paper',
+    tone: '',
+  },
   died_on_order_paper: {
     headline: { en: 'This bill died when its session ended', fr: 'Ce projet de loi est mort à la fin de sa session' },
     explanation: {
@@ -350,7 +360,9 @@ const endOfCode: Record<string, string> = {
 export function endOf(bill: AnyBill): string | null {
   if (bill.outcome && bill.outcome.code !== 'in_progress' && bill.outcome.code in ends) return bill.outcome.code
   if (bill.law) return 'became_law'
-  return endOfCode[statusCode(bill.status) ?? ''] ?? null
+  const end = endOfCode[statusCode(bill.status) ?? '']
+  // A list knows no more than that the session is over.
+  return end ?? (bill.session_ended && !bill.outcome ? 'session_ended' : null)
 }
 
 function afterThird(bill: AnyBill, chamber: 'house' | 'senate', language: Language): string {

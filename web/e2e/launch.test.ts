@@ -21,6 +21,13 @@ test('one mistake is told once, beside its field, in plain words', async ({ page
   await expect(page.getByRole('alert')).toHaveCount(0)
 })
 
+test('each field that is missing is marked, also one that nobody has touched', async ({ page, explorer }) => {
+  await page.goto(`${explorer.url}/ui/assets/fetch_parliament_session_bills?tab=launch`)
+  await page.getByRole('button', { name: 'Materialize', exact: true }).click()
+  await expect(page.getByText('Correct the fields marked above.')).toBeVisible()
+  await expect(page.locator('.rjsf').getByText('A value is required.')).toHaveCount(2)
+})
+
 test('the configs of the last runs can be chosen, in any browser', async ({ page, explorer }) => {
   await explorer.materialize('fetch_latest_bills', { limit: 7 })
   await explorer.materialize('fetch_latest_bills', { limit: 8 })

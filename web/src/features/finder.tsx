@@ -169,7 +169,9 @@ function useReaderResults(text: string): { bills: Found[]; people: Found[]; sear
   return {
     bills: (bills.data?.items ?? []).map(({ bill }) => ({
       key: `bill ${bill.id}`,
-      title: `${bill.number} · ${inLanguage(bill.title, i18n.language) ?? ''}`,
+      title: [bill.number, inLanguage(bill.short_title, i18n.language) ?? inLanguage(bill.title, i18n.language)]
+        .filter(Boolean)
+        .join(' · '),
       note: `${bill.parliament}-${bill.session}`,
       go: () => void navigate({ to: '/bills/$session/$number', params: billParams(bill.id) }),
     })),

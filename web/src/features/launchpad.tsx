@@ -86,6 +86,7 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
   const [priority, setPriority] = useState(fill.priority)
   const partitioned = assets.find((a) => a.partitions)
   const key = useRef(newIdempotencyKey())
+  const forms = useRef(new Map<string, Form>())
   const refusal = useRefusal()
 
   const parsed: ParsedConfig = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
@@ -167,6 +168,7 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
           if (refusal !== undefined || !parsed.config || wrongTag || start.isPending) return
           if (localErrors.length > 0) {
             setTried(true)
+            for (const form of forms.current.values()) form.validateForm()
             const at = mode === 'form' ? errorField(localErrors[0]!, names) : `${id}text`
             document.getElementById(at)?.focus()
           } else start.mutate()
@@ -190,6 +192,7 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
               asset={asset}
               single={assets.length === 1}
               config={configs[asset.name] ?? {}}
+              onForm={(form) => void (form ? forms.current.set(asset.name, form) : forms.current.delete(asset.name))}
               serverErrors={formErrors(rejected, asset.name, names.length === 1)}
               onChange={(config) => edited(() => setConfigs((old) => ({ ...old, [asset.name]: config })))}
             />
@@ -293,12 +296,14 @@ function ConfigForm({
   single,
   config,
   serverErrors,
+  onForm,
   onChange,
 }: {
   asset: Asset
   single: boolean
   config: Config
   serverErrors?: ErrorSchema
+  onForm: (form: Form | null) => void
   onChange: (config: Config) => void
 }) {
   const { t, i18n } = useTranslation()
@@ -309,6 +314,7 @@ function ConfigForm({
         <p className="muted">{t('launch.noConfig')}</p>
       ) : (
         <Form
+          ref={onForm}
           tagName="div"
           className="rjsf"
           idPrefix={`config-${asset.name}`}

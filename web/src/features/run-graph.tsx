@@ -5,6 +5,7 @@ import { Controls, type Edge, Handle, MarkerType, type Node, type NodeProps, Pos
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 
+import { inOrder } from '../lib/attempts'
 import { layOut } from '../lib/layout'
 import { Duration, StatusBadge } from '../ui/basics'
 import { AssetLink } from '../ui/links'
@@ -32,7 +33,7 @@ export default function RunGraph({ steps }: { steps: Step[] }) {
       })),
     }
   }, [shape])
-  const nodes = steps.map<StepNode>((step) => ({
+  const nodes = inOrder(steps).map<StepNode>((step) => ({
     id: step.asset,
     type: 'step',
     data: { step },
@@ -47,6 +48,7 @@ export default function RunGraph({ steps }: { steps: Step[] }) {
         edges={edges}
         nodeTypes={nodeTypes}
         nodesDraggable={false}
+        panOnDrag={matchMedia('(pointer: fine)').matches} // a finger scrolls the page
         nodesConnectable={false}
         nodesFocusable={false}
         elementsSelectable={false}

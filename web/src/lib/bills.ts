@@ -67,6 +67,25 @@ const billTypes: Record<string, string> = {
   'Private Bill': 'Projet de loi d’intérêt privé',
 }
 
+/** The short names of parties, which openparliament.ca has in English alone. */
+const parties: Record<string, string> = {
+  Liberal: 'Libéral',
+  Conservative: 'Conservateur',
+  NDP: 'NPD',
+  Bloc: 'Bloc',
+  Green: 'Vert',
+  Independent: 'Indépendant',
+  'Progressive Conservative': 'Progressiste-conservateur',
+  Alliance: 'Alliance',
+  Reform: 'Réformiste',
+}
+
+/** The party of a politician in a language. One that is not known stays as it is. */
+export function partyIn(party: { en: string | null; fr: string | null }, language: string): string | null {
+  if (language === 'fr') return party.fr ?? (party.en === null ? null : (parties[party.en] ?? party.en))
+  return party.en ?? party.fr
+}
+
 /** A type of bills in a language. A type that is not known stays as it is. */
 export function billType(type: string, language: string): string {
   return language === 'fr' ? (billTypes[type] ?? type) : type

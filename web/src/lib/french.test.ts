@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 
-import { billType } from './bills'
+import { billType, partyIn } from './bills'
 import { inPageLanguage } from './request-language'
 import { schemaIn } from './schema-language'
 
@@ -24,6 +24,13 @@ test('a request has the language of the page', async () => {
   await inPageLanguage(send as unknown as typeof fetch)('http://localhost/bills', { headers: { Accept: 'text/plain' } })
   const request = send.mock.calls[0]![0]
   expect([request.headers.get('Accept-Language'), request.headers.get('Accept')]).toEqual(['fr', 'text/plain'])
+})
+
+test('parties are in French', () => {
+  expect(partyIn({ en: 'NDP', fr: null }, 'fr')).toBe('NPD')
+  expect(partyIn({ en: 'New', fr: null }, 'fr')).toBe('New')
+  expect(partyIn({ en: null, fr: null }, 'fr')).toBeNull()
+  expect(partyIn({ en: 'NDP', fr: 'NPD' }, 'en')).toBe('NDP')
 })
 
 test('types of bills are in French', () => {

@@ -9,6 +9,7 @@ import Launchpad, { type LaunchFill } from '../features/launchpad'
 import type { Config } from '../lib/config'
 import { shortId } from '../lib/format'
 import { Card, Empty, PageHead, Skeleton } from '../ui/basics'
+import { AssetLinks, RunSubject } from '../ui/links'
 import { Problem } from '../ui/problem'
 
 /** The launchpad for a run of several assets, or for what an earlier run did, with changes. */
@@ -98,7 +99,16 @@ function launchOf(run: RunDetail, assets: Asset[], jobs: Job[]) {
 
 function Pad({ assets, job, fill }: { assets: Asset[]; job?: string; fill?: LaunchFill }) {
   const { t } = useTranslation()
-  if (assets.length > 0) return <Launchpad assets={assets} job={job} fill={fill} />
+  if (assets.length > 0) {
+    return (
+      <>
+        <p className="row wrap">
+          {job ? <RunSubject run={{ job, assets: [] }} /> : <AssetLinks names={assets.map((a) => a.name)} />}
+        </p>
+        <Launchpad assets={assets} job={job} fill={fill} />
+      </>
+    )
+  }
   return (
     <Card label={t('launch.title')}>
       <Empty

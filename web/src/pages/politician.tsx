@@ -1,3 +1,4 @@
+import type { Membership } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
@@ -5,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 
 import { politicianQuery } from '../app/queries'
 import { day, languageOf, statusWords } from '../lib/bill-words'
-import { billParams, inLanguage } from '../lib/bills'
+import { billParams, inLanguage, partyIn } from '../lib/bills'
 import { webAddress } from '../lib/same-site'
 import { Card, PageHead } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
@@ -21,7 +22,7 @@ export function PoliticianPage() {
       <Loaded query={query} lines={8} height="24rem">
         {(p) => {
           const facts: [string, ReactNode][] = [
-            [t('politicians.party'), inLanguage(p.party, i18n.language)],
+            [t('politicians.party'), partyIn(p.party, i18n.language)],
             [
               t('politicians.riding'),
               inLanguage(p.riding, i18n.language) &&
@@ -34,7 +35,7 @@ export function PoliticianPage() {
                 <ul className="stack tight">
                   {p.memberships.map((m, i) => (
                     <li key={i}>
-                      {inLanguage(m.label, i18n.language) ?? inLanguage(m.party, i18n.language) ?? '–'}{' '}
+                      {membership(m, i18n.language)}{' '}
                       {m.started_on && (
                         <span className="muted small num">
                           {[m.started_on, m.ended_on]
@@ -106,4 +107,11 @@ export function PoliticianPage() {
       </Loaded>
     </div>
   )
+}
+
+/** What somebody was in a term. Where there are no such words in French, the party and the riding say it. */
+function membership(m: Membership, language: string): string {
+  const own = language === 'fr' ? m.label.fr : m.label.en
+  const parts = [partyIn(m.party, language), inLanguage(m.riding, language)].filter(Boolean)
+  return own ?? (parts.length > 0 ? parts.join(', ') : (inLanguage(m.label, language) ?? '–'))
 }

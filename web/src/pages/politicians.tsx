@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
 import { politiciansQuery } from '../app/queries'
-import { inLanguage } from '../lib/bills'
+import { inLanguage, partyIn } from '../lib/bills'
 import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
@@ -72,7 +72,7 @@ export function Politicians() {
                           </Link>
                         </td>
                         <td data-label={t('politicians.party')}>
-                          {inLanguage(p.party, i18n.language) ?? <span className="muted">–</span>}
+                          {partyIn(p.party, i18n.language) ?? <span className="muted">–</span>}
                         </td>
                         <td data-label={t('politicians.riding')}>
                           {inLanguage(p.riding, i18n.language) ?? <span className="muted">–</span>}{' '}

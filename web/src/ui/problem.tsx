@@ -10,6 +10,11 @@ export function fieldErrors(error: unknown): ProblemError['errors'] {
   return error instanceof Error && error.name === 'ProblemError' ? (error as ProblemError).errors : []
 }
 
+/** Whether what was asked for does not exist. Asking again does not help. */
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ProblemError' && (error as ProblemError).status === 404
+}
+
 /** An error message in place of the data. */
 export function Problem({ error, retry, title }: { error: unknown; retry?: () => void; title?: string }) {
   const { t } = useTranslation()
@@ -17,7 +22,8 @@ export function Problem({ error, retry, title }: { error: unknown; retry?: () =>
   return (
     <div className="notice bad" role="alert">
       {title && <strong>{title}</strong>}
-      <p className="break">{errorMessage(error)}</p>
+      {/* The message names the first faults. What has a list of all says each once. */}
+      {fields.length === 0 && <p className="break">{errorMessage(error)}</p>}
       {fields.length > 0 && (
         <ul>
           {fields.map((f) => (
@@ -27,7 +33,7 @@ export function Problem({ error, retry, title }: { error: unknown; retry?: () =>
           ))}
         </ul>
       )}
-      {retry && (
+      {retry && !isMissing(error) && (
         <p style={{ marginTop: '0.6rem' }}>
           <button type="button" className="btn small" onClick={retry}>
             {t('app.retry')}

@@ -1,7 +1,7 @@
 import { Link, useSearch } from '@tanstack/react-router'
 import { Bookmark, ChevronDown, X } from 'lucide-react'
 import { Popover } from 'radix-ui'
-import { useId, useState } from 'react'
+import { type KeyboardEvent, useId, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { formatQuery, parseQuery } from '../lib/query'
@@ -12,6 +12,16 @@ const usual = [
   ['runs.viewActive', 'status=queued%2Cstarted'],
   ['runs.viewNotSuccess', 'status=-success'],
 ] as const
+
+/** The arrow keys go from view to view, as in a menu. */
+function moveFocus(event: KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+  if (step === undefined) return
+  event.preventDefault()
+  const links = [...event.currentTarget.querySelectorAll<HTMLElement>('a')]
+  const at = links.indexOf(document.activeElement as HTMLElement)
+  links[(at + step + links.length) % links.length]?.focus()
+}
 
 /** Views of the list of runs: the usual ones, and those that this browser keeps. Each is an address. */
 export function SavedViews() {
@@ -35,7 +45,7 @@ export function SavedViews() {
         <ChevronDown size={16} aria-hidden />
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="menu views" align="end" aria-label={t('runs.views')}>
+        <Popover.Content className="menu views" align="end" aria-label={t('runs.views')} onKeyDown={moveFocus}>
           <ul>
             {usual.map(([words, to]) => (
               <li key={words}>{link(t(words), to)}</li>

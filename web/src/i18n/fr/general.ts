@@ -43,7 +43,7 @@ export const generalTexts: Pick<Texts, 'app' | 'finder' | 'nav' | 'status' | 'ov
     tryCommand: 'Dans un terminal :',
   },
   finder: {
-    short: 'Rechercher',
+    short: 'Chercher',
     title: 'Tout rechercher',
     results: 'Résultats',
     pages: 'Pages',

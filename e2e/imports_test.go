@@ -105,7 +105,7 @@ var forbidden = map[string][]string{
 	"orchestrator/cron": {"jobs"}, "orchestrator/runconfig": {"server"}, "orchestrator/selection": {"cli/node"},
 	"orchestrator/notify": {"web"}, "orchestrator/internal/sql": {"parliament/internal/sql"},
 	"orchestrator/message": {"orchestrator", "parliament", "api"},
-	"parliament": {"orchestrator", "api", "server"}, "parliament/legisinfo": {"parliament", "jobs"},
+	"parliament":           {"orchestrator", "api", "server"}, "parliament/legisinfo": {"parliament", "jobs"},
 	"parliament/openparliament": {"parliament"}, "parliament/upstream": {"parliament", "orchestrator/eventlog"},
 	"parliament/embed": {"parliament"}, "parliament/pgvector": {"parliament"}, "parliament/internal/sql": {"orchestrator"},
 	"jobs": {"db", "server", "api", "cli"}, "server": {"jobs", "cli", "simulate"},

@@ -89,6 +89,6 @@ func apiDelivery(d alerts.Delivery) api.Delivery {
 		ID: d.ID, AlertID: d.AlertID, Channel: d.Channel, Kind: api.DeliveryKind(d.Kind),
 		Status: api.DeliveryStatus(d.Status), Attempts: d.Attempts, Message: d.Message,
 		MessageI18N: bilingualOrNone(d.Message),
-		CreatedAt: d.CreatedAt, AttemptedAt: d.AttemptedAt, DeliveredAt: d.DeliveredAt,
+		CreatedAt:   d.CreatedAt, AttemptedAt: d.AttemptedAt, DeliveredAt: d.DeliveredAt,
 	}
 }

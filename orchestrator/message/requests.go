@@ -140,6 +140,7 @@ var requests = map[string]string{
 		"une erreur s’est produite; le journal du serveur la mentionne sous l’identifiant de demande %s",
 	"is %s: the primary answers":              "est à l’état %s~: le serveur primaire répond",
 	"answers in %s":                           "répond en %s",
+	"are applied":                             "sont appliquées",
 	"%d alive":                                "%d en vie",
 	"is used; lags %s at the most":            "est utilisée; retard d’au plus %s",
 	"the search is by words alone":            "la recherche ne porte que sur les mots",

@@ -71,6 +71,13 @@ test('upstream and downstream by the menu of a node, with the keyboard', async (
   await expect(page.locator('.react-flow__node.selected')).toHaveCount(0)
 })
 
+test('what has to be configured first leads to the launchpad', async ({ page, explorer }) => {
+  await page.goto(`${explorer.url}/ui/assets?view=graph&selection=fetch_parliament_session_bills`)
+  await page.getByRole('button', { name: /^Materialize 1 asset/ }).click()
+  await expect(page).toHaveURL(/\/launch\?assets=fetch_parliament_session_bills$/)
+  await expect(page.getByRole('spinbutton', { name: /parliament/ })).toBeVisible()
+})
+
 test.describe('by touch', () => {
   test.use({ hasTouch: true, viewport: { width: 390, height: 844 } })
   test('several assets are selected', async ({ page, explorer }) => {

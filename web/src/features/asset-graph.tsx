@@ -32,7 +32,7 @@ import { newIdempotencyKey } from '../ui/actions'
 import { AssetState } from '../ui/asset-state'
 import { Card, Field, Skeleton, Time } from '../ui/basics'
 import { Name } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { fieldErrors, Problem } from '../ui/problem'
 
 type AssetNode = Node<
   { name: string; group: string; at: string | null; status: AssetStatus; causes: string[] },
@@ -120,7 +120,12 @@ function Lineage() {
       toast.good(t('launch.started', { id: shortId(data.id) }))
       void navigate({ to: '/runs/$runId', params: { runId: data.id } })
     },
-    onError: toast.bad,
+    onError: (error) => {
+      // What has to be configured first is entered there.
+      if (fieldErrors(error).some((e) => e.pointer.startsWith('/config/')))
+        void navigate({ to: '/launch', search: { assets: selected.join(',') } })
+      else toast.bad(error)
+    },
   })
   const selectAll = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
 

@@ -102,36 +102,39 @@ export function Votes({ bill }: { bill: BillDetail }) {
               : t('bills.noVotes')}
         </p>
       ) : (
-        <ExpandableList items={bill.votes} name={t('bills.votes')}>
-          {(v) => (
-            <li key={`${v.chamber}-${v.number}-${v.date}`} className="stack tight">
-              <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
-                <a href={webAddress(v.url)} rel="noreferrer">
-                  {inLanguage(v.subject, i18n.language) ??
-                    inLanguage(v.motion, i18n.language) ??
-                    inLanguage(v.stage, i18n.language) ??
-                    t('bills.vote', { n: v.number })}
-                </a>
-                <VoteResult result={v.result} />
-              </div>
-              <p className="muted small num">
-                {[
-                  t('bills.tally', {
-                    yeas: v.yeas,
-                    nays: v.nays,
-                    paired: v.paired,
-                    n: v.number,
-                    date: day(v.date, languageOf(i18n.language)) ?? '–',
-                  }),
-                  v.chamber === 'senate' && t('bills.senate'),
-                  inLanguage(v.stage, i18n.language),
-                ]
-                  .filter(Boolean)
-                  .join(' · ')}
-              </p>
-            </li>
-          )}
-        </ExpandableList>
+        <>
+          <p className="muted small padded">{t('bills.votesHelp')}</p>
+          <ExpandableList items={bill.votes} name={t('bills.votes')}>
+            {(v) => (
+              <li key={`${v.chamber}-${v.number}-${v.date}`} className="stack tight">
+                <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
+                  <a href={webAddress(v.url)} rel="noreferrer">
+                    {inLanguage(v.subject, i18n.language) ??
+                      inLanguage(v.motion, i18n.language) ??
+                      inLanguage(v.stage, i18n.language) ??
+                      t('bills.vote', { n: v.number })}
+                  </a>
+                  <VoteResult result={v.result} />
+                </div>
+                <p className="muted small num">
+                  {[
+                    t('bills.tally', {
+                      yeas: v.yeas,
+                      nays: v.nays,
+                      paired: v.paired,
+                      n: v.number,
+                      date: day(v.date, languageOf(i18n.language)) ?? '–',
+                    }),
+                    v.chamber === 'senate' && t('bills.senate'),
+                    inLanguage(v.stage, i18n.language),
+                  ]
+                    .filter(Boolean)
+                    .join(' · ')}
+                </p>
+              </li>
+            )}
+          </ExpandableList>
+        </>
       )}
       {uncounted.length > 0 && (
         <>
@@ -196,7 +199,7 @@ export function BillHistory({ bill }: { bill: BillDetail }) {
       )}
       {rulings && (
         <p className="small padded">
-          {rulings}:{' '}
+          {t('app.pair', { name: rulings, value: '' }).trim()}{' '}
           {bill.rulings.map((r, i) => (
             <span key={i}>
               {i > 0 && ', '}

@@ -86,6 +86,12 @@ export function partyIn(party: { en: string | null; fr: string | null }, languag
   return party.en ?? party.fr
 }
 
+/** The name of a version of a bill's text. The source has one of them in English in both languages. */
+export function publicationName(name: { en: string | null; fr: string | null }, language: string): string | null {
+  const found = inLanguage(name, language)
+  return language === 'fr' && found === 'Royal Assent' ? 'Sanction royale' : found
+}
+
 /** A type of bills in a language. A type that is not known stays as it is. */
 export function billType(type: string, language: string): string {
   return language === 'fr' ? (billTypes[type] ?? type) : type

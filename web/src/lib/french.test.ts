@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 
-import { billType, partyIn } from './bills'
+import { billType, partyIn, publicationName } from './bills'
 import { inPageLanguage } from './request-language'
 import { schemaIn } from './schema-language'
 
@@ -31,6 +31,11 @@ test('parties are in French', () => {
   expect(partyIn({ en: 'New', fr: null }, 'fr')).toBe('New')
   expect(partyIn({ en: null, fr: null }, 'fr')).toBeNull()
   expect(partyIn({ en: 'NDP', fr: 'NPD' }, 'en')).toBe('NDP')
+})
+
+test('a version of the text that the source names in English', () => {
+  expect(publicationName({ en: 'Royal Assent', fr: 'Royal Assent' }, 'fr')).toBe('Sanction royale')
+  expect(publicationName({ en: 'First Reading', fr: 'Première lecture' }, 'fr')).toBe('Première lecture')
 })
 
 test('types of bills are in French', () => {

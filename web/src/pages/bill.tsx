@@ -12,7 +12,7 @@ import { BillStatus, ProgressOf } from '../features/bill-status'
 import { setLanguage } from '../i18n'
 import { changeSentences, day, fieldName, languageOf, nameOf, sessionWords } from '../lib/bill-words'
 import { statuteWords } from '../lib/bill-words/cite'
-import { billParams, inLanguage } from '../lib/bills'
+import { billParams, inLanguage, publicationName } from '../lib/bills'
 import { useFeedLink } from '../lib/feeds'
 import { webAddress } from '../lib/same-site'
 import { Card, LoadMore, PageHead } from '../ui/basics'
@@ -240,7 +240,7 @@ function Texts({ bill }: { bill: BillDetail }) {
         {bill.publications.map((p) => (
           <li key={p.id}>
             <a href={webAddress(p.url)} rel="noreferrer">
-              {inLanguage(p.name, i18n.language) ?? p.id}
+              {publicationName(p.name, i18n.language) ?? p.id}
             </a>
           </li>
         ))}

@@ -6,6 +6,7 @@ import { useSystemStatus } from '../app/live'
 import { readinessQuery, versionQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { number } from '../lib/format'
+import { named } from '../lib/named'
 import { useSaid } from '../lib/said'
 import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
@@ -258,7 +259,7 @@ function Readiness() {
                   <span className={`badge ${c.ok ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
                     {c.ok ? t('system.ok') : t('system.notOk')}
                   </span>
-                  {c.name}
+                  {named(t, 'checks', c.name)}
                 </span>
                 <span className="muted small">{said(c.detail, c.detail_i18n)}</span>
               </li>

@@ -40,6 +40,7 @@ export const billTexts = {
     badSession: '“{{value}}” is not a session. Use a form such as 44-1.',
     votesNotKept: 'LEGISinfo has no divisions from before the 37th Parliament.',
     votesUnknown: 'Not known yet.',
+    votesHelp: 'Each vote leads to ourcommons.ca, which has the votes of the members.',
     uncounted: 'Decided without a recorded division',
     showAll: 'Show all {{count}}',
     showFewer: 'Show fewer',

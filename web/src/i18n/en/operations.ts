@@ -30,6 +30,12 @@ export const operationTexts = {
     revokeKey: 'Revoke an API key',
     rolesLost: 'Sessions ended: roles lost',
   },
+  checks: {
+    database: 'Database',
+    migrations: 'Migrations',
+    workers: 'Workers',
+    'read replica': 'Read replica',
+  },
   errorClass: {
     transient: 'may pass',
     permanent: 'permanent',

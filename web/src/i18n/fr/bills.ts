@@ -42,6 +42,7 @@ export const billTexts: Pick<Texts, 'bills' | 'search' | 'politicians'> = {
     badSession: '« {{value}} » n’est pas une session. Utilisez une forme comme 44-1.',
     votesNotKept: 'LEGISinfo n’a pas de votes antérieurs à la 37e législature.',
     votesUnknown: 'Pas encore connus.',
+    votesHelp: 'Chaque vote mène à noscommunes.ca, qui donne le vote de chaque député.',
     uncounted: 'Décidé sans vote par appel nominal',
     showAll: 'Tout afficher ({{count}})',
     showFewer: 'Afficher moins',

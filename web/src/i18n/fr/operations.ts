@@ -1,6 +1,6 @@
 import type { Texts } from '../en'
 
-export const operationTexts: Pick<Texts, 'operations' | 'errorClass'> = {
+export const operationTexts: Pick<Texts, 'operations' | 'errorClass' | 'checks'> = {
   operations: {
     materializeAsset: 'Matérialiser un actif',
     startJobRun: 'Exécuter une tâche',
@@ -31,6 +31,12 @@ export const operationTexts: Pick<Texts, 'operations' | 'errorClass'> = {
     createKey: 'Créer une clé d’API',
     revokeKey: 'Révoquer une clé d’API',
     rolesLost: 'Sessions terminées : rôles perdus',
+  },
+  checks: {
+    database: 'Base de données',
+    migrations: 'Migrations',
+    workers: 'Processus de travail',
+    'read replica': 'Réplique',
   },
   errorClass: {
     transient: 'passagère',

@@ -18,8 +18,7 @@ class RetryRunRequest:
     Attributes:
         from_failure (bool | Unset): Retry only the assets that did not succeed and those whose blocking check did not
             pass. Default: False.
-        priority (int | Unset): Priority of the run, from 1 to 4. Waiting runs with the lowest number start first.
-            Default: the job's priority, otherwise 2; for a backfill 3.
+        priority (int | Unset): Priority of the new run: 1 is first, 4 is last. Default: that of the old run.
     """
 
     from_failure: bool | Unset = False

@@ -172,7 +172,7 @@ export type RetryRunRequest = {
     /**
      * Priority of the new run: 1 is first, 4 is last. Default: that of the old run.
      */
-    priority?: Priority;
+    priority?: number;
 };
 
 export type RunStatus = 'queued' | 'started' | 'success' | 'failure' | 'canceling' | 'canceled';

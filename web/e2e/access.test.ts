@@ -75,7 +75,7 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click()
     await expect(page.getByRole('row', { name: /robot/ }).first()).toContainText('Revoked')
     expect(await may()).toBe(401)
-    await expect(page.getByRole('cell', { name: /startJobRun/ }).first()).toBeVisible()
+    await expect(page.getByRole('cell', { name: /^Run a job/ }).first()).toBeVisible()
 
     // An admin ends the session of another browser, then their own.
     const other = await fetch(`${explorer.url}/session`, {

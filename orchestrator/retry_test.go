@@ -233,6 +233,35 @@ DO $$ DECLARE last uuid := '`+run.ID.String()+`'; next uuid; BEGIN
 	}
 }
 
+// TestRelativesOfSkewedClocks has a retry whose id is below that of the run it retries: a server's clock was behind.
+func TestRelativesOfSkewedClocks(t *testing.T) {
+	t.Parallel()
+	a := asset("a", nil, func(context.Context, *orchestrator.Step) error { return errors.New("no") })
+	e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}))
+	run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "j"}).ID)
+	again, _, err := e.RetryRun(t.Context(), run.ID, false, orchestrator.RunRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, e, again.ID)
+	behind := uuid.MustParse("00000000-0000-7000-8000-000000000001")
+	if _, err := orchestrator.DatabaseOf(e).Pool.Exec(t.Context(), `
+INSERT INTO runs (id, job, assets, status, trigger_kind, config, tags, parent_run_id, created_at, ended_at)
+SELECT $1, job, assets, status, trigger_kind, config, tags, id, created_at, ended_at FROM runs WHERE id = $2`,
+		behind, run.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []uuid.UUID{run.ID, again.ID, behind} {
+		of, err := e.Run(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := e.RelativesOf(t.Context(), of); err != nil || len(r.Chain) != 3 {
+			t.Errorf("chain of %s: %+v, %v", id, r.Chain, err)
+		}
+	}
+}
+
 // TestOverdueRun has a run's time be over and its last step succeed. Whichever comes first under the run's lock, its
 // status and its error tell the same.
 func TestOverdueRun(t *testing.T) {

@@ -23,18 +23,18 @@ SELECT * FROM runs WHERE id = @id;
 -- The runs of a chain of retries: those that the run retries, then those that retry the first one or a retry of it.
 -- Both parts are bounded.
 WITH RECURSIVE retried AS (
-    SELECT runs.id, runs.parent_run_id FROM runs WHERE runs.id = @id
+    SELECT runs.id, runs.parent_run_id, 0 AS depth FROM runs WHERE runs.id = @id
     UNION ALL
-    SELECT runs.id, runs.parent_run_id FROM retried JOIN runs ON runs.id = retried.parent_run_id
-), above AS MATERIALIZED (
-    SELECT retried.id FROM retried LIMIT 50
+    SELECT runs.id, runs.parent_run_id, retried.depth + 1 FROM retried JOIN runs ON runs.id = retried.parent_run_id
+    WHERE retried.depth < 49
 ), below AS (
-    SELECT min(above.id::text)::uuid AS id FROM above
+    -- By depth, not by id: two servers' clocks may differ.
+    (SELECT retried.id FROM retried ORDER BY retried.depth DESC LIMIT 1)
     UNION ALL
     SELECT runs.id FROM below JOIN runs ON runs.parent_run_id = below.id
 )
 SELECT runs.id, runs.status, runs.created_at FROM runs
-WHERE runs.id IN (SELECT above.id FROM above UNION (SELECT below.id FROM below LIMIT 50)) ORDER BY runs.id;
+WHERE runs.id IN (SELECT retried.id FROM retried UNION (SELECT below.id FROM below LIMIT 50)) ORDER BY runs.id;
 
 -- name: NeighborsInJob :many
 -- The runs before and after a run of a job.

@@ -3,23 +3,22 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { type RunFilters, runsQuery } from '../app/queries'
-import { useDraft } from '../lib/draft'
-import { Card, Empty, Field, LoadMore } from '../ui/basics'
+import { Card, Empty, LoadMore } from '../ui/basics'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { RunTable } from '../ui/run-table'
 import { StatusFilter } from '../ui/status-filter'
+import { tagFilter, TagFilter } from '../ui/tag-filter'
 
 /** The runs of an asset, a job or a backfill, which can be filtered by status and tag. */
 export function RunList({ title, of }: { title: string; of: RunFilters }) {
   const { t } = useTranslation()
   const [status, setStatus] = useState<string>()
   const [tag, setTag] = useState<string>()
-  const [draft, setDraft] = useDraft(tag ?? '', (value) => setTag(value || undefined))
   const query = useInfiniteQuery(
     runsQuery({
       ...of,
       status: status as RunFilters['status'],
-      tag: tag?.includes(':') ? [tag] : undefined,
+      tag: tagFilter(tag),
     }),
   )
   const filtered = status !== undefined || tag !== undefined
@@ -27,16 +26,7 @@ export function RunList({ title, of }: { title: string; of: RunFilters }) {
     <Card title={title}>
       <div className="filters in-card" role="search" aria-label={title}>
         <StatusFilter value={status} onChange={setStatus} />
-        <Field label={t('runs.tag')} id="run-tag">
-          <input
-            id="run-tag"
-            type="text"
-            value={draft}
-            placeholder={t('runs.tagPlaceholder')}
-            aria-invalid={draft !== '' && !draft.includes(':')}
-            onChange={(e) => setDraft(e.target.value)}
-          />
-        </Field>
+        <TagFilter id="run-tag" value={tag} onChange={setTag} />
       </div>
       <Loaded query={itemsOf(query)} lines={6} height="12rem">
         {(runs) =>

@@ -2,7 +2,7 @@ import { type Format, isObject } from './config'
 import { fieldOf } from './mistakes'
 
 /** What can be written at a place of a config. */
-export interface Suggestion {
+interface Suggestion {
   label: string
   /** The text that replaces what is typed so far. */
   insert: string

@@ -1,7 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 
-/** From this distance on, in pixels, the top of a list is out of view. */
-const scrolledAway = 200
+/** From this distance on, in pixels, the user has scrolled on purpose: about a row. */
+const scrolledAway = 40
 
 function subscribe(listener: () => void): () => void {
   addEventListener('scroll', listener, { passive: true })

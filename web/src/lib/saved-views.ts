@@ -1,80 +1,41 @@
 import { useSyncExternalStore } from 'react'
 
+import { createStored } from './stored'
+
 /** A named address of a list: its filters, as the query of the address without "?". */
-export interface SavedView {
+interface SavedView {
   name: string
   query: string
 }
 
-/** The most that are kept. */
-const most = 20
+/** The longest name, in characters. */
 const longest = 60
-const key = 'views:runs'
-const listeners = new Set<() => void>()
-let text: string | null = null
-let views: SavedView[] = []
 
 function isView(value: unknown): value is SavedView {
   const view = value as Partial<SavedView> | null
   return typeof view === 'object' && view !== null && typeof view.name === 'string' && typeof view.query === 'string'
 }
 
-/** The views that a text has. One that another version has written is not lost: what can be read is kept. */
-export function parseViews(stored: string | null): SavedView[] {
-  try {
-    const value = JSON.parse(stored ?? '[]') as unknown
-    return Array.isArray(value) ? value.filter(isView).slice(0, most) : []
-  } catch {
-    return []
-  }
+/** The views that the browser has stored. What cannot be read is left out. */
+export function viewsOf(stored: unknown): SavedView[] {
+  return Array.isArray(stored) ? stored.filter(isView) : []
 }
 
 /** The views with one more. A view of the same name is replaced. */
 export function withView(old: readonly SavedView[], view: SavedView): SavedView[] {
   const name = view.name.trim().slice(0, longest)
   if (name === '') return [...old]
-  return [...old.filter((v) => v.name !== name), { ...view, name }]
-    .sort((a, b) => a.name.localeCompare(b.name))
-    .slice(0, most)
+  return [...old.filter((v) => v.name !== name), { ...view, name }].sort((a, b) => a.name.localeCompare(b.name))
 }
 
-function read(): SavedView[] {
-  let stored: string | null
-  try {
-    stored = localStorage.getItem(key)
-  } catch {
-    return views // without storage, they live as long as the page
-  }
-  if (stored !== text) [text, views] = [stored, parseViews(stored)]
-  return views
-}
-
-function write(next: SavedView[]): void {
-  views = next
-  try {
-    text = JSON.stringify(next)
-    localStorage.setItem(key, text)
-  } catch {
-    // as above
-  }
-  for (const listener of listeners) listener()
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener)
-  addEventListener('storage', listener) // another tab
-  return () => {
-    listeners.delete(listener)
-    removeEventListener('storage', listener)
-  }
-}
+const saved = createStored('views:runs', viewsOf, (views) => views)
 
 /** The views of the list of runs that this browser keeps. */
 export function useSavedViews() {
-  const all = useSyncExternalStore(subscribe, read)
+  const views = useSyncExternalStore(saved.subscribe, saved.get)
   return {
-    views: all,
-    save: (view: SavedView) => write(withView(all, view)),
-    remove: (name: string) => write(all.filter((v) => v.name !== name)),
+    views,
+    save: (view: SavedView) => saved.set(withView(views, view)),
+    remove: (name: string) => saved.set(views.filter((v) => v.name !== name)),
   }
 }

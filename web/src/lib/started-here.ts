@@ -1,36 +1,17 @@
 import { useSyncExternalStore } from 'react'
 
-import { createStore } from './store'
+import { createStored } from './stored'
 
 /** The runs that this browser started, so that pages can say "you" instead of "API". They are kept until sign-out. */
 const storageKey = 'started-runs'
 /** The number of runs that are kept. */
 const most = 200
 
-function read(): ReadonlySet<string> {
-  try {
-    const list: unknown = JSON.parse(localStorage.getItem(storageKey) ?? '[]')
-    return new Set(Array.isArray(list) ? list.filter((id) => typeof id === 'string') : [])
-  } catch {
-    return new Set() // without storage, the runs of this page are known only
-  }
-}
-
-function write(ids: ReadonlySet<string>): void {
-  started.set(ids)
-  try {
-    localStorage.setItem(storageKey, JSON.stringify([...ids]))
-  } catch {
-    // Without storage, other pages and later visits do not know.
-  }
-}
-
-const started = createStore<ReadonlySet<string>>(read())
-
-// Another page of this browser started a run.
-globalThis.addEventListener?.('storage', (event) => {
-  if (event.key === storageKey) started.set(read())
-})
+const started = createStored<ReadonlySet<string>>(
+  storageKey,
+  (stored) => new Set(Array.isArray(stored) ? stored.filter((id) => typeof id === 'string') : []),
+  (ids) => [...ids],
+)
 
 /** The id of the run that a request started. Undefined if it started none. */
 export function startedBy(method: string, url: string, status: number, location: string | null): string | undefined {
@@ -47,14 +28,14 @@ export function rememberStarted(send: typeof fetch): typeof fetch {
     const url = request?.url ?? String(input)
     const method = (init?.method ?? request?.method ?? 'GET').toUpperCase()
     const id = startedBy(method, url, response.status, response.headers.get('Location'))
-    if (id) write(new Set([...[...started.get()].slice(1 - most), id]))
+    if (id) started.set(new Set([...[...started.get()].slice(1 - most), id]))
     return response
   }
 }
 
 /** Forgets all runs, when another person may use the browser next. */
 export function forgetStarted(): void {
-  write(new Set())
+  started.set(new Set())
 }
 
 /** Whether this browser started a run. */

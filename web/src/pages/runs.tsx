@@ -9,19 +9,19 @@ import { queryClient } from '../app/client'
 import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queries'
 import { periods } from '../app/search'
 import { toast } from '../app/toasts'
-import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
 import { number } from '../lib/format'
 import { useHeldBack, useScrolled } from '../lib/held-back'
 import { Act } from '../ui/act'
 import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
-import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
+import { Card, Empty, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { errorMessage } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 import { SavedViews } from '../ui/saved-views'
 import { StatusFilter } from '../ui/status-filter'
+import { tagFilter, TagFilter } from '../ui/tag-filter'
 
 const periodHours = { '1h': 1, '24h': 24, '7d': 168 }
 const periodNames = { '1h': 'runs.lastHour', '24h': 'runs.lastDay', '7d': 'runs.lastWeek' } as const
@@ -33,14 +33,13 @@ export function Runs() {
   const record = useFilterHistory()
   const set = (change: Partial<typeof search>, field?: string) =>
     void navigate({ search: (old) => ({ ...old, ...change }), ...record(field) })
-  const [tag, setTag] = useDraft(search.tag ?? '', (value) => set({ tag: value || undefined }, 'tag'))
   const filters = useMemo<RunFilters>(
     () => ({
       count: true,
       status: search.status as RunFilters['status'],
       job: search.job,
       asset: search.asset,
-      tag: search.tag?.includes(':') ? [search.tag] : undefined,
+      tag: tagFilter(search.tag),
       created_after: search.period && new Date(Date.now() - periodHours[search.period] * 3_600_000).toISOString(),
     }),
     [search.status, search.job, search.asset, search.tag, search.period],
@@ -132,16 +131,7 @@ export function Runs() {
           options={periods.map((v) => [v, t(periodNames[v])])}
           onChange={(period) => set({ period })}
         />
-        <Field label={t('runs.tag')} id="tag">
-          <input
-            id="tag"
-            type="text"
-            value={tag}
-            placeholder={t('runs.tagPlaceholder')}
-            aria-invalid={tag !== '' && !tag.includes(':')}
-            onChange={(e) => setTag(e.target.value)}
-          />
-        </Field>
+        <TagFilter id="tag" value={search.tag} onChange={(tag) => set({ tag }, 'tag')} />
         <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       <Card label={t('runs.title')}>

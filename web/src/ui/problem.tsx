@@ -1,6 +1,8 @@
 import type { ProblemError } from '@parliament-explorer/sdk'
 import { useTranslation } from 'react-i18next'
 
+import { onlyLists } from '../lib/faults'
+
 /** The message of an error. For an error from the server, it is the server's text. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
@@ -22,8 +24,7 @@ export function Problem({ error, retry, title }: { error: unknown; retry?: () =>
   return (
     <div className="notice bad" role="alert">
       {title && <strong>{title}</strong>}
-      {/* The message names the first faults. What has a list of all says each once. */}
-      {fields.length === 0 && <p className="break">{errorMessage(error)}</p>}
+      {!onlyLists(errorMessage(error), fields.length) && <p className="break">{errorMessage(error)}</p>}
       {fields.length > 0 && (
         <ul>
           {fields.map((f) => (

@@ -28,6 +28,8 @@ test('in French, no page has a text in English', async ({ page, explorer }) => {
       if (description && description_i18n?.fr && description_i18n.fr !== description) english.add(description)
     }
   }
+  // Names that somebody gave are no texts of the UI, even if they are words of it.
+  for (const { name } of (await explorer.api<{ items: { name: string }[] }>('/keys')).items) english.delete(name)
   expect(english.size).toBeGreaterThan(500)
   const wrong: string[] = []
   for (const path of paths) {

@@ -96,6 +96,10 @@ test('the period of the timeline is in the address', async ({ page, explorer }) 
 
 test('the timeline shows ticks, and hides those that started nothing', async ({ page, explorer }) => {
   await explorer.api('/schedules/monitor_daily/run', {})
+  // Other tests may have run it too.
+  const { items } = await explorer.api<{ items: { status: string }[] }>('/schedules/monitor_daily/ticks?limit=200')
+  const ran = items.filter((tick) => tick.status === 'success').length
+  expect(ran).toBeGreaterThan(0)
   // Without a job that takes minutes, no tick is skipped: the second one is changed on its way to the page.
   await page.route('**/schedules/monitor_daily/ticks*', async (route) => {
     const response = await route.fetch()
@@ -106,11 +110,11 @@ test('the timeline shows ticks, and hides those that started nothing', async ({ 
   await page.goto(`${explorer.url}/ui/`)
   const timeline = timelineOf(page)
   const skipped = timeline.locator('[data-tick=skipped]')
-  await expect(timeline.locator('[data-tick=success]')).toHaveCount(1)
+  await expect(timeline.locator('[data-tick=success]')).toHaveCount(ran)
   await expect(skipped).toHaveCount(1)
   await timeline.getByRole('switch', { name: 'Hide skipped ticks' }).check()
   await expect(skipped).toHaveCount(0)
-  await expect(timeline.locator('[data-tick=success]')).toHaveCount(1)
+  await expect(timeline.locator('[data-tick=success]')).toHaveCount(ran)
   await expect(page).toHaveURL(/skipped=hidden/)
   await page.goBack()
   await expect(skipped).toHaveCount(1)

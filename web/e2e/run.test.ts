@@ -58,7 +58,7 @@ test('a run is started again with another config, tag and priority', async ({ pa
   await page.getByLabel('Tags').fill('why:changed, "quoted":it\'s')
   await page.getByLabel('Priority').selectOption('1, first')
   await page.getByText('Terminal command').click()
-  await expect(page.getByText(/^explorer jobs run fetch_bills_job --tag why:changed /)).toContainText(
+  await expect(page.getByText(/^explorer jobs run fetch_bills_job --tag why=changed /)).toContainText(
     `--priority 1 --config '{"limit":4`,
   )
   await page.getByRole('button', { name: 'Run the job' }).click()

@@ -1,8 +1,7 @@
 import type { SessionState } from '@parliament-explorer/sdk'
 import { useQuery } from '@tanstack/react-query'
 import { Link, Navigate, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
-import { KeyRound, Languages, LogIn, LogOut, Menu, Monitor, Moon, Sun, X } from 'lucide-react'
-import { Dialog } from 'radix-ui'
+import { KeyRound, Languages, LogIn, LogOut, Menu, Monitor, Moon, Sun } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -19,6 +18,7 @@ import { toast } from './toasts'
 import { endSession, sessionQuery, useRole, useSession } from './session'
 
 const Overview = loadPart(async () => (await import('../pages/overview')).Overview)
+const Drawer = loadPart(async () => (await import('./drawer')).Drawer)
 const SignIn = loadPart(async () => (await import('../pages/sign-in')).SignIn)
 
 export function Shell() {
@@ -50,7 +50,7 @@ export function Shell() {
           <Brand />
           <div className="row" style={{ gap: '0.25rem' }}>
             <FinderButton compact />
-            <Drawer path={path} />
+            <MenuButton path={path} />
           </div>
         </header>
         <aside className="side" aria-label={t('app.name')}>
@@ -226,8 +226,9 @@ function SignedInUser() {
   )
 }
 
-function Drawer({ path }: { path: string }) {
+function MenuButton({ path }: { path: string }) {
   const { t } = useTranslation()
+  const button = useRef<HTMLButtonElement>(null)
   const [open, setOpen] = useState(false)
   const [at, setAt] = useState(path)
   if (at !== path) {
@@ -235,24 +236,30 @@ function Drawer({ path }: { path: string }) {
     setOpen(false)
   }
   return (
-    <Dialog.Root open={open} onOpenChange={setOpen}>
-      <Dialog.Trigger className="btn ghost icon" aria-label={t('app.menu')}>
+    <>
+      <button
+        ref={button}
+        type="button"
+        className="btn ghost icon"
+        aria-label={t('app.menu')}
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        onClick={() => setOpen(true)}
+      >
         <Menu size={22} aria-hidden />
-      </Dialog.Trigger>
-      <Dialog.Portal>
-        <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="drawer" aria-describedby={undefined}>
-          <div className="row between">
-            <Dialog.Title className="brand">{t('app.name')}</Dialog.Title>
-            <Dialog.Close className="btn ghost icon" aria-label={t('app.close')}>
-              <X size={20} aria-hidden />
-            </Dialog.Close>
-          </div>
+      </button>
+      {open && (
+        <Drawer
+          onClose={() => {
+            setOpen(false)
+            button.current?.focus()
+          }}
+        >
           <Navigation />
           <SideFooter />
-        </Dialog.Content>
-      </Dialog.Portal>
-    </Dialog.Root>
+        </Drawer>
+      )}
+    </>
   )
 }
 

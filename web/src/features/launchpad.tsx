@@ -20,6 +20,7 @@ import {
   loadYaml,
   parseConfig,
   parseTags,
+  runFlags,
   shellQuote,
   splitConfig,
 } from '../lib/config'
@@ -144,7 +145,7 @@ function LaunchForm({ assets, job, fill = {} }: LaunchProps) {
   const command =
     names.length > 1 && !job
       ? curl('runs', { assets: names, ...tagged })
-      : `explorer ${job ? `jobs run ${job}` : `materialize ${names[0]}`}${flagsOf(tagged)}${serverFlag}`
+      : `explorer ${job ? `jobs run ${job}` : `materialize ${names[0]}`}${runFlags(tagged)}${serverFlag}`
 
   return (
     <Card
@@ -504,20 +505,6 @@ function errorField(error: ConfigError, names: string[]): string {
   const path = error.pointer.split('/').slice(1)
   const [asset, rest] = path[0] === 'ops' ? [path[1]!, path.slice(3)] : [names[0]!, path]
   return [`config-${asset}`, ...rest].join('_')
-}
-
-/** The options of the command that starts a run. */
-function flagsOf(request: { config: Config; partition?: string; priority?: number; tags?: Record<string, string> }) {
-  const { config, partition, priority, tags = {} } = request
-  const quoted = (text: string) => (/^[\w.:@/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
-  return [
-    partition !== undefined && ` --partition ${quoted(partition)}`,
-    ...Object.entries(tags).map(([key, value]) => ` --tag ${quoted(`${key}:${value}`)}`),
-    priority !== undefined && ` --priority ${priority}`,
-    Object.keys(config).length > 0 && ` --config ${shellQuote(config)}`,
-  ]
-    .filter(Boolean)
-    .join('')
 }
 
 function tryParseConfig(text: string, format: Format): ParsedConfig {

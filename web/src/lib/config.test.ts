@@ -8,6 +8,7 @@ import {
   loadYaml,
   parseConfig,
   parseTags,
+  runFlags,
   shellQuote,
   splitConfig,
   validateConfig,
@@ -98,4 +99,11 @@ test('a field that was emptied is not set', () => {
 test('YAML that refers to itself is an error', () => {
   expect(() => parseConfig('&a [*a]', 'yaml')).toThrow()
   expect(parseConfig('limit: .nan', 'yaml')).toEqual({ limit: null })
+})
+
+test('the options of a command: tags as key=value, and quotes where the shell needs them', () => {
+  expect(runFlags({ config: {} })).toBe('')
+  expect(
+    runFlags({ config: { limit: 4 }, partition: '45-1', priority: 1, tags: { why: 'changed', it: "is; it's" } }),
+  ).toBe(` --partition 45-1 --tag why=changed --tag 'it=is\\; it'\\''s' --priority 1 --config '{"limit":4}'`)
 })

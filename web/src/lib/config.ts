@@ -94,7 +94,31 @@ export function validateConfig(schema: object, config: unknown): ConfigError[] {
 
 /** A config as one quoted argument of a shell command. */
 export function shellQuote(config: unknown): string {
-  return `'${JSON.stringify(config).replaceAll("'", `'\\''`)}'`
+  return quoted(JSON.stringify(config))
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** The options of the command that starts a run, each with a space before it. The command has tags as key=value. */
+export function runFlags(request: {
+  config: Config
+  partition?: string
+  priority?: number
+  tags?: Record<string, string>
+}): string {
+  const { config, partition, priority, tags = {} } = request
+  const word = (text: string) => (/^[\w.:@/=-]+$/.test(text) ? text : quoted(text))
+  return [
+    partition !== undefined && ` --partition ${word(partition)}`,
+    // The command reads several tags from one option, with a semicolon between them.
+    ...Object.entries(tags).map(([key, value]) => ` --tag ${word(`${key}=${value}`.replaceAll(';', '\\;'))}`),
+    priority !== undefined && ` --priority ${priority}`,
+    Object.keys(config).length > 0 && ` --config ${shellQuote(config)}`,
+  ]
+    .filter(Boolean)
+    .join('')
 }
 
 /** Parses "key:value, other:value". It throws an Error whose message is the invalid tag. */

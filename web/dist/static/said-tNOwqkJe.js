@@ -1,0 +1,1 @@
+import{t as e}from"./useTranslation-BxlhL6wO.js";import{i as t}from"./bills-C_KYrIp_.js";function n(){let{i18n:n}=e();return(e,r)=>r?t(r,n.language)??e:e}export{n as t};

@@ -38,12 +38,13 @@ test('runs are filtered by several statuses, and counted', async ({ page, explor
 })
 
 test('new runs do not move the rows that somebody reads', async ({ page, explorer }) => {
-  const ids: string[] = []
-  for (let i = 0; i < 14; i++) ids.push(await explorer.materialize('monitor_fetch_operations'))
+  // A full page, whose last row the first new run pushes over the end.
+  await Promise.all(Array.from({ length: 52 }, () => explorer.materialize('monitor_fetch_operations')))
+  const { items } = await explorer.api<{ items: { id: string }[] }>('/runs?limit=50')
   await page.goto(`${explorer.url}/ui/runs`)
   await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
   const row = (id: string) => page.getByRole('row', { name: new RegExp(id.slice(-8)) })
-  const old = row(ids[0]!)
+  const old = row(items.at(-1)!.id)
   await old.scrollIntoViewIfNeeded()
   await page.evaluate(() => scrollTo({ top: document.documentElement.scrollHeight }))
   const place = (await old.boundingBox())!.y

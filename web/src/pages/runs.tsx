@@ -2,7 +2,7 @@ import { cancelRun, retryRun } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { ArrowUp } from 'lucide-react'
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { queryClient } from '../app/client'
@@ -47,17 +47,24 @@ export function Runs() {
   const query = useInfiniteQuery(runsQuery(filters))
   const jobs = useQuery(jobsQuery)
   const assets = useQuery(assetsQuery)
-  const loaded = itemsOf(query)
+  const items = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data])
   const first = query.data?.pages[0]
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const scrolled = useScrolled()
   const pages = query.data?.pages.length ?? 0
-  const { shown, fresh, show } = useHeldBack(
+  const { shown, fresh, kept, show } = useHeldBack(
     JSON.stringify({ ...search }),
-    loaded.data,
+    items,
+    query.hasNextPage,
     scrolled || pages > 1 || chosen.size > 0,
   )
-  const runs = { ...loaded, data: loaded.data && shown }
+  // A run that goes on is not shown as it was: the page that has it now is loaded.
+  const { fetchNextPage } = query
+  const overtaken = query.hasNextPage && !query.isFetching && kept.some(isActive)
+  useEffect(() => {
+    if (overtaken) void fetchNextPage()
+  }, [overtaken, fetchNextPage])
+  const runs = { ...itemsOf(query), data: items && shown }
   const selected = (runs.data ?? []).filter((r) => chosen.has(r.id))
   const filtered = Object.values(search).some((v) => v !== undefined)
 

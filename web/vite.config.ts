@@ -15,6 +15,27 @@ const devBase: Plugin = {
   transformIndexHtml: (html) => html.replace('<base href="./" />', '<base href="/ui/" />'),
 }
 
+/** Tells theme.js where the texts of each language are. */
+const textsOfLanguages: Plugin = {
+  name: 'texts-of-languages',
+  apply: 'build',
+  transformIndexHtml: {
+    order: 'post',
+    handler: (html, { bundle }) => {
+      const address = (language: string) => {
+        const found = Object.values(bundle!).find(
+          (file) => file.type === 'chunk' && file.facadeModuleId?.endsWith(`/src/i18n/${language}/index.ts`),
+        )
+        if (!found) throw new Error(`no texts of ${language}`)
+        return `data-${language}="./${found.fileName}"`
+      }
+      const script = '<script src="./theme.js"'
+      if (!html.includes(script)) throw new Error(`index.html has no ${script}`)
+      return html.replace(script, `${script} ${address('en')} ${address('fr')}`)
+    },
+  },
+}
+
 /** Writes each file of the build compressed as well as brotli can, which would take the server seconds. */
 const compressed: Plugin = {
   name: 'compressed',
@@ -31,7 +52,7 @@ const compressed: Plugin = {
 export default defineConfig(({ command }) => ({
   // The build uses relative addresses, so it works below any path.
   base: command === 'build' ? './' : '/ui/',
-  plugins: [react(), devBase, compressed],
+  plugins: [react(), devBase, textsOfLanguages, compressed],
   resolve: {
     alias: {
       // Only a test helper of the form library imports it. The form uses our validator.

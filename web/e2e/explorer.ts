@@ -57,6 +57,10 @@ function ended(child: ChildProcess): Promise<unknown> {
 }
 
 export const test = base.extend<object, { explorer: Explorer }>({
+  page: async ({ page }, use) => {
+    await use(page)
+    await page.unrouteAll({ behavior: 'ignoreErrors' }) // the page may still fetch something
+  },
   explorer: [
     async ({}, use) => {
       const dir = mkdtempSync(join(tmpdir(), 'explorer-e2e-'))

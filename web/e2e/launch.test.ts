@@ -1,4 +1,4 @@
-import { expect } from '@playwright/test'
+import { expect, type Locator } from '@playwright/test'
 
 import { test } from './explorer'
 
@@ -121,14 +121,19 @@ test('partitions are labelled by session and selected by Parliament', async ({ p
 
 test('metadata has tables and links, and plots have no identifiers', async ({ page, explorer }) => {
   await explorer.materialize('parliament_sessions') // a run of a known session is of its partition
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
+  for (const parliament of [44, 45, 44, 45])
+    await explorer.materialize('fetch_parliament_session_bills', { parliament, session: 1 })
   await page.goto(`${explorer.url}/ui/assets/fetch_parliament_session_bills?tab=plots`)
   const plot = page.getByRole('region', { name: 'bills_fetched' })
   for (const partition of ['44-1', '45-1']) {
     // a series for each
     await expect(plot.locator(`path.series[data-partition="${partition}"]`)).toHaveCount(1)
   }
+  const legend = plot.getByRole('listitem').filter({ hasText: '45-1' })
+  const colour = (line: Locator) => line.evaluate((e) => getComputedStyle(e).stroke)
+  const line = plot.locator('path.series[data-partition="45-1"]')
+  expect(await colour(legend.locator('.series'))).toBe(await colour(line))
+  expect(await colour(line)).not.toBe(await colour(plot.locator('path.series[data-partition="44-1"]')))
   await expect(page.getByRole('region', { name: 'parliament', exact: true })).toHaveCount(0)
   await expect(page.getByRole('region', { name: 'session', exact: true })).toHaveCount(0)
 

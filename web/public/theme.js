@@ -12,3 +12,11 @@ try {
   // Without storage, the page has the system's theme and the language of its address.
   document.documentElement.lang = /[?&]lang=fr(&|$)/.test(location.search) ? 'fr' : 'en'
 }
+// The texts of the language are fetched together with the application, which asks for them once it runs.
+var texts = document.currentScript.dataset[document.documentElement.lang]
+if (texts) {
+  var link = document.createElement('link')
+  link.rel = 'modulepreload'
+  link.href = texts
+  document.head.append(link)
+}

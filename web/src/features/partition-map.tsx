@@ -10,7 +10,7 @@ import { partitionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
-import { cellText, groupOf, groupWords, keysOf, partitionWords } from '../lib/partitions'
+import { cellText, groupOf, groupWords, keysOf, mapRows, neighbour, partitionWords } from '../lib/partitions'
 import { languageOf } from '../lib/bill-words'
 import { useWidth } from '../lib/size'
 import { Act } from '../ui/act'
@@ -23,6 +23,10 @@ import { Loaded } from '../ui/loaded'
 /** The height of a cell, in pixels; and its width, unless it shows a session. */
 const cellSize = 26
 const sessionWidth = 48
+
+/** The width of the names of groups, in pixels. On a smaller screen than `besideFrom`, they are above their cells. */
+const groupWidth = 128
+const besideFrom = 560
 
 /** An asset's partitions as a heat map. Selected partitions can be materialized. */
 export default function Partitions({ asset }: { asset: Asset }) {
@@ -55,11 +59,22 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
   const language = languageOf(i18n.language)
   const wide = data.items.some((p) => cellText(p.key).length > 2)
   const cellWidth = wide ? sessionWidth : cellSize
-  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cellWidth) / cellWidth))
-  const rows = Math.ceil(data.items.length / perRow)
+  const grouped = data.items.some((p) => groupOf(p.key) !== undefined)
+  const beside = grouped && width >= besideFrom
+  const perRow = Math.max(1, Math.floor(Math.max(width - 16 - (beside ? groupWidth : 0), cellWidth) / cellWidth))
+  const rows = useMemo(
+    () =>
+      mapRows(
+        data.items.map((p) => p.key),
+        perRow,
+        grouped && !beside,
+      ),
+    [data.items, perRow, grouped, beside],
+  )
+  const rowOf = (index: number) => rows.findIndex((row) => index < row.to && row.to > row.from)
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
-    count: rows,
+    count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => cellSize,
     overscan: 8,
@@ -82,19 +97,19 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
     setAt(index)
   }
   const move = (e: React.KeyboardEvent) => {
-    const step = {
-      ArrowLeft: -1,
-      ArrowRight: 1,
-      ArrowUp: -perRow,
-      ArrowDown: perRow,
-      Home: -at,
-      End: data.items.length - 1 - at,
+    const last = data.items.length - 1
+    const next = {
+      ArrowLeft: Math.max(at - 1, 0),
+      ArrowRight: Math.min(at + 1, last),
+      ArrowUp: neighbour(rows, at, -1),
+      ArrowDown: neighbour(rows, at, 1),
+      Home: 0,
+      End: last,
     }[e.key]
-    if (step === undefined) return
+    if (next === undefined) return
     e.preventDefault()
-    const next = Math.min(Math.max(at + step, 0), data.items.length - 1)
     setAt(next)
-    virtual.scrollToIndex(Math.floor(next / perRow))
+    virtual.scrollToIndex(rowOf(next))
     requestAnimationFrame(() => scroller.current?.querySelector<HTMLButtonElement>(`[data-index="${next}"]`)?.focus())
   }
   const keysWith = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
@@ -180,7 +195,7 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
             setSelected((old) => new Set([...old, ...keys]))
             const first = data.items.findIndex((p) => p.key === keys[0])
             setAt(first)
-            virtual.scrollToIndex(Math.floor(first / perRow))
+            virtual.scrollToIndex(rowOf(first))
           }}
         />
         <p className="muted small" id="partition-hint">
@@ -194,10 +209,15 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
           aria-describedby="partition-hint"
         >
           <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-            {virtual.getVirtualItems().map((row) => (
-              <div key={row.key} style={{ position: 'absolute', top: row.start, left: 0, display: 'flex' }}>
-                {data.items.slice(row.index * perRow, (row.index + 1) * perRow).map((p, i) => {
-                  const index = row.index * perRow + i
+            {virtual.getVirtualItems().map(({ key, index: n, start: top }) => (
+              <div key={key} className="heat-row" style={{ top }}>
+                {(beside || rows[n]!.group) && (
+                  <span className="small muted" style={beside ? { width: groupWidth } : undefined}>
+                    {rows[n]!.group && groupWords(rows[n]!.group, language)}
+                  </span>
+                )}
+                {data.items.slice(rows[n]!.from, rows[n]!.to).map((p, i) => {
+                  const index = rows[n]!.from + i
                   return (
                     <button
                       key={p.key}

@@ -2,7 +2,7 @@ import i18next, { type i18n } from 'i18next'
 import { initReactI18next } from 'react-i18next'
 
 import { setAddressLanguage } from '../lib/address-language'
-import { en } from './en'
+import type { en } from './en'
 
 declare module 'i18next' {
   interface CustomTypeOptions {
@@ -13,19 +13,18 @@ declare module 'i18next' {
 type Language = 'en' | 'fr'
 
 async function load(language: Language): Promise<void> {
-  if (language === 'fr' && !i18next.hasResourceBundle('fr', 'translation')) {
-    const { fr } = await import('./fr')
-    i18next.addResourceBundle('fr', 'translation', fr)
-  }
+  if (i18next.hasResourceBundle(language, 'translation')) return
+  const texts = language === 'fr' ? (await import('./fr')).fr : (await import('./en')).en
+  i18next.addResourceBundle(language, 'translation', texts)
 }
 
-/** Initializes i18next with the language of the page. */
+/** Initializes i18next with the language of the page. Every text is in both languages, so none falls back. */
 export async function startI18n(): Promise<i18n> {
   const language: Language = document.documentElement.lang === 'fr' ? 'fr' : 'en'
   await i18next.use(initReactI18next).init({
-    lng: 'en',
-    fallbackLng: 'en',
-    resources: { en: { translation: en } },
+    lng: language,
+    fallbackLng: false,
+    resources: {},
     interpolation: { escapeValue: false },
   })
   await setLanguage(language, false)

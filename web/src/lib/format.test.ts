@@ -4,7 +4,7 @@ import { en } from '../i18n/en'
 import { fr } from '../i18n/fr'
 import { billParams, inLanguage } from './bills'
 import { clock, duration, relative } from './format'
-import { leadingSeries, seriesOf } from './metadata'
+import { leadingSeries, partitionsToTell, seriesOf } from './metadata'
 
 vi.stubGlobal('navigator', { languages: ['en-CA'] })
 
@@ -68,6 +68,14 @@ test('numbers of materializations become series, the oldest first', () => {
   ])
   expect(leadingSeries(list)?.name).toBe('bills_fetched')
   expect(leadingSeries([])).toBeUndefined()
+})
+
+test('a plot tells the last partitions with several values apart', () => {
+  const point = (partition?: string) => ({ at: 0, value: 1, partition })
+  const points = ['45-1', '42-1', '43-1', '44-1', '43-2', '41-1'].map(point)
+  expect(partitionsToTell(points)).toEqual([])
+  expect(partitionsToTell([...points, ...points, point('40-1')])).toEqual(['43-1', '43-2', '44-1', '45-1'])
+  expect(partitionsToTell([point(), point()])).toEqual([])
 })
 
 test('no text is left untranslated, and every one takes the same values', () => {

@@ -40,3 +40,20 @@ export function leadingSeries(
   const named = (suffix: string) => all.find((s) => s.name.endsWith(suffix))
   return named('_fetched') ?? named('_count') ?? named('duration_seconds') ?? all[0]
 }
+
+/** How many partitions have a colour of their own in a plot. */
+const coloured = 4
+
+/**
+ * The partitions that a plot tells apart: the last ones that have several values, in order. A plot of partitions with
+ * one value each, such as days, tells none apart.
+ */
+export function partitionsToTell(points: Series['points']): string[] {
+  const values = new Map<string, number>()
+  for (const { partition } of points)
+    if (partition !== undefined) values.set(partition, (values.get(partition) ?? 0) + 1)
+  return [...values]
+    .flatMap(([partition, count]) => (count > 1 ? [partition] : []))
+    .sort((a, b) => a.localeCompare(b))
+    .slice(-coloured)
+}

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 
-import { groupWords, keysOf, partitionWords } from './partitions'
+import { groupOf, groupWords, keysOf, mapRows, neighbour, partitionWords } from './partitions'
 
 vi.stubGlobal('navigator', { languages: ['en-CA', 'fr-CA'] })
 
@@ -24,6 +24,8 @@ test.each([
   ['2026-03', ['2026-03-01', '2026-03-02']],
   ['2026-02..2026-03-01', ['2026-02-28', '2026-03-01']],
   ['2026-05', []],
+  ['2026', days],
+  ['2026-0', []],
   ['3', []],
 ])('days: %s', (text, want) => expect(keysOf(text, days)).toEqual(want))
 
@@ -33,4 +35,36 @@ test('words', () => {
   expect(partitionWords('other', 'en')).toBe('other')
   expect(groupWords('43', 'fr')).toBe('43e législature')
   expect(groupWords('2026-03', 'en')).toBe('March 2026')
+  expect(groupWords(groupOf('2026-03-07T05:00-05:00')!, 'en')).toBe('March 7, 2026')
+})
+
+test('a group begins a row', () => {
+  expect(mapRows(days, 1, false)).toEqual([
+    { group: '2026-02', from: 0, to: 1 },
+    { group: '2026-03', from: 1, to: 2 },
+    { from: 2, to: 3 },
+    { group: '2026-04', from: 3, to: 4 },
+  ])
+  expect(mapRows(days, 9, true)).toEqual([
+    { group: '2026-02', from: 0, to: 0 },
+    { from: 0, to: 1 },
+    { group: '2026-03', from: 1, to: 1 },
+    { from: 1, to: 3 },
+    { group: '2026-04', from: 3, to: 3 },
+    { from: 3, to: 4 },
+  ])
+  expect(mapRows(['a', 'b', 'c'], 2, false)).toEqual([
+    { from: 0, to: 2 },
+    { from: 2, to: 3 },
+  ])
+  expect(mapRows([], 2, true)).toEqual([])
+})
+
+test.each([true, false])('up and down, headings above: %s', (headed) => {
+  const rows = mapRows(days, 9, headed)
+  expect(neighbour(rows, 2, -1)).toBe(0) // February has one day
+  expect(neighbour(rows, 2, 1)).toBe(3)
+  expect(neighbour(rows, 0, 1)).toBe(1)
+  expect(neighbour(rows, 0, -1)).toBe(0)
+  expect(neighbour(rows, 3, 1)).toBe(3)
 })

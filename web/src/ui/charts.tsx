@@ -4,6 +4,7 @@ import { line } from 'd3-shape'
 import { useTranslation } from 'react-i18next'
 
 import { clock, dateTime, number, regional } from '../lib/format'
+import { partitionsToTell } from '../lib/metadata'
 import { useWidth } from '../lib/size'
 
 interface Point {
@@ -13,8 +14,42 @@ interface Point {
   href?: string
 }
 
-/** A number over time, with axes. Hovering shows each value. */
+/** A number over time, with axes and a line for each partition. Hovering shows each value. */
 export function Plot({ points, name }: { points: Point[]; name: string }) {
+  const { t } = useTranslation()
+  const told = partitionsToTell(points)
+  const others = new Set(points.map((p) => p.partition)).size - told.length
+  return (
+    <>
+      <Lines points={points} name={name} told={told} />
+      {told.length > 0 && (
+        <ul className="legend small">
+          {told.map((partition, i) => (
+            <li key={partition}>
+              <Swatch n={i + 1} /> {partition}
+            </li>
+          ))}
+          {others > 0 && (
+            <li>
+              <Swatch n={0} /> {t('assets.plotOthers', { count: others })}
+            </li>
+          )}
+        </ul>
+      )}
+    </>
+  )
+}
+
+function Swatch({ n }: { n: number }) {
+  return (
+    <svg className="chart" width={22} height={8} aria-hidden>
+      <line className={`series series-${n}`} x1={0} x2={22} y1={4} y2={4} />
+    </svg>
+  )
+}
+
+/** The lines of a plot. `told` are the partitions that have a colour; other lines are grey. */
+function Lines({ points, name, told }: { points: Point[]; name: string; told: string[] }) {
   const { t, i18n } = useTranslation()
   const [box, width] = useWidth<HTMLDivElement>()
   const height = 150
@@ -24,6 +59,7 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
   const x = scaleTime(extent(points, (p) => p.at) as [number, number], [left, Math.max(left + 1, width - right)])
   if (points.length === 1) x.domain([last.at - 60_000, last.at + 60_000])
   const y = scaleLinear(low >= 0 && high <= 1 ? [0, 1] : [Math.min(0, low), high], [height - bottom, top]).nice(4)
+  const colour = (partition?: string) => (told.length > 0 ? `series-${told.indexOf(partition ?? '') + 1}` : undefined)
   const label = t('assets.plotLabel', {
     name,
     count: points.length,
@@ -51,7 +87,7 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
           {[...Map.groupBy(points, (p) => p.partition)].map(([partition, of]) => (
             <path
               key={partition ?? ''}
-              className="series"
+              className={['series', colour(partition)].join(' ')}
               data-partition={partition}
               d={
                 line<Point>(
@@ -62,7 +98,13 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
             />
           ))}
           {points.map((p, i) => (
-            <circle key={i} className="point" cx={x(p.at)} cy={y(p.value)} r={points.length > 60 ? 2 : 3.2}>
+            <circle
+              key={i}
+              className={['point', colour(p.partition)].join(' ')}
+              cx={x(p.at)}
+              cy={y(p.value)}
+              r={points.length > 60 ? 2 : 3.2}
+            >
               <title>
                 {[p.partition, number(p.value, i18n.language), dateTime(new Date(p.at), i18n.language)]
                   .filter(Boolean)

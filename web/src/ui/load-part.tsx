@@ -13,9 +13,12 @@ export type Part<Props extends object> = ((props: Props) => ReactNode) & { prelo
 /**
  * A component that is loaded on demand. If it cannot be loaded, for example because the server restarts, a message says
  * so and the load is tried again. If the server responds but no longer has the file, there is a newer version of the
- * application, and the page is reloaded.
+ * application, and the page is reloaded. A quiet part shows nothing until it is loaded.
  */
-export function loadPart<Props extends object>(load: () => Promise<ComponentType<Props>>): Part<Props> {
+export function loadPart<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  { quiet = false } = {},
+): Part<Props> {
   let loaded: ComponentType<Props> | undefined
   let loading: Promise<void> | undefined
   const once = () =>
@@ -50,6 +53,7 @@ export function loadPart<Props extends object>(load: () => Promise<ComponentType
       }
     }, [Loaded])
     if (Loaded) return <Loaded {...props} />
+    if (quiet) return null
     return failed ? <NotLoaded /> : <Skeleton lines={6} height="20rem" />
   }
   const part = Object.assign(LoadedPart, { preload })

@@ -30,6 +30,8 @@ export const assetTexts = {
     tabLaunch: 'Launchpad',
     latest: 'latest {{value}}',
     plotLabel: '{{name}}: {{count}} values, latest {{latest}}, lowest {{min}}, highest {{max}}',
+    plotOthers_one: '{{count}} other',
+    plotOthers_other: '{{count}} others',
     noNumbers: 'No numbers to plot yet',
     noNumbersText: 'Numeric metadata of materializations is plotted here.',
     when: 'Time',

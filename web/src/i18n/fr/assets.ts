@@ -32,6 +32,8 @@ export const assetTexts: Pick<Texts, 'assets' | 'dryRun' | 'launch'> = {
     tabLaunch: 'Lancement',
     latest: 'dernière valeur {{value}}',
     plotLabel: '{{name}} : {{count}} valeurs, dernière {{latest}}, minimum {{min}}, maximum {{max}}',
+    plotOthers_one: '{{count}} autre',
+    plotOthers_other: '{{count}} autres',
     noNumbers: 'Aucune valeur numérique à tracer',
     noNumbersText: 'Les métadonnées numériques des matérialisations sont tracées ici.',
     when: 'Date et heure',

@@ -1,0 +1,1 @@
+function e(e){let t=e,n=new Set;return{get:()=>t,set(e){if(!Object.is(e,t)){t=e;for(let e of n)e()}},subscribe(e){return n.add(e),()=>void n.delete(e)}}}export{e as t};

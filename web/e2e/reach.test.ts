@@ -1,54 +1,7 @@
-import AxeBuilder from '@axe-core/playwright'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
-import { everyPage } from './pages'
-
-test.describe.configure({ mode: 'parallel' }) // checking every page takes minutes
-
-for (const scheme of ['light', 'dark'] as const) {
-  for (const width of [1280, 390]) {
-    // Colours depend on the colour scheme, layout on the width. In CI, each scheme and each width is checked once.
-    if (process.env.CI && (scheme === 'light') !== (width === 1280)) continue
-    test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
-      test.setTimeout(400_000)
-      // In CI, each page is checked once, in one of the two.
-      const all = await everyPage(explorer)
-      const pages = process.env.CI ? all.filter((_, i) => (i % 2 === 0) === (width === 1280)) : all
-      const context = await browser.newContext({
-        colorScheme: scheme,
-        viewport: { width, height: 900 },
-        reducedMotion: 'reduce',
-      })
-      const page = await context.newPage()
-      const troubles: string[] = []
-      page.on('pageerror', (error) => troubles.push(error.message))
-      page.on('console', (m) => /Content Security Policy/.test(m.text()) && troubles.push(m.text()))
-      page.on(
-        'request',
-        (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`),
-      )
-      for (const path of pages) {
-        await page.goto(`${explorer.url}/ui/${path}`)
-        await expect(page.locator('h1')).toBeVisible()
-        await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
-        const { violations } = await new AxeBuilder({ page })
-          .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-          .analyze()
-        expect
-          .soft(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')}`))
-          .toEqual([])
-        const wide = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        )
-        expect.soft(wide, `${path} scrolls sideways`).toBeLessThanOrEqual(0)
-      }
-      expect(troubles).toEqual([])
-      await context.close()
-    })
-  }
-}
 
 test('materialize and read the log by keyboard alone', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/`)

@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { expect, test } from './explorer'
+import type { Browser } from '@playwright/test'
+
+import { expect, type Explorer, test } from './explorer'
 
 // Benchmarks of the UI: make bench-ui. They print figures and have no limits, as machines differ.
 test.skip(!process.env.BENCH, 'only when asked for')
@@ -32,6 +34,26 @@ function longRun(data: string): void {
   execFileSync(psql, ['-h', socket, '-p', '5432', '-U', 'explorer', '-d', 'explorer', '-q', '-v', 'ON_ERROR_STOP=1'], {
     input: sql,
   })
+}
+
+/** The share of 20 s in which a page's main thread has nothing to do, while a run starts every two seconds. */
+async function idle(browser: Browser, explorer: Explorer): Promise<string> {
+  const page = await (await browser.newContext()).newPage()
+  await page.goto(`${explorer.url}/ui/overview`)
+  await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+  await page.waitForLoadState('networkidle', { timeout: 5_000 }).catch(() => undefined) // streams never end
+  const session = await page.context().newCDPSession(page)
+  await session.send('Performance.enable')
+  const busy = async () =>
+    (await session.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration')!.value
+  const [before, began] = [await busy(), Date.now()]
+  while (Date.now() - began < 20_000) {
+    await explorer.materialize('fetch_latest_bills', { limit: 1 })
+    await page.waitForTimeout(2_000)
+  }
+  const share = 1 - ((await busy()) - before) / ((Date.now() - began) / 1000)
+  await page.context().close()
+  return `${(100 * share).toFixed(1)} %`
 }
 
 const middle = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
@@ -117,4 +139,8 @@ test('speed', async ({ browser, explorer }) => {
     await fresh.context().close()
   }
   console.log(rows.map(([what, figure]) => `${what.padEnd(48)} ${figure}`).join('\n'))
+})
+
+test('idle', async ({ browser, explorer }) => {
+  console.log(`${'main thread idle on a live overview'.padEnd(48)} ${await idle(browser, explorer)}`)
 })

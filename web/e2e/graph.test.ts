@@ -102,3 +102,22 @@ test('on a phone, what a node has is large enough for a finger', async ({ page, 
     expect(violations.flatMap((v) => v.nodes.map((n) => n.html))).toEqual([])
   }
 })
+
+test('on a phone, the graph has its full size and is scrolled', async ({ page, explorer }) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  const run = await explorer.api<{ id: string }>('/runs', { assets: ['fetch_latest_bills', 'bill_statistics'] })
+  for (const path of ['assets?view=graph', `runs/${run.id}?steps=graph`]) {
+    await page.goto(`${explorer.url}/ui/${path}`)
+    const nodes = page.locator('.react-flow__node')
+    await expect(nodes.first()).toBeVisible()
+    const scroller = await page.locator('.graph.scrolled').boundingBox()
+    const boxes = await Promise.all((await nodes.all()).map(async (node) => (await node.boundingBox())!))
+    const left = Math.min(...boxes.map((box) => box.x)) - scroller!.x
+    expect(left).toBeGreaterThanOrEqual(0) // nothing is cut off where scrolling begins
+    expect(left).toBeLessThan(30)
+    expect(Math.min(...boxes.map((box) => box.width))).toBeGreaterThan(200) // not shrunk
+    const last = nodes.nth(boxes.findIndex((box) => box.x === Math.max(...boxes.map((b) => b.x))))
+    await last.scrollIntoViewIfNeeded()
+    await expect(last).toBeInViewport({ ratio: 1 })
+  }
+})

@@ -19,7 +19,7 @@ import {
 } from '@xyflow/react'
 import { MoreHorizontal, Play } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
-import { useEffect, useMemo, useRef } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { graphQuery } from '../app/queries'
@@ -28,6 +28,7 @@ import { shortId } from '../lib/format'
 import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
 import { layOut } from '../lib/layout'
+import { fullSize, isScrolledGraph, scrolledGraph, scrolledSize } from '../lib/scrolled-graph'
 import { newIdempotencyKey } from '../ui/actions'
 import { AssetState } from '../ui/asset-state'
 import { Card, Field, Skeleton, Time } from '../ui/basics'
@@ -41,8 +42,8 @@ type AssetNode = Node<
 
 const nodeSize = { width: 240, height: 92 }
 
-/** How the graph fits its card. On a phone, it is rather moved than shrunk: a finger must hit what a node has. */
-const fit = () => ({ maxZoom: 1, minZoom: matchMedia('(max-width: 600px)').matches ? 0.9 : 0.2, padding: 0.15 })
+/** How the graph fits its card. */
+const fit = { maxZoom: 1, minZoom: 0.2, padding: 0.15 }
 
 export default function Graph() {
   return (
@@ -63,6 +64,7 @@ function Lineage() {
   const graph = useQuery(graphQuery(search.selection))
   const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
   const { fitView } = useReactFlow()
+  const [scrolled] = useState(isScrolledGraph)
   const edges = useMemo<Edge[]>(
     () =>
       (graph.data?.edges ?? []).map((e) => ({
@@ -110,8 +112,8 @@ function Lineage() {
         }
       })
     })
-    if (moved) void fitView(fit())
-  }, [arrived, search.selection, setNodes, fitView])
+    if (moved && !scrolled) void fitView(fit)
+  }, [arrived, search.selection, setNodes, fitView, scrolled])
 
   const selected = nodes.filter((n) => n.selected).map((n) => n.id)
   const start = useMutation({
@@ -181,7 +183,7 @@ function Lineage() {
           </div>
         }
       >
-        <div className="graph">
+        <div className={scrolled ? 'graph scrolled' : 'graph'}>
           {graph.error && (
             <div className="graph-problem">
               <Problem error={graph.error} retry={() => void graph.refetch()} />
@@ -190,23 +192,33 @@ function Lineage() {
           {!graph.data && graph.error ? null : !graph.data ? (
             <Skeleton lines={6} />
           ) : (
-            <ReactFlow
-              nodes={nodes}
-              edges={edges}
-              nodeTypes={nodeTypes}
-              onNodesChange={onNodesChange}
-              nodesConnectable={false}
-              deleteKeyCode={null}
-              multiSelectionKeyCode={['Shift', 'Meta', 'Control']}
-              selectionKeyCode={null}
-              minZoom={0.2}
-              proOptions={{ hideAttribution: true }}
-              fitView
-              fitViewOptions={fit()}
+            <div
+              style={
+                scrolled
+                  ? scrolledSize(
+                      nodes.map((n) => n.position),
+                      nodeSize,
+                    )
+                  : fullSize
+              }
             >
-              <Background />
-              <Controls showInteractive={false} />
-            </ReactFlow>
+              <ReactFlow
+                nodes={nodes}
+                edges={edges}
+                nodeTypes={nodeTypes}
+                onNodesChange={onNodesChange}
+                nodesConnectable={false}
+                deleteKeyCode={null}
+                multiSelectionKeyCode={['Shift', 'Meta', 'Control']}
+                selectionKeyCode={null}
+                minZoom={0.2}
+                proOptions={{ hideAttribution: true }}
+                {...(scrolled ? scrolledGraph : { fitView: true, fitViewOptions: fit })}
+              >
+                <Background />
+                {!scrolled && <Controls showInteractive={false} />}
+              </ReactFlow>
+            </div>
           )}
         </div>
       </Card>

@@ -2,11 +2,12 @@ import '@xyflow/react/dist/style.css'
 
 import type { Step } from '@parliament-explorer/sdk'
 import { Controls, type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow } from '@xyflow/react'
-import { useMemo } from 'react'
+import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { inOrder } from '../lib/attempts'
 import { layOut } from '../lib/layout'
+import { fullSize, isScrolledGraph, scrolledGraph, scrolledSize } from '../lib/scrolled-graph'
 import { Duration, StatusBadge } from '../ui/basics'
 import { AssetLink } from '../ui/links'
 
@@ -14,9 +15,20 @@ type StepNode = Node<{ step: Step }, 'step'>
 
 const nodeSize = { width: 240, height: 76 }
 
+/** The properties of a graph that fits its card. */
+const fitted = () => ({
+  fitView: true,
+  fitViewOptions: { maxZoom: 1, padding: 0.1 },
+  nodesDraggable: false,
+  panOnDrag: matchMedia('(pointer: fine)').matches, // a finger scrolls the page
+  preventScrolling: false,
+  zoomOnScroll: false,
+})
+
 /** The steps of a run as a graph: what waits for what. */
 export default function RunGraph({ steps }: { steps: Step[] }) {
   const { t } = useTranslation()
+  const [scrolled] = useState(isScrolledGraph)
   const shape = JSON.stringify(steps.map((s) => [s.asset, s.upstream]))
   const { places, edges } = useMemo(() => {
     const of = JSON.parse(shape) as [string, string[]][]
@@ -42,26 +54,23 @@ export default function RunGraph({ steps }: { steps: Step[] }) {
     ...nodeSize, // known, so that the first picture is the last one
   }))
   return (
-    <div className="graph run-graph" role="group" aria-label={t('run.graphLabel')}>
-      <ReactFlow
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={nodeTypes}
-        nodesDraggable={false}
-        panOnDrag={matchMedia('(pointer: fine)').matches} // a finger scrolls the page
-        nodesConnectable={false}
-        nodesFocusable={false}
-        elementsSelectable={false}
-        deleteKeyCode={null}
-        preventScrolling={false}
-        zoomOnScroll={false}
-        minZoom={0.1}
-        fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.1 }}
-        proOptions={{ hideAttribution: true }}
-      >
-        <Controls showInteractive={false} />
-      </ReactFlow>
+    <div className={scrolled ? 'graph scrolled' : 'graph run-graph'} role="group" aria-label={t('run.graphLabel')}>
+      <div style={scrolled ? scrolledSize([...places.values()], nodeSize) : fullSize}>
+        <ReactFlow
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={nodeTypes}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          elementsSelectable={false}
+          deleteKeyCode={null}
+          minZoom={0.1}
+          proOptions={{ hideAttribution: true }}
+          {...(scrolled ? scrolledGraph : fitted())}
+        >
+          {!scrolled && <Controls showInteractive={false} />}
+        </ReactFlow>
+      </div>
     </div>
   )
 }

@@ -24,6 +24,7 @@ export async function startI18n(): Promise<i18n> {
   await i18next.use(initReactI18next).init({
     lng: language,
     fallbackLng: false,
+    showSupportNotice: false,
     resources: {},
     interpolation: { escapeValue: false },
   })

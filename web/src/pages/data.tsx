@@ -9,6 +9,7 @@ import { billParams, inLanguage } from '../lib/bills'
 import { useSaid } from '../lib/said'
 import { webAddress } from '../lib/same-site'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
+import { Name } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 
 /** Feeds, downloads and the data quality report. */
@@ -192,7 +193,7 @@ function Quality() {
                       <th>{t('bills.title')}</th>
                       {fields.map((f) => (
                         <th key={f} className="mono small">
-                          {f}
+                          <Name>{f}</Name>
                         </th>
                       ))}
                     </tr>

@@ -28,6 +28,8 @@ const (
 	searchCandidates = 600
 	// indexTimeout is the time limit for building an index.
 	indexTimeout = time.Hour
+	// unlockTimeout is the time limit for releasing the lock of a build. The lock also ends with its connection.
+	unlockTimeout = 5 * time.Second
 )
 
 // Index is a pgvector index of the embeddings of one model and size.
@@ -214,6 +216,11 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	if !alone {
 		return false, &Problem{Reason: "another process is building the index", Pending: true}
 	}
+	defer func() { // else the next caller could come before the server notices that the connection has gone
+		unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		_, _ = conn.Exec(unlock, `SELECT pg_advisory_unlock($1)`, db.VectorIndexLock)
+	}()
 	var wanted *Index
 	e, problem := findVector(ctx, conn)
 	if errors.Is(problem, errNotMade) {

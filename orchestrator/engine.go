@@ -200,20 +200,29 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
 		FetchCooldown:        4 * time.Millisecond,
-		// Random, so that no two workers poll at the same moment.
-		FetchPollInterval: 150*time.Millisecond + mathrand.N(100*time.Millisecond), //nolint:gosec // chance enough
+		// A notification says that there is a new job. Only jobs that are due later, such as short retries of steps, are
+		// found by polling.
+		FetchPollInterval: jitter(time.Second, 500*time.Millisecond),
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: riverAge(kept, 1),
 		CancelledJobRetentionPeriod: riverAge(kept, 24),
 		DiscardedJobRetentionPeriod: riverAge(kept, 7*24),
 		Workers:                     workers,
 		Queues: map[string]river.QueueConfig{
-			queueSteps: {MaxWorkers: e.cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8},
+			queueSteps: {
+				MaxWorkers: e.cfg.Concurrency, FetchPollInterval: jitter(150*time.Millisecond, 100*time.Millisecond),
+			},
+			queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8},
 			queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}, queueMaintenance: {MaxWorkers: 1},
 		},
 		PeriodicJobs:    e.periodicJobs(),
 		SoftStopTimeout: e.cfg.SoftStop,
 	})
+}
+
+// jitter returns least and up to more, by chance, so that no two workers poll at the same moment.
+func jitter(least, more time.Duration) time.Duration {
+	return least + mathrand.N(more) //nolint:gosec // chance enough
 }
 
 // riverAge returns how long River keeps finished jobs: age times factor, which is higher for jobs that failed. -1 means

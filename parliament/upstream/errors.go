@@ -113,8 +113,13 @@ func isTransient(err error) bool {
 	var status *StatusError
 	var body *BodyError
 	var network *networkError
+	var lost *slotLostError
 	switch {
-	case err == nil || errors.As(err, &left) || errors.Is(err, context.Canceled):
+	case err == nil || errors.As(err, &left):
+		return false
+	case errors.As(err, &lost):
+		return true
+	case errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &status):
 		return isBusy(err) && status.RetryAfter <= maxRetryAfter

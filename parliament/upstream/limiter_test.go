@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestGivingUpFreesTheSlot(t *testing.T) {
 		all.Go(func() {
 			for n := range 100 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*50*time.Microsecond)
-				if release, err := l.acquire(ctx); err == nil {
+				if _, release, err := l.acquire(ctx); err == nil {
 					release()
 				}
 				cancel()
@@ -49,36 +50,124 @@ func TestGivingUpFreesTheSlot(t *testing.T) {
 	}
 }
 
-// TestLeaseLastsForTheWaitAndTheRequest: a request that waits for its turn, because the service asked for a pause, has
-// its slot until after the request. It used to lose it when the wait was as long as the lease.
-func TestLeaseLastsForTheWaitAndTheRequest(t *testing.T) {
+// ticking returns a limiter whose leases are renewed when the test says so: a tick that is taken means that the renewal
+// before it has ended.
+func ticking(d *db.DB) (*limiter, chan<- time.Time) {
+	l := newLimiter(Config{Source: "test", DB: d, Timeout: time.Minute, MaxInFlight: 4})
+	ticks := make(chan time.Time)
+	l.ticks = func(time.Duration) (<-chan time.Time, func()) { return ticks, func() {} }
+	return l, ticks
+}
+
+// TestSlotOfADeadProcess: nobody renews the slot of a process that was killed, and it is free within the lease. It used
+// to be held for the longest request and 10 s more, for which the work that was done again stood still.
+func TestSlotOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(s.Close)
-	c, err := New(Config{
-		Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d, Logger: slog.New(slog.DiscardHandler),
-		Timeout: 20 * time.Second, MaxInFlight: 4,
-	})
+	l, _ := ticking(d)
+	_, release, err := l.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.limit.hold(t.Context(), 25*time.Second)
-	waited := false
-	c.limit.pause = func(_ context.Context, wait time.Duration) error {
-		waited = wait > 20*time.Second
-		if n := heldSlots(t, d, wait+20*time.Second); n != 1 {
-			t.Errorf("%d slots are held for the wait of %s and a request of 20 s", n, wait)
+	t.Cleanup(release)
+	if n := heldSlots(t, d, slotLease); n != 0 {
+		t.Errorf("%d slots are held for longer than %s", n, slotLease)
+	}
+}
+
+// heldUntil returns when the last lease ends.
+func heldUntil(t testing.TB, d *db.DB) (at time.Time) {
+	t.Helper()
+	if err := d.Pool.QueryRow(
+		t.Context(), "SELECT max(held_until) FROM source_slots WHERE isfinite(held_until)",
+	).Scan(&at); err != nil {
+		t.Error(err)
+	}
+	return at
+}
+
+// TestSlotIsRenewed: a slot is held for as long as its request waits, because the service asked for a pause, and lasts,
+// and is free at once after it.
+func TestSlotIsRenewed(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	l, ticks := ticking(d)
+	l.hold(t.Context(), 25*time.Second)
+	renewed := func(while string) {
+		t.Helper()
+		before := heldUntil(t, d)
+		ticks <- time.Time{}
+		ticks <- time.Time{}
+		if after := heldUntil(t, d); !after.After(before) {
+			t.Errorf("while a request %s, its lease stays at %s", while, after)
 		}
+	}
+	waited := false
+	l.pause = func(_ context.Context, wait time.Duration) error {
+		waited = wait > 20*time.Second
+		renewed("waits")
 		return nil
 	}
-	release, err := c.limit.acquire(t.Context())
+	held, release, err := l.acquire(t.Context())
 	if err != nil || !waited {
 		t.Fatalf("waited: %v; %v", waited, err)
+	}
+	renewed("lasts")
+	if err := held.Err(); err != nil {
+		t.Error(err)
 	}
 	release()
 	if n := heldSlots(t, d, 0); n != 0 {
 		t.Errorf("%d slots are held after the release", n)
+	}
+}
+
+// TestLostSlot: a request whose slot is another's by now, or cannot be renewed, ends, and is sent again when it has a
+// slot. The source is not blamed.
+func TestLostSlot(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what  string
+		lease time.Duration
+		lose  string
+	}{
+		{"another's", slotLease, "UPDATE source_slots SET held_until = held_until + interval '1 h' WHERE isfinite(held_until)"},
+		{"too late", time.Millisecond, "SELECT"}, // as if the database had been away
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.New(t)
+			l, ticks := ticking(d)
+			l.lease = c.lease
+			var requests atomic.Int32
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1) > 1 {
+					_, _ = w.Write([]byte(`{"good": true}`))
+					return
+				}
+				if _, err := d.Pool.Exec(t.Context(), c.lose); err != nil {
+					t.Error(err)
+				}
+				ticks <- time.Time{}
+				<-r.Context().Done()
+			}))
+			t.Cleanup(s.Close)
+			c, err := New(Config{
+				Source: "test", BaseURL: s.URL, UserAgent: "tester (me@example.org)", DB: d,
+				Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.limit = l
+			var answer struct{ Good bool }
+			if err := c.GetJSON(t.Context(), "/", &answer); err != nil || !answer.Good || requests.Load() != 2 {
+				t.Errorf("answer %v after %d requests: %v", answer, requests.Load(), err)
+			}
+			if n := c.gate.Metrics().Failures(); n != 0 {
+				t.Errorf("the source is blamed %d times", n)
+			}
+		})
 	}
 }
 
@@ -102,7 +191,7 @@ func TestLimitersShareOneRate(t *testing.T) {
 		l.pause = func(ctx context.Context, wait time.Duration) error { return pause(ctx, min(wait, time.Millisecond)) }
 		all.Go(func() {
 			for range each {
-				release, err := l.acquire(t.Context())
+				_, release, err := l.acquire(t.Context())
 				if err != nil {
 					t.Error(err)
 					return

@@ -27,8 +27,9 @@ const reportEvery = 2 * time.Second
 // reportOutcome stores the outcome of one request. A request that our own limits refused says nothing of the source.
 func (r *reporter) reportOutcome(ctx context.Context, err error) {
 	var held *heldError
+	var lost *slotLostError
 	switch {
-	case ctx.Err() != nil || errors.As(err, &held):
+	case ctx.Err() != nil || errors.As(err, &held) || errors.As(err, &lost):
 		return
 	case err == nil:
 		last, now := r.good.Load(), time.Now().UnixNano()

@@ -237,8 +237,9 @@ func (c *Client) judge(err error) {
 	var left *leftError
 	var status *StatusError
 	var body *BodyError
+	var lost *slotLostError
 	switch {
-	case isTransient(err):
+	case isTransient(err) && !errors.As(err, &lost):
 		c.gate.RecordFailure()
 	case err == nil, !errors.As(err, &left) && (errors.As(err, &status) || errors.As(err, &body)):
 		c.gate.RecordSuccess()
@@ -250,13 +251,17 @@ func (c *Client) judge(err error) {
 // once sends one request when the limits allow it.
 func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) error {
 	queuedAt := time.Now()
-	release, err := c.limit.acquire(ctx)
+	held, release, err := c.limit.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
 	c.meter.waited.Observe(time.Since(queuedAt).Seconds())
-	return c.send(ctx, address, f)
+	err = c.send(held, address, f)
+	if lost := lostSlot(held); err != nil && lost != nil {
+		return lost
+	}
+	return err
 }
 
 // send sends one request.

@@ -72,6 +72,7 @@ test('it works below a path that a proxy takes off', async ({ page, explorer }) 
         answer.pipe(outgoing)
       },
     )
+    asked.on('error', () => outgoing.destroy()) // the browser left, as it does when it reloads
     incoming.pipe(asked)
     outgoing.on('close', () => asked.destroy())
   })

@@ -95,6 +95,8 @@ func (e *slotLostError) Error() string {
 
 func (e *slotLostError) Unwrap() error { return e.error }
 
+var errSlotTaken = errors.New("the lease had ended, and another request has it")
+
 // lostSlot returns why the slot of a context is lost; nil if it is not.
 func lostSlot(held context.Context) error {
 	if lost := (*slotLostError)(nil); errors.As(context.Cause(held), &lost) {
@@ -131,7 +133,10 @@ func (l *limiter) keep(
 			switch {
 			case err == nil:
 				until, ends = next, began.Add(l.lease)
-			case errors.Is(err, pgx.ErrNoRows) || !time.Now().Before(ends):
+			case errors.Is(err, pgx.ErrNoRows):
+				lose(&slotLostError{errSlotTaken})
+				return
+			case !time.Now().Before(ends):
 				lose(&slotLostError{err})
 				return
 			}

@@ -23,6 +23,8 @@ var pipeline = map[string]string{
 	"failure":                                          "échec",
 	"source_unavailable":                               "source non disponible",
 
+	"the lease had ended, and another request has it": "le bail avait pris fin, et une autre demande occupe la place",
+
 	// Checks.
 	"%d bills lag, %d of them for more than %s": "%d projets de loi sont en retard, dont %d depuis plus de %s",
 	"%s since %s": "%s depuis %s",

@@ -41,6 +41,8 @@ var wrappers = map[string]string{
 	"read the size of embeddings: %w":      "lire la taille des plongements~: %s",
 	"look for the index of embeddings: %w": "chercher l’index des plongements~: %s",
 	"request limits of %s: %w":             "limites de demandes de %s~: %s",
+	"its place among the requests in flight was not renewed: %v": "sa place parmi les demandes en cours n’a pas " +
+		"été renouvelée~: %s",
 	"list the audit log: %w":               "lire le journal d’audit~: %s",
 	"look up the key: %w":                  "chercher la clé~: %s",
 	"store key %s: %w":                     "enregistrer la clé %s~: %s",

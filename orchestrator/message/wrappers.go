@@ -43,12 +43,12 @@ var wrappers = map[string]string{
 	"request limits of %s: %w":             "limites de demandes de %s~: %s",
 	"its place among the requests in flight was not renewed: %v": "sa place parmi les demandes en cours n’a pas " +
 		"été renouvelée~: %s",
-	"list the audit log: %w":               "lire le journal d’audit~: %s",
-	"look up the key: %w":                  "chercher la clé~: %s",
-	"store key %s: %w":                     "enregistrer la clé %s~: %s",
-	"list keys: %w":                        "dresser la liste des clés~: %s",
-	"key %s: %w":                           "clé %s~: %s",
-	"revoke key %s: %w":                    "révoquer la clé %s~: %s",
+	"list the audit log: %w": "lire le journal d’audit~: %s",
+	"look up the key: %w":    "chercher la clé~: %s",
+	"store key %s: %w":       "enregistrer la clé %s~: %s",
+	"list keys: %w":          "dresser la liste des clés~: %s",
+	"key %s: %w":             "clé %s~: %s",
+	"revoke key %s: %w":      "révoquer la clé %s~: %s",
 	"end the sessions of one who has no role any more: %w": "" +
 		"mettre fin aux sessions d’une personne qui n’a plus de rôle~: %s",
 	"read the session: %w":                          "lire la session~: %s",

@@ -62,8 +62,11 @@ test('a run that fails says why, and is retried from its failure', async ({ page
   // With the sensor of another test, there is an alert about it too.
   const failure = page.getByRole('region', { name: 'Problems' }).getByRole('listitem').filter({ hasText: 'Failed' })
   const own = failure.filter({ has: page.getByRole('link', { name: run.slice(-8) }) })
-  await expect(own.getByText('neither source has a bill of session 45-1')).toBeVisible()
-  await own.getByRole('link', { name: run.slice(-8) }).click()
+  await expect(own.getByText('neither source has a bill of session 45-1').first()).toBeVisible()
+  await own
+    .getByRole('link', { name: run.slice(-8) })
+    .first()
+    .click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'failure')
   await expect(page.getByRole('group', { name: 'Error' })).toContainText('neither source has a bill of session 45-1')
   await page.getByLabel('Level').selectOption('error')
@@ -211,18 +214,18 @@ test('a wrong config is told once beside its field and starts nothing', async ({
 
 test('a selection of the graph is materialized', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/assets?view=graph`)
-  await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
+  await page.locator('.graph-node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 20, y: 75 } })
   await page
-    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
-    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+    .locator('.graph-node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 20, y: 75 }, modifiers: ['Shift'] })
   await page.getByRole('link', { name: 'Configure…' }).click()
   await expect(page.getByLabel('hours_back')).toHaveValue('24')
   await page.getByLabel('hours_back').fill('48')
   await page.goBack()
-  await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
+  await page.locator('.graph-node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 20, y: 75 } })
   await page
-    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
-    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+    .locator('.graph-node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 20, y: 75 }, modifiers: ['Shift'] })
   await page.getByRole('button', { name: 'Materialize 2 assets' }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
   await expect(page.getByRole('region', { name: 'Steps' }).getByRole('link')).toHaveCount(2)

@@ -117,7 +117,7 @@ test('the steps of a run: enlarged, moved by keys, as a graph, and their log', a
 
   await page.getByRole('button', { name: 'Graph', exact: true }).click()
   await expect(page).toHaveURL(/steps=graph/)
-  const node = (name: string) => page.locator('.react-flow__node').filter({ hasText: name })
+  const node = (name: string) => page.locator('.graph-node').filter({ hasText: name })
   await expect(node('bill_statistics')).toContainText('Success')
   const [from, to] = [await node('fetch_latest_bills').boundingBox(), await node('bill_statistics').boundingBox()]
   expect(from!.x + from!.width).toBeLessThanOrEqual(to!.x)

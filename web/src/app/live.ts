@@ -76,8 +76,8 @@ async function refresh(queryKey?: QueryKey): Promise<void> {
   if (loading.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => loading.includes(q) })
 }
 
-/** Fetches queries again at once, and then at most once in an interval of milliseconds. */
-function refresher(interval: number): (key: QueryKey) => void {
+/** Fetches queries again after a delay, and then at most once in an interval, both in milliseconds. */
+function refresher(delay: number, interval: number): (key: QueryKey) => void {
   const changed = new Map<string, QueryKey>()
   let timer: ReturnType<typeof setTimeout> | undefined
   let refreshedAt = 0
@@ -90,16 +90,21 @@ function refresher(interval: number): (key: QueryKey) => void {
   }
   return (key) => {
     changed.set(JSON.stringify(key), key)
-    timer ??= setTimeout(run, Math.max(0, refreshedAt + interval - Date.now()))
+    timer ??= setTimeout(run, Math.max(delay, refreshedAt + interval - Date.now()))
   }
 }
 
-const refreshSoon = refresher(250)
+const refreshSoon = refresher(0, 250)
+// A short run is over before the delay ends, so that lists are fetched once for all its events.
+const refreshLists = refresher(300, 1_000)
 // The timeline has hundreds of runs with all their steps.
-const refreshTimeline = refresher(5_000)
+const refreshTimeline = refresher(300, 5_000)
 
 function scheduleRefresh(...keys: QueryKey[]): void {
-  for (const key of keys) (key[0] === 'timeline' ? refreshTimeline : refreshSoon)(key)
+  for (const key of keys) {
+    const refresh = key[0] === 'run' ? refreshSoon : key[0] === 'timeline' ? refreshTimeline : refreshLists
+    refresh(key)
+  }
 }
 
 /**

@@ -1,25 +1,9 @@
-import '@xyflow/react/dist/style.css'
-
-import { type AssetStatus, startRun } from '@parliament-explorer/sdk'
+import { type AssetGraph, startRun } from '@parliament-explorer/sdk'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import {
-  Background,
-  Controls,
-  type Edge,
-  Handle,
-  MarkerType,
-  type Node,
-  type NodeProps,
-  Position,
-  ReactFlow,
-  ReactFlowProvider,
-  useNodesState,
-  useReactFlow,
-} from '@xyflow/react'
 import { MoreHorizontal, Play } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { graphQuery } from '../app/queries'
@@ -27,95 +11,58 @@ import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 import { useDraft } from '../lib/draft'
 import { useFilterHistory } from '../lib/filter-history'
-import { layOut } from '../lib/layout'
-import { fullSize, isScrolledGraph, scrolledGraph, scrolledSize } from '../lib/scrolled-graph'
 import { newIdempotencyKey } from '../ui/actions'
 import { AssetState } from '../ui/asset-state'
 import { Card, Field, Skeleton, Time } from '../ui/basics'
+import { Graph } from '../ui/graph'
 import { Name } from '../ui/links'
 import { fieldErrors, Problem } from '../ui/problem'
 
-type AssetNode = Node<
-  { name: string; group: string; at: string | null; status: AssetStatus; causes: string[] },
-  'asset'
->
+type AssetNode = AssetGraph['nodes'][number]
 
 const nodeSize = { width: 240, height: 92 }
 
-/** How the graph fits its card. */
-const fit = { maxZoom: 1, minZoom: 0.2, padding: 0.15 }
+const none: ReadonlySet<string> = new Set()
 
-export default function Graph() {
-  return (
-    <ReactFlowProvider>
-      <Lineage />
-    </ReactFlowProvider>
-  )
-}
-
-function Lineage() {
+/** The assets and what they are made from. Those that are selected can be materialized. */
+export default function Lineage() {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ from: '/assets' })
   const record = useFilterHistory()
   const select = (value: string, field?: string) =>
     void navigate({ to: '/assets', search: { view: 'graph', selection: value.trim() || undefined }, ...record(field) })
-  const [selection, setSelection] = useDraft(search.selection ?? '', (value) => select(value, 'selection'))
+  const [draft, setDraft] = useDraft(search.selection ?? '', (value) => select(value, 'selection'))
   const graph = useQuery(graphQuery(search.selection))
-  const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
-  const { fitView } = useReactFlow()
-  const [scrolled] = useState(isScrolledGraph)
-  const edges = useMemo<Edge[]>(
-    () =>
-      (graph.data?.edges ?? []).map((e) => ({
-        id: `${e.from}→${e.to}`,
-        source: e.from,
-        target: e.to,
-        markerEnd: { type: MarkerType.ArrowClosed },
-        focusable: false,
-      })),
-    [graph.data],
+  const nodes = useMemo(() => graph.data?.nodes ?? [], [graph.data])
+  const names = useMemo(() => nodes.map((n) => n.name), [nodes])
+  const byName = useMemo(() => new Map(nodes.map((n) => [n.name, n])), [nodes])
+
+  // A typed selection selects its assets. Later clicks change that, and no event from the server does. Until the assets
+  // of a new selection have arrived, those of the last one are shown, and none is selected.
+  const of = search.selection ?? ''
+  const [picked, setPicked] = useState<{ of: string; names: ReadonlySet<string> }>()
+  const selection = useMemo(() => {
+    if (graph.isPlaceholderData) return none
+    const wanted = picked?.of === of ? picked.names : of ? byName : none
+    return new Set(names.filter((name) => wanted.has(name)))
+  }, [graph.isPlaceholderData, picked, of, names, byName])
+  const selected = useMemo(() => [...selection], [selection])
+  const choose = useCallback(
+    (name: string | undefined, several: boolean) => {
+      const next = new Set(several ? selection : none)
+      if (name !== undefined && !next.delete(name)) next.add(name)
+      setPicked({ of, names: next })
+    },
+    [selection, of],
   )
-
-  // The data of the last selection is shown until that of the new one arrives.
-  const arrived = graph.isPlaceholderData ? undefined : graph.data
-  const shape = useRef('')
-  const chosen = useRef<string>(undefined)
-  useEffect(() => {
-    if (!arrived) return
-    const names = arrived.nodes.map((n) => n.name)
-    const nextShape = JSON.stringify([names, arrived.edges])
-    const moved = shape.current !== nextShape
-    shape.current = nextShape
-    // A typed selection selects its assets. A later click changes that, and no event from the server does.
-    const select = chosen.current !== (search.selection ?? '')
-    chosen.current = search.selection ?? ''
-    const places = layOut(names, arrived.edges, nodeSize)
-    setNodes((old) => {
-      const before = new Map(old.map((n) => [n.id, n]))
-      return arrived.nodes.map((node) => {
-        const was = before.get(node.name)
-        return {
-          id: node.name,
-          type: 'asset' as const,
-          data: {
-            name: node.name,
-            group: node.group,
-            at: node.last_materialized_at,
-            status: node.status,
-            causes: node.stale_causes,
-          },
-          // A node that the user has dragged stays there until the graph has other nodes.
-          position: (!moved && was?.position) || places.get(node.name)!,
-          selected: select ? search.selection !== undefined : (was?.selected ?? false),
-          ariaLabel: node.name,
-        }
-      })
-    })
-    if (moved && !scrolled) void fitView(fit)
-  }, [arrived, search.selection, setNodes, fitView, scrolled])
-
-  const selected = nodes.filter((n) => n.selected).map((n) => n.id)
+  const selectAll = (on: boolean) => setPicked({ of, names: on ? new Set(names) : none })
+  const box = useCallback(
+    (name: string) => (
+      <AssetBox node={byName.get(name)!} selected={selection.has(name)} toggle={() => choose(name, true)} />
+    ),
+    [byName, selection, choose],
+  )
   const start = useMutation({
     mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
@@ -129,7 +76,6 @@ function Lineage() {
       else toast.bad(error)
     },
   })
-  const selectAll = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
 
   return (
     <>
@@ -138,14 +84,14 @@ function Lineage() {
           <input
             id="selection"
             type="search"
-            value={selection}
+            value={draft}
             maxLength={1000}
             placeholder={t('assets.selectionPlaceholder')}
             style={{ width: '22rem' }}
             spellCheck={false}
             aria-invalid={graph.error !== null}
             aria-describedby="selection-help"
-            onChange={(e) => setSelection(e.target.value)}
+            onChange={(e) => setDraft(e.target.value)}
           />
         </Field>
         <p id="selection-help" className="muted small" style={{ flex: '1 1 18rem' }}>
@@ -183,7 +129,7 @@ function Lineage() {
           </div>
         }
       >
-        <div className={scrolled ? 'graph scrolled' : 'graph'}>
+        <div className="graph-place">
           {graph.error && (
             <div className="graph-problem">
               <Problem error={graph.error} retry={() => void graph.refetch()} />
@@ -192,33 +138,15 @@ function Lineage() {
           {!graph.data && graph.error ? null : !graph.data ? (
             <Skeleton lines={6} />
           ) : (
-            <div
-              style={
-                scrolled
-                  ? scrolledSize(
-                      nodes.map((n) => n.position),
-                      nodeSize,
-                    )
-                  : fullSize
-              }
-            >
-              <ReactFlow
-                nodes={nodes}
-                edges={edges}
-                nodeTypes={nodeTypes}
-                onNodesChange={onNodesChange}
-                nodesConnectable={false}
-                deleteKeyCode={null}
-                multiSelectionKeyCode={['Shift', 'Meta', 'Control']}
-                selectionKeyCode={null}
-                minZoom={0.2}
-                proOptions={{ hideAttribution: true }}
-                {...(scrolled ? scrolledGraph : { fitView: true, fitViewOptions: fit })}
-              >
-                <Background />
-                {!scrolled && <Controls showInteractive={false} />}
-              </ReactFlow>
-            </div>
+            <Graph
+              label={t('assets.graphLabel')}
+              names={names}
+              edges={graph.data.edges}
+              size={nodeSize}
+              box={box}
+              selected={selection}
+              onChoose={choose}
+            />
           )}
         </div>
       </Card>
@@ -226,46 +154,43 @@ function Lineage() {
   )
 }
 
-function AssetBox({ data, selected }: NodeProps<AssetNode>) {
+function AssetBox({ node, selected, toggle }: { node: AssetNode; selected: boolean; toggle: () => void }) {
   const { t } = useTranslation()
-  const { updateNode } = useReactFlow()
+  const at = node.last_materialized_at
   return (
     <div className="node">
-      <Handle type="target" position={Position.Left} isConnectable={false} style={{ visibility: 'hidden' }} />
       <div className="node-title">
         {/* By touch, this is the way to select several. */}
-        <label className="nodrag nopan node-tick">
+        <label className="node-tick">
           <input
             type="checkbox"
-            aria-label={t('assets.selectNode', { name: data.name })}
+            aria-label={t('assets.selectNode', { name: node.name })}
             checked={selected}
-            onClick={(e) => e.stopPropagation()}
-            onChange={() => updateNode(data.name, { selected: !selected })}
+            onChange={toggle}
           />
         </label>
-        <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag grow">
-          <Name>{data.name}</Name>
+        <Link to="/assets/$asset" params={{ asset: node.name }} className="break grow">
+          <Name>{node.name}</Name>
         </Link>
-        <NodeMenu name={data.name} />
+        <NodeMenu name={node.name} />
       </div>
       <div className="row between wrap small muted" style={{ gap: '0.1rem 0.5rem' }}>
-        <span>{data.group}</span>
-        {data.status === 'running' || data.status === 'failed' ? (
-          <AssetState status={data.status} />
+        <span>{node.group}</span>
+        {node.status === 'running' || node.status === 'failed' ? (
+          <AssetState status={node.status} />
         ) : (
-          data.causes.length > 0 && (
+          node.stale_causes.length > 0 && (
             <span
               className="badge warn"
               style={{ paddingLeft: '0.55rem' }}
-              title={t('assets.staleWhy', { assets: data.causes.join(', ') })}
+              title={t('assets.staleWhy', { assets: node.stale_causes.join(', ') })}
             >
               {t('assets.stale')}
             </span>
           )
         )}
-        {data.at ? <Time at={data.at} /> : <span>{t('assets.ageUnknown')}</span>}
+        {at ? <Time at={at} /> : <span>{t('assets.ageUnknown')}</span>}
       </div>
-      <Handle type="source" position={Position.Right} isConnectable={false} style={{ visibility: 'hidden' }} />
     </div>
   )
 }
@@ -277,18 +202,28 @@ function NodeMenu({ name }: { name: string }) {
   const record = useFilterHistory()
   const select = (selection: string) =>
     void navigate({ to: '/assets', search: { view: 'graph', selection }, ...record() })
-  return (
-    <DropdownMenu.Root modal={false}>
-      <DropdownMenu.Trigger
-        className="btn ghost icon nodrag nopan"
+  // A graph may have a thousand nodes, and menus take long to make: each is made when it is opened first.
+  const [used, setUsed] = useState(false)
+  if (!used)
+    return (
+      <button
+        type="button"
+        className="btn ghost icon"
         aria-label={t('assets.nodeMenu', { name })}
-        onClick={(e) => e.stopPropagation()}
-        onKeyDown={(e) => e.stopPropagation()}
+        aria-haspopup="menu"
+        aria-expanded={false}
+        onClick={() => setUsed(true)}
       >
+        <MoreHorizontal size={16} aria-hidden />
+      </button>
+    )
+  return (
+    <DropdownMenu.Root modal={false} defaultOpen>
+      <DropdownMenu.Trigger className="btn ghost icon" aria-label={t('assets.nodeMenu', { name })}>
         <MoreHorizontal size={16} aria-hidden />
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
-        <DropdownMenu.Content className="menu" align="end" onKeyDown={(e) => e.stopPropagation()}>
+        <DropdownMenu.Content className="menu" align="end">
           <DropdownMenu.Item className="menu-item" onSelect={() => select(`+${name}`)}>
             {t('assets.withUpstream')}
           </DropdownMenu.Item>
@@ -303,5 +238,3 @@ function NodeMenu({ name }: { name: string }) {
     </DropdownMenu.Root>
   )
 }
-
-const nodeTypes = { asset: AssetBox }

@@ -56,6 +56,40 @@ async function idle(browser: Browser, explorer: Explorer): Promise<string> {
   return `${(100 * share).toFixed(1)} %`
 }
 
+/** The time from the answer with a graph of 1,000 assets until all are in the page and painted, in milliseconds. */
+async function largeGraph(browser: Browser, explorer: Explorer): Promise<number> {
+  const page = await (await browser.newContext()).newPage()
+  const node = (await explorer.api<{ nodes: object[] }>('/assets/graph')).nodes[0]!
+  const nodes = Array.from({ length: 1000 }, (_, i) => ({ ...node, name: `asset_${i}` }))
+  const edges = nodes
+    .slice(10)
+    .flatMap((n, i) => [
+      { from: `asset_${i + 9 - ((i * 7) % 10)}`, to: n.name },
+      ...(i % 3 ? [] : [{ from: `asset_${i - (i % 5)}`, to: n.name }]),
+    ])
+  await page.goto(`${explorer.url}/ui/assets?view=graph`)
+  await expect(page.locator('.graph-node').first()).toBeVisible()
+  let answeredAt = 0
+  await page.route('**/assets/graph?*', async (route) => {
+    answeredAt = Date.now()
+    await route.fulfill({ json: { nodes, edges } })
+  })
+  await page.evaluate((count) => {
+    const painted = new Promise<number>((done) => {
+      new MutationObserver((_, observer) => {
+        if (document.querySelectorAll('.graph-node').length < count) return
+        observer.disconnect()
+        requestAnimationFrame(() => setTimeout(() => done(Date.now())))
+      }).observe(document.body, { subtree: true, childList: true })
+    })
+    Object.assign(window, { painted })
+  }, nodes.length)
+  await page.getByLabel('Selection').fill('asset_*')
+  const paintedAt = await page.evaluate(() => (window as unknown as { painted: Promise<number> }).painted)
+  await page.context().close()
+  return paintedAt - answeredAt
+}
+
 const middle = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
 test('speed', async ({ browser, explorer }) => {
@@ -139,6 +173,10 @@ test('speed', async ({ browser, explorer }) => {
     await fresh.context().close()
   }
   console.log(rows.map(([what, figure]) => `${what.padEnd(48)} ${figure}`).join('\n'))
+})
+
+test('graph', async ({ browser, explorer }) => {
+  console.log(`${'the graph of 1,000 assets is drawn'.padEnd(48)} ${await largeGraph(browser, explorer)} ms`)
 })
 
 test('idle', async ({ browser, explorer }) => {

@@ -3,6 +3,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { MoreHorizontal, Play } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
+import type { TFunction } from 'i18next'
 import { useCallback, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -59,9 +60,9 @@ export default function Lineage() {
   const selectAll = (on: boolean) => setPicked({ of, names: on ? new Set(names) : none })
   const box = useCallback(
     (name: string) => (
-      <AssetBox node={byName.get(name)!} selected={selection.has(name)} toggle={() => choose(name, true)} />
+      <AssetBox node={byName.get(name)!} selected={selection.has(name)} toggle={() => choose(name, true)} t={t} />
     ),
-    [byName, selection, choose],
+    [byName, selection, choose, t],
   )
   const start = useMutation({
     mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
@@ -154,8 +155,15 @@ export default function Lineage() {
   )
 }
 
-function AssetBox({ node, selected, toggle }: { node: AssetNode; selected: boolean; toggle: () => void }) {
-  const { t } = useTranslation()
+interface AssetBoxProps {
+  node: AssetNode
+  selected: boolean
+  toggle: () => void
+  t: TFunction
+}
+
+/** What is in the box of an asset. There may be a thousand of them, so they subscribe to little. */
+function AssetBox({ node, selected, toggle, t }: AssetBoxProps) {
   const at = node.last_materialized_at
   return (
     <div className="node">
@@ -172,7 +180,7 @@ function AssetBox({ node, selected, toggle }: { node: AssetNode; selected: boole
         <Link to="/assets/$asset" params={{ asset: node.name }} className="break grow">
           <Name>{node.name}</Name>
         </Link>
-        <NodeMenu name={node.name} />
+        <NodeMenu name={node.name} t={t} />
       </div>
       <div className="row between wrap small muted" style={{ gap: '0.1rem 0.5rem' }}>
         <span>{node.group}</span>
@@ -195,28 +203,30 @@ function AssetBox({ node, selected, toggle }: { node: AssetNode; selected: boole
   )
 }
 
-/** Shows and selects what is upstream or downstream of an asset. */
-function NodeMenu({ name }: { name: string }) {
+/** Shows and selects what is upstream or downstream of an asset. The menu is made when it is opened first. */
+function NodeMenu({ name, t }: { name: string; t: TFunction }) {
+  const [used, setUsed] = useState(false)
+  if (used) return <OpenedMenu name={name} />
+  return (
+    <button
+      type="button"
+      className="btn ghost icon"
+      aria-label={t('assets.nodeMenu', { name })}
+      aria-haspopup="menu"
+      aria-expanded={false}
+      onClick={() => setUsed(true)}
+    >
+      <MoreHorizontal size={16} aria-hidden />
+    </button>
+  )
+}
+
+function OpenedMenu({ name }: { name: string }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const record = useFilterHistory()
   const select = (selection: string) =>
     void navigate({ to: '/assets', search: { view: 'graph', selection }, ...record() })
-  // A graph may have a thousand nodes, and menus take long to make: each is made when it is opened first.
-  const [used, setUsed] = useState(false)
-  if (!used)
-    return (
-      <button
-        type="button"
-        className="btn ghost icon"
-        aria-label={t('assets.nodeMenu', { name })}
-        aria-haspopup="menu"
-        aria-expanded={false}
-        onClick={() => setUsed(true)}
-      >
-        <MoreHorizontal size={16} aria-hidden />
-      </button>
-    )
   return (
     <DropdownMenu.Root modal={false} defaultOpen>
       <DropdownMenu.Trigger className="btn ghost icon" aria-label={t('assets.nodeMenu', { name })}>

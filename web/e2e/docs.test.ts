@@ -30,10 +30,11 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     path: string,
     scheme: 'light' | 'dark',
     prepare: (page: import('@playwright/test').Page) => Promise<void>,
+    viewport = { width: 1280, height: 800 },
   ) => {
     const context = await browser.newContext({
       colorScheme: scheme,
-      viewport: { width: 1280, height: 800 },
+      viewport,
       reducedMotion: 'reduce',
       timezoneId: 'America/Toronto',
       locale: 'en-CA',
@@ -42,7 +43,7 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await page.goto(`${explorer.url}/ui/${path}`)
     await expect(page.locator('h1')).toBeVisible()
     await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
-    await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+    await expect(page.locator('[data-connection]').first()).toHaveAttribute('data-connection', 'open')
     await prepare(page)
     await page.screenshot({ path: `${images}/${name}.png` })
     await context.close()
@@ -74,6 +75,22 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
   await shoot('bill', `bills/${bill.id}`, 'light', (page) =>
     expect(page.getByRole('heading', { name: 'Progress' })).toBeVisible(),
   )
+  const heading = (page: import('@playwright/test').Page) => expect(page.locator('h1')).toBeVisible()
+  await shoot('graph', 'assets?view=graph&selection=fetch_latest_bills%2B', 'light', (page) =>
+    expect(page.locator('.graph-node.selected').first()).toBeVisible(),
+  )
+  await shoot('home', 'home', 'light', heading)
+  await shoot('search', 'search?q=online+streaming', 'dark', (page) =>
+    expect(
+      page
+        .getByRole('main')
+        .getByRole('link', { name: /[A-Z]-\d+/ })
+        .first(),
+    ).toBeVisible(),
+  )
+  await shoot('bill-phone-french', `bills/${bill.id}?lang=fr`, 'light', heading, { width: 390, height: 844 })
+  await explorer.materialize('data_quality')
+  await shoot('data', 'data', 'light', heading)
   for (const sensor of ['new_bills_sensor', 'fetch_failure_sensor']) await explorer.api(`/sensors/${sensor}/start`, {})
   await shoot('automation', 'automation', 'dark', (page) => expect(page.getByRole('switch').first()).toBeVisible())
   const backfill = await explorer.api<{ id: string }>('/backfills', {

@@ -117,16 +117,18 @@ type Engine struct {
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup // goroutines that end with background
 
-	pulse       pulse
-	rowFailures rowFailures
-	lastSkips   sync.Map             // sensor -> lastSkip
-	stuck       sync.Map             // sensor -> true while an abandoned function has not returned
-	dryRuns     sync.Map             // sensor -> true while its function is called by a dry run
-	wakeupsMu   sync.Mutex           // guards wakeups and held
-	wakeups     map[string]bool      // sensors to evaluate at once
-	held        map[string]*heldBack // by sensor
-	woken       chan struct{}        // there are wakeups
-	freed       chan struct{}        // a place under a limit became free
+	pulse        pulse
+	session      atomic.Pointer[workerSession] // nil: it has none
+	othersWorked atomic.Int64                  // when jobs of other workers were last seen, in ns since 1970; 0: never
+	rowFailures  rowFailures
+	lastSkips    sync.Map             // sensor -> lastSkip
+	stuck        sync.Map             // sensor -> true while an abandoned function has not returned
+	dryRuns      sync.Map             // sensor -> true while its function is called by a dry run
+	wakeupsMu    sync.Mutex           // guards wakeups and held
+	wakeups      map[string]bool      // sensors to evaluate at once
+	held         map[string]*heldBack // by sensor
+	woken        chan struct{}        // there are wakeups
+	freed        chan struct{}        // a place under a limit became free
 }
 
 const (
@@ -269,6 +271,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
 	e.wg.Go(func() { e.heartbeats(background) })
 	e.wg.Go(func() { e.housekeeping(background) })
+	e.wg.Go(func() { e.keepSession(background) })
+	e.wg.Go(func() { e.watchSessions(background) })
 	e.wg.Go(func() { e.evaluateWoken(background) })
 	e.wg.Go(func() { e.placeFreed(background) })
 	return nil

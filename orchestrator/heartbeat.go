@@ -12,10 +12,25 @@ import (
 // deadAfter is the time without a heartbeat after which a worker is taken for dead.
 func (e *Engine) deadAfter() time.Duration { return 4 * e.cfg.Heartbeat }
 
-// beat records a heartbeat of this worker.
+// beat records a heartbeat of this worker, with its session.
 func (e *Engine) beat(ctx context.Context) error {
 	host, _ := os.Hostname()
-	return e.relaxed.Beat(ctx, sql.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())}) //nolint:gosec // a pid
+	params := sql.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())} //nolint:gosec // a pid
+	session := e.session.Load()
+	if session != nil {
+		params.SessionPid, params.SessionStart = &session.pid, &session.start
+	}
+	row, err := e.relaxed.Beat(ctx, params)
+	if err != nil {
+		return err
+	}
+	if session != nil && !row.InSession { // as if the network had forgotten the connection
+		session.drop()
+	}
+	if row.OthersWork {
+		e.othersWorked.Store(time.Now().UnixNano())
+	}
+	return nil
 }
 
 // pulse is whether the database answers, by the heartbeats of this process. Any goroutine may use it.

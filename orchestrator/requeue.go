@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -18,14 +19,17 @@ import (
 // maxLosses is how many workers a step may lose. After that it is assumed to kill them, and fails.
 const maxLosses = 3
 
-// requeueLost gives the jobs of dead workers to others. It closes the job and inserts a new one, so that a worker that
-// was merely frozen finds its job closed and its step given away.
-func (e *Engine) requeueLost(ctx context.Context) error {
+// requeueLost gives the jobs of dead workers to others.
+func (e *Engine) requeueLost(ctx context.Context) error { return e.requeueLostFor(ctx, e.deadAfter()) }
+
+// requeueLostFor gives the jobs of workers that are lost, or have sent no heartbeat for deadAfter, to others. It closes
+// the job and inserts a new one, so that a worker that was merely frozen finds its job closed and its step given away.
+func (e *Engine) requeueLostFor(ctx context.Context, deadAfter time.Duration) error {
 	kinds := []string{
 		stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(),
 		alerts.DeliveryArgs{}.Kind(), retentionArgs{}.Kind(),
 	}
-	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: kinds, DeadAfter: e.deadAfter().Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: kinds, DeadAfter: deadAfter.Seconds()})
 	if err != nil {
 		return err
 	}

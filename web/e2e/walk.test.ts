@@ -81,10 +81,8 @@ async function faults(browser: Browser, url: string, path: string, walk: Walk, e
       ),
     )
   if (load.cls > 0.05) wrong.push(`moves while it loads: ${load.cls}`)
-  // The graph has a library of its own.
-  const most = /(view|steps)=graph/.test(path) ? 300_000 : 250_000
   // Without any bytes, nothing was measured.
-  if (load.bytes > most || load.bytes < 50_000) wrong.push(`loads ${load.bytes} bytes`)
+  if (load.bytes > 250_000 || load.bytes < 50_000) wrong.push(`loads ${load.bytes} bytes`)
   if (await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth))
     wrong.push('scrolls sideways')
   if ((await page.locator('html').getAttribute('lang')) !== walk.lang) wrong.push('has another language')

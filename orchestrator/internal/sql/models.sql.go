@@ -120,6 +120,11 @@ type Materialization struct {
 	CreatedAt time.Time
 }
 
+type PgStatActivity struct {
+	Pid          int32
+	BackendStart *time.Time
+}
+
 type Run struct {
 	ID             uuid.UUID
 	Job            *string

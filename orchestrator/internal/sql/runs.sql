@@ -193,14 +193,14 @@ WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND steps.job_id
 -- up for long, no worker had time to send a heartbeat.
 SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
 WHERE s.run_id = @run_id AND s.status = 'started'
-  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8)
+  AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8)
       AND pg_postmaster_start_time() < now() - make_interval(secs => @dead_after::float8));
 
 -- name: ListAbandonedRuns :many
 -- Canceling runs with steps that no live worker runs.
 SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
     SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
-    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL OR w.lost_at IS NOT NULL
         OR w.beat_at < now() - make_interval(secs => @dead_after::float8)))
 LIMIT 100;
 

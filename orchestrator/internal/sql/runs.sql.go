@@ -270,7 +270,7 @@ func (q *Queries) LatestMaterializations(ctx context.Context, assets []string) (
 const listAbandonedRuns = `-- name: ListAbandonedRuns :many
 SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
     SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
-    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL OR w.lost_at IS NOT NULL
         OR w.beat_at < now() - make_interval(secs => $1::float8)))
 LIMIT 100
 `
@@ -299,7 +299,7 @@ func (q *Queries) ListAbandonedRuns(ctx context.Context, deadAfter float64) ([]u
 const listAbandonedSteps = `-- name: ListAbandonedSteps :many
 SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
 WHERE s.run_id = $1 AND s.status = 'started'
-  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $2::float8)
+  AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.beat_at < now() - make_interval(secs => $2::float8)
       AND pg_postmaster_start_time() < now() - make_interval(secs => $2::float8))
 `
 

@@ -34,7 +34,7 @@ RETURNING *;
 -- The sensors are due at once.
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now()
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by
-    AND w.beat_at < now() - make_interval(secs => @dead_after::float8));
+    AND (w.lost_at IS NOT NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8)));
 
 -- name: FreeSensorsOfWorker :exec
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now() WHERE lease_by = @lease_by;

@@ -198,7 +198,7 @@ func (q *Queries) FreeSensor(ctx context.Context, arg FreeSensorParams) error {
 const freeSensorsOfDeadWorkers = `-- name: FreeSensorsOfDeadWorkers :execrows
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now()
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by
-    AND w.beat_at < now() - make_interval(secs => $1::float8))
+    AND (w.lost_at IS NOT NULL OR w.beat_at < now() - make_interval(secs => $1::float8)))
 `
 
 // A worker that is not in the list has stopped. Servers without a worker are never in it; their leases expire.

@@ -1,9 +1,34 @@
--- name: Beat :exec
-INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES (@id, @host, @pid, now(), now())
-ON CONFLICT (id) DO UPDATE SET beat_at = now();
+-- name: Beat :one
+-- The session is recorded only if it is there: in_session. others_work: jobs run on other workers.
+INSERT INTO workers AS w (id, host, pid, started_at, beat_at, session_pid, session_start)
+SELECT @id, @host, @pid, now(), now(), a.pid, a.backend_start FROM (SELECT) one
+    LEFT JOIN pg_stat_activity a ON a.pid = sqlc.narg(session_pid) AND a.backend_start = sqlc.narg(session_start)
+ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
+    session_start = excluded.session_start
+RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session,
+    EXISTS (SELECT FROM river_job j WHERE j.state = 'running'
+        AND j.attempted_by[array_upper(j.attempted_by, 1)] <> w.id)::boolean AS others_work;
+
+-- name: Session :one
+-- This session, as others see it.
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
+
+-- name: ListGoneWorkers :many
+-- Workers whose session has ended. After a restart of the server nothing is known of sessions that began before it.
+SELECT id, session_pid::integer AS session_pid, session_start::timestamptz AS session_start FROM workers w
+WHERE w.session_pid IS NOT NULL AND w.lost_at IS NULL AND w.id <> @id
+  AND w.session_start > pg_postmaster_start_time()
+  AND NOT EXISTS (SELECT FROM pg_stat_activity a
+      WHERE a.pid = w.session_pid AND coalesce(a.backend_start = w.session_start, true));
+
+-- name: LoseWorker :execrows
+-- A worker that has sent a heartbeat with another session is not lost.
+UPDATE workers SET lost_at = now()
+WHERE id = @id AND session_pid = @session_pid::integer AND session_start = @session_start::timestamptz
+  AND lost_at IS NULL;
 
 -- name: ListWorkers :many
-SELECT *, (beat_at > now() - make_interval(secs => @dead_after::float8))::boolean AS alive FROM workers
+SELECT *, (beat_at > now() - make_interval(secs => @dead_after::float8) AND lost_at IS NULL)::boolean AS alive FROM workers
     ORDER BY started_at;
 
 -- name: DeleteWorker :exec
@@ -13,14 +38,16 @@ DELETE FROM workers WHERE id = @id;
 DELETE FROM workers WHERE beat_at < now() - interval '1 day';
 
 -- name: ListLostJobs :many
--- River jobs that run on a worker without a recent heartbeat.
+-- River jobs that run on a worker that is lost or without a recent heartbeat.
 SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)],
     '')::text AS worker_id
 FROM river_job j
 WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
-  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
-      AND w.beat_at > now() - make_interval(secs => @dead_after::float8))
-  AND j.attempted_at < now() - make_interval(secs => @dead_after::float8)
+  AND (EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+          AND w.lost_at IS NOT NULL)
+      OR NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+          AND w.beat_at > now() - make_interval(secs => @dead_after::float8))
+      AND j.attempted_at < now() - make_interval(secs => @dead_after::float8))
 LIMIT 100;
 
 -- name: DiscardLostJob :execrows
@@ -44,7 +71,8 @@ SELECT count(*) FROM river_job WHERE id = @id AND finalized_at IS NULL;
 
 -- name: Deployment :one
 -- Measurements of all processes together.
-SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
+SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds'
+           AND lost_at IS NULL) AS workers_alive,
        (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job
            WHERE state = 'available') AS oldest_seconds,
        (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,

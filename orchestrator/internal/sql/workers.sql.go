@@ -13,20 +13,42 @@ import (
 	"github.com/google/uuid"
 )
 
-const beat = `-- name: Beat :exec
-INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES ($1, $2, $3, now(), now())
-ON CONFLICT (id) DO UPDATE SET beat_at = now()
+const beat = `-- name: Beat :one
+INSERT INTO workers AS w (id, host, pid, started_at, beat_at, session_pid, session_start)
+SELECT $1, $2, $3, now(), now(), a.pid, a.backend_start FROM (SELECT) one
+    LEFT JOIN pg_stat_activity a ON a.pid = $4 AND a.backend_start = $5
+ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
+    session_start = excluded.session_start
+RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session,
+    EXISTS (SELECT FROM river_job j WHERE j.state = 'running'
+        AND j.attempted_by[array_upper(j.attempted_by, 1)] <> w.id)::boolean AS others_work
 `
 
 type BeatParams struct {
-	ID   string
-	Host string
-	Pid  int32
+	ID           string
+	Host         string
+	Pid          int32
+	SessionPid   *int32
+	SessionStart *time.Time
 }
 
-func (q *Queries) Beat(ctx context.Context, arg BeatParams) error {
-	_, err := q.db.Exec(ctx, beat, arg.ID, arg.Host, arg.Pid)
-	return err
+type BeatRow struct {
+	InSession  bool
+	OthersWork bool
+}
+
+// The session is recorded only if it is there: in_session. others_work: jobs run on other workers.
+func (q *Queries) Beat(ctx context.Context, arg BeatParams) (BeatRow, error) {
+	row := q.db.QueryRow(ctx, beat,
+		arg.ID,
+		arg.Host,
+		arg.Pid,
+		arg.SessionPid,
+		arg.SessionStart,
+	)
+	var i BeatRow
+	err := row.Scan(&i.InSession, &i.OthersWork)
+	return i, err
 }
 
 const databaseUptime = `-- name: DatabaseUptime :one
@@ -60,7 +82,8 @@ func (q *Queries) DeleteWorker(ctx context.Context, id string) error {
 }
 
 const deployment = `-- name: Deployment :one
-SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
+SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds'
+           AND lost_at IS NULL) AS workers_alive,
        (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job
            WHERE state = 'available') AS oldest_seconds,
        (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,
@@ -161,14 +184,51 @@ func (q *Queries) ListForgottenSteps(ctx context.Context) ([]ListForgottenStepsR
 	return items, nil
 }
 
+const listGoneWorkers = `-- name: ListGoneWorkers :many
+SELECT id, session_pid::integer AS session_pid, session_start::timestamptz AS session_start FROM workers w
+WHERE w.session_pid IS NOT NULL AND w.lost_at IS NULL AND w.id <> $1
+  AND w.session_start > pg_postmaster_start_time()
+  AND NOT EXISTS (SELECT FROM pg_stat_activity a
+      WHERE a.pid = w.session_pid AND coalesce(a.backend_start = w.session_start, true))
+`
+
+type ListGoneWorkersRow struct {
+	ID           string
+	SessionPid   int32
+	SessionStart time.Time
+}
+
+// Workers whose session has ended. After a restart of the server nothing is known of sessions that began before it.
+func (q *Queries) ListGoneWorkers(ctx context.Context, id string) ([]ListGoneWorkersRow, error) {
+	rows, err := q.db.Query(ctx, listGoneWorkers, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListGoneWorkersRow{}
+	for rows.Next() {
+		var i ListGoneWorkersRow
+		if err := rows.Scan(&i.ID, &i.SessionPid, &i.SessionStart); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listLostJobs = `-- name: ListLostJobs :many
 SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)],
     '')::text AS worker_id
 FROM river_job j
 WHERE j.state = 'running' AND j.kind = ANY($1::text[])
-  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
-      AND w.beat_at > now() - make_interval(secs => $2::float8))
-  AND j.attempted_at < now() - make_interval(secs => $2::float8)
+  AND (EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+          AND w.lost_at IS NOT NULL)
+      OR NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+          AND w.beat_at > now() - make_interval(secs => $2::float8))
+      AND j.attempted_at < now() - make_interval(secs => $2::float8))
 LIMIT 100
 `
 
@@ -186,7 +246,7 @@ type ListLostJobsRow struct {
 	WorkerID    string
 }
 
-// River jobs that run on a worker without a recent heartbeat.
+// River jobs that run on a worker that is lost or without a recent heartbeat.
 func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]ListLostJobsRow, error) {
 	rows, err := q.db.Query(ctx, listLostJobs, arg.Kinds, arg.DeadAfter)
 	if err != nil {
@@ -215,17 +275,20 @@ func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]L
 }
 
 const listWorkers = `-- name: ListWorkers :many
-SELECT id, host, pid, started_at, beat_at, (beat_at > now() - make_interval(secs => $1::float8))::boolean AS alive FROM workers
+SELECT id, host, pid, started_at, beat_at, session_pid, session_start, lost_at, (beat_at > now() - make_interval(secs => $1::float8) AND lost_at IS NULL)::boolean AS alive FROM workers
     ORDER BY started_at
 `
 
 type ListWorkersRow struct {
-	ID        string
-	Host      string
-	Pid       int32
-	StartedAt time.Time
-	BeatAt    time.Time
-	Alive     bool
+	ID           string
+	Host         string
+	Pid          int32
+	StartedAt    time.Time
+	BeatAt       time.Time
+	SessionPid   *int32
+	SessionStart *time.Time
+	LostAt       *time.Time
+	Alive        bool
 }
 
 func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWorkersRow, error) {
@@ -243,6 +306,9 @@ func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWor
 			&i.Pid,
 			&i.StartedAt,
 			&i.BeatAt,
+			&i.SessionPid,
+			&i.SessionStart,
+			&i.LostAt,
 			&i.Alive,
 		); err != nil {
 			return nil, err
@@ -253,6 +319,27 @@ func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWor
 		return nil, err
 	}
 	return items, nil
+}
+
+const loseWorker = `-- name: LoseWorker :execrows
+UPDATE workers SET lost_at = now()
+WHERE id = $1 AND session_pid = $2::integer AND session_start = $3::timestamptz
+  AND lost_at IS NULL
+`
+
+type LoseWorkerParams struct {
+	ID           string
+	SessionPid   int32
+	SessionStart time.Time
+}
+
+// A worker that has sent a heartbeat with another session is not lost.
+func (q *Queries) LoseWorker(ctx context.Context, arg LoseWorkerParams) (int64, error) {
+	result, err := q.db.Exec(ctx, loseWorker, arg.ID, arg.SessionPid, arg.SessionStart)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const queueDepth = `-- name: QueueDepth :one
@@ -318,4 +405,16 @@ func (q *Queries) QueueStates(ctx context.Context) ([]QueueStatesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const session = `-- name: Session :one
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
+`
+
+// This session, as others see it.
+func (q *Queries) Session(ctx context.Context) (PgStatActivity, error) {
+	row := q.db.QueryRow(ctx, session)
+	var i PgStatActivity
+	err := row.Scan(&i.Pid, &i.BackendStart)
+	return i, err
 }

@@ -26,7 +26,8 @@ const (
 	leastConnections = 3
 	// poolerConnections is how many connections a pooler in session mode is taken to have: PgBouncer's default_pool_size.
 	poolerConnections = 20
-	// directConnections are those of a worker to Postgres itself beside a pooler in transaction mode, for River.
+	// directConnections are those of a worker to Postgres itself beside a pooler in transaction mode, for River and
+	// migrations. Its session is one more.
 	directConnections = 3
 )
 
@@ -94,11 +95,16 @@ func (p workload) config(dsn string, f databaseFlags, s db.Survey) db.Config {
 	cfg := db.Config{URL: dsn, DirectURL: f.DatabaseDirectURL, Pooling: s.Pooling}
 	cfg.MaxConns = p.most(f.DatabaseConnections, s) - p.listens()
 	cfg.RelaxedConns = -1 // too few to set some apart
+	// Without a session of its own, a worker that dies is missed later. A pooler's session would not be its own.
+	cfg.Tight = !p.works || s.Pooling == db.PoolingSession || s.Pooling == db.PoolingNone && cfg.MaxConns < 6
 	if s.Pooling == db.PoolingTransaction {
 		if cfg.DirectConns = 1; p.works {
 			cfg.DirectConns = directConnections
 		}
 		return cfg
+	}
+	if !cfg.Tight {
+		cfg.MaxConns--
 	}
 	if p.listens() > 0 && cfg.MaxConns >= 6 {
 		cfg.RelaxedConns = max(2, cfg.MaxConns/5)

@@ -54,7 +54,7 @@ func (c *doctorCmd) opens(p workload, s db.Survey) int {
 		return p.most(c.DatabaseConnections, s)
 	}
 	if p.works {
-		return p.listens() + directConnections
+		return p.listens() + directConnections + 1 // its session
 	}
 	return p.listens() + 1
 }

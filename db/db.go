@@ -43,6 +43,8 @@ type DB struct {
 	URL string
 	// DirectURL is the connection string of Direct.
 	DirectURL string
+	// Tight is Config.Tight.
+	Tight bool
 	// OnConflict, if set, is called with every serialization failure and deadlock that is retried. Set it before the
 	// database is used.
 	OnConflict func(error)
@@ -66,6 +68,8 @@ type Config struct {
 	RelaxedConns int
 	// DirectConns is the size of Direct behind a pooler in transaction mode; default 4.
 	DirectConns int
+	// Tight says that there are too few connections for one more beside the pools, such as a worker's session.
+	Tight bool
 	// ApplicationName is the application_name of the connections in pg_stat_activity; default "explorer".
 	ApplicationName string
 }
@@ -87,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.DirectURL == "" {
 		cfg.DirectURL = cfg.URL
 	}
-	d := &DB{URL: cfg.URL, DirectURL: cfg.DirectURL}
+	d := &DB{URL: cfg.URL, DirectURL: cfg.DirectURL, Tight: cfg.Tight}
 	if err := d.open(ctx, cfg); err != nil {
 		d.Close()
 		return nil, err

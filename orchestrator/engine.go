@@ -271,7 +271,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
 	e.wg.Go(func() { e.heartbeats(background) })
 	e.wg.Go(func() { e.housekeeping(background) })
-	e.wg.Go(func() { e.keepSession(background) })
+	if !e.db.Tight {
+		e.wg.Go(func() { e.keepSession(background) })
+	}
 	e.wg.Go(func() { e.watchSessions(background) })
 	e.wg.Go(func() { e.evaluateWoken(background) })
 	e.wg.Go(func() { e.placeFreed(background) })

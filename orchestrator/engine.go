@@ -119,6 +119,9 @@ type Engine struct {
 
 	pulse        pulse
 	session      atomic.Pointer[workerSession] // nil: it has none
+	sensorWasDue bool                          // when housekeeping looked last, and only it uses this
+	sensorsAt    atomic.Int64                  // when a sensor may be due, in ns since 1970
+	look         chan struct{}                 // look for jobs that are due
 	othersWorked atomic.Int64                  // when jobs of other workers were last seen, in ns since 1970; 0: never
 	rowFailures  rowFailures
 	lastSkips    sync.Map             // sensor -> lastSkip
@@ -149,7 +152,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(), background: context.Background(),
 		wakeups: map[string]bool{}, held: map[string]*heldBack{},
-		woken: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		woken: make(chan struct{}, 1), freed: make(chan struct{}, 1), look: make(chan struct{}, 1),
 		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
 	}
@@ -202,9 +205,8 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
 		FetchCooldown:        4 * time.Millisecond,
-		// A notification says that there is a new job. Only jobs that are due later, such as short retries of steps, are
-		// found by polling.
-		FetchPollInterval: jitter(time.Second, 500*time.Millisecond),
+		// Notifications say that there is a new job or that one is due; see watchJobs.
+		FetchPollInterval: jitter(pollOthers, pollOthers/3),
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: riverAge(kept, 1),
 		CancelledJobRetentionPeriod: riverAge(kept, 24),
@@ -212,7 +214,7 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 		Workers:                     workers,
 		Queues: map[string]river.QueueConfig{
 			queueSteps: {
-				MaxWorkers: e.cfg.Concurrency, FetchPollInterval: jitter(150*time.Millisecond, 100*time.Millisecond),
+				MaxWorkers: e.cfg.Concurrency, FetchPollInterval: jitter(pollSteps, pollSteps/3),
 			},
 			queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8},
 			queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}, queueMaintenance: {MaxWorkers: 1},
@@ -275,6 +277,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.wg.Go(func() { e.keepSession(background) })
 	}
 	e.wg.Go(func() { e.watchSessions(background) })
+	e.wg.Go(func() { e.watchJobs(background) })
 	e.wg.Go(func() { e.evaluateWoken(background) })
 	e.wg.Go(func() { e.placeFreed(background) })
 	return nil

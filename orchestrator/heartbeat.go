@@ -20,15 +20,12 @@ func (e *Engine) beat(ctx context.Context) error {
 	if session != nil {
 		params.SessionPid, params.SessionStart = &session.pid, &session.start
 	}
-	row, err := e.relaxed.Beat(ctx, params)
+	inSession, err := e.relaxed.Beat(ctx, params)
 	if err != nil {
 		return err
 	}
-	if session != nil && !row.InSession { // as if the network had forgotten the connection
+	if session != nil && !inSession { // as if the network had forgotten the connection
 		session.drop()
-	}
-	if row.OthersWork {
-		e.othersWorked.Store(time.Now().UnixNano())
 	}
 	return nil
 }
@@ -68,9 +65,14 @@ func (p *pulse) healthy(now time.Time, deadAfter time.Duration) (well, calm bool
 }
 
 // heartbeats sends a heartbeat every Config.Heartbeat until ctx ends. A process that does no work only checks that the
-// database answers. Heartbeats have a goroutine of their own: a task that hangs must not make a worker look dead.
+// database answers, half as often. Heartbeats have a goroutine of their own: a task that hangs must not make a worker
+// look dead.
 func (e *Engine) heartbeats(ctx context.Context) {
-	ticker := time.NewTicker(e.cfg.Heartbeat)
+	every := e.cfg.Heartbeat
+	if !e.cfg.Work {
+		every *= 2
+	}
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {

@@ -16,6 +16,8 @@ type task struct {
 	do   func(context.Context) error
 	// every is the least time between two times that it succeeds; 0: it is done at every heartbeat.
 	every time.Duration
+	// always has it done although no work is open.
+	always bool
 	// needsHeartbeats defers it until every live worker had time to send a heartbeat.
 	needsHeartbeats bool
 }
@@ -24,6 +26,7 @@ type task struct {
 func (e *Engine) tasks() []task {
 	canceled := task{name: "end canceled steps of dead workers", do: e.endAbandoned, needsHeartbeats: true}
 	if !e.cfg.Work { // there may be no worker to do it
+		canceled.every = 3 * e.cfg.Heartbeat
 		return []task{canceled}
 	}
 	lastDue := map[string]time.Time{}
@@ -38,12 +41,15 @@ func (e *Engine) tasks() []task {
 			return err
 		}},
 		{name: "give places to steps that wait", do: e.admitWaiting},
-		{name: "catch up on schedules", do: func(ctx context.Context) error { return e.catchUp(ctx, lastDue) }},
+		{
+			name: "catch up on schedules", always: true,
+			do: func(ctx context.Context) error { return e.catchUp(ctx, lastDue) },
+		},
 		{name: "release sensors of dead workers", do: e.freeSensors},
 		{name: "advance backfills", do: e.advanceBackfills},
-		{name: "watch freshness", do: e.watchFreshness},
+		{name: "watch freshness", do: e.watchFreshness, every: 10 * e.cfg.Heartbeat, always: true},
 		{name: "notify channels of deferred alerts", do: e.notifyDeferred},
-		{name: "delete expired idempotency keys and dead workers", do: e.tidy, every: time.Hour},
+		{name: "delete expired idempotency keys and dead workers", do: e.tidy, every: time.Hour, always: true},
 	}
 }
 
@@ -57,18 +63,26 @@ func (e *Engine) housekeeping(ctx context.Context) {
 	defer ticker.Stop()
 	tasks := e.tasks()
 	done := make([]time.Time, len(tasks))
-	for {
+	if e.cfg.Work {
+		e.anyWork(ctx)
+	}
+	open := true
+	for round := 0; ; round++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if e.cfg.Work && (open || round%2 == 0) { // what is open now could have been so for as long
+			open = e.anyWork(ctx)
 		}
 		for i, t := range tasks {
 			well, calm := e.pulse.healthy(time.Now(), e.deadAfter())
 			if !well || ctx.Err() != nil {
 				break
 			}
-			if t.needsHeartbeats && !calm || t.every > 0 && time.Since(done[i]) < t.every {
+			if t.needsHeartbeats && !calm || t.every > 0 && time.Since(done[i]) < t.every ||
+				!t.always && !open {
 				continue
 			}
 			limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
@@ -81,6 +95,38 @@ func (e *Engine) housekeeping(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// anyWork reports whether work is open: a run, a job, or what waits for one. It notes what else it finds out, for those
+// who have something to do with it.
+func (e *Engine) anyWork(ctx context.Context) bool {
+	if well, _ := e.pulse.healthy(time.Now(), e.deadAfter()); !well {
+		return true
+	}
+	limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
+	defer cancel()
+	row, err := e.relaxed.OpenWork(limited, e.id)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.log.Warn("open work could not be looked for", "error", err)
+		}
+		return true
+	}
+	if row.Others {
+		e.othersWorked.Store(time.Now().UnixNano())
+	}
+	if row.SensorSeconds >= 0 {
+		e.sensorDueAt(time.Now().Add(time.Duration(row.SensorSeconds * float64(time.Second))))
+	}
+	if due := row.SensorSeconds == 0; !due || !e.sensorWasDue {
+		e.sensorWasDue = due
+	} else if _, err := e.river.Insert(limited, sensorRoundArgs{}, sensorRoundOpts()); err != nil && ctx.Err() == nil {
+		e.log.Warn("due sensors could not be evaluated", "error", err)
+	}
+	if row.Anything {
+		e.lookForJobs()
+	}
+	return row.Anything || e.sensorWasDue
 }
 
 // freeSensors ends the leases that dead workers have on sensors.

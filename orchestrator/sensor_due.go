@@ -29,19 +29,60 @@ type sensorArgs struct {
 // Kind implements river.JobArgs.
 func (sensorArgs) Kind() string { return "evaluate_sensor" }
 
-// sensorRounds is the periodic job that evaluates due sensors. River's leader checks every second whether any is due.
+// sensorRounds is the periodic job that evaluates due sensors, in River's leader. Sensors that become due sooner than
+// it knows of are evaluated by housekeeping.
 func (e *Engine) sensorRounds() *river.PeriodicJob {
 	construct := func() (river.JobArgs, *river.InsertOpts) {
+		now := time.Now()
+		at := e.sensorsAt.Load()
+		if now.UnixNano() < at {
+			return nil, nil
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if due, err := e.q.SensorsDue(ctx); err != nil || !due {
+		wait, err := e.q.NextSensor(ctx)
+		if err != nil {
 			return nil, nil // once the database is back, they are still due
 		}
-		return sensorRoundArgs{}, &river.InsertOpts{Queue: queueSensors, MaxAttempts: 1}
+		if wait < 0 { // none runs
+			e.sensorsAt.CompareAndSwap(at, now.Add(time.Hour).UnixNano())
+			return nil, nil
+		}
+		if wait > 0 {
+			e.sensorsAt.CompareAndSwap(at, now.Add(time.Duration(wait*float64(time.Second))).UnixNano())
+			return nil, nil
+		}
+		return sensorRoundArgs{}, sensorRoundOpts()
 	}
 	return river.NewPeriodicJob(
-		river.PeriodicInterval(time.Second), construct, &river.PeriodicJobOpts{ID: "sensors", RunOnStart: true},
+		sensorTimes{e}, construct, &river.PeriodicJobOpts{ID: "sensors", RunOnStart: true},
 	)
+}
+
+// sensorsWithin is how soon the leader knows of sensors that were started elsewhere.
+const sensorsWithin = 10 * time.Second
+
+// sensorTimes are the times at which a sensor may be due.
+type sensorTimes struct{ engine *Engine }
+
+// Next implements river.PeriodicSchedule.
+func (s sensorTimes) Next(now time.Time) time.Time {
+	wait := time.Duration(s.engine.sensorsAt.Load() - now.UnixNano())
+	return now.Add(min(max(wait, time.Second), sensorsWithin))
+}
+
+func sensorRoundOpts() *river.InsertOpts {
+	return &river.InsertOpts{Queue: queueSensors, MaxAttempts: 1}
+}
+
+// sensorDueAt notes that a sensor may be due at a time.
+func (e *Engine) sensorDueAt(at time.Time) {
+	for {
+		known := e.sensorsAt.Load()
+		if known <= at.UnixNano() || e.sensorsAt.CompareAndSwap(known, at.UnixNano()) {
+			return
+		}
+	}
 }
 
 type sensorRoundWorker struct {

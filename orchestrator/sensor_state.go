@@ -135,6 +135,11 @@ func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*Sen
 	}); err != nil {
 		return nil, fmt.Errorf("change sensor %s: %w", name, err)
 	}
+	if running { // it is due now; without this job, within a heartbeat
+		if _, err := e.river.Insert(ctx, sensorRoundArgs{}, sensorRoundOpts()); err != nil {
+			e.log.Warn("the sensor is evaluated a little later", "sensor", name, "error", err)
+		}
+	}
 	return e.Sensor(ctx, name)
 }
 

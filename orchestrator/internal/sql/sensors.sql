@@ -1,5 +1,8 @@
--- name: SensorsDue :one
-SELECT EXISTS (SELECT FROM sensors WHERE running AND next_at <= now() AND (lease IS NULL OR lease_until < now()));
+-- name: NextSensor :one
+-- How many seconds it takes until a sensor is due, or the lease of one ends; 0: one is due, -1: none runs.
+SELECT (CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(CASE WHEN lease IS NULL THEN next_at
+    ELSE greatest(next_at, lease_until) END) - now())) END)::float8 AS seconds
+FROM sensors WHERE running;
 
 -- name: ClaimDueSensors :many
 UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => @lease_seconds::float8),

@@ -595,6 +595,20 @@ func (q *Queries) LockSensor(ctx context.Context, arg LockSensorParams) (Sensor,
 	return i, err
 }
 
+const nextSensor = `-- name: NextSensor :one
+SELECT (CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(CASE WHEN lease IS NULL THEN next_at
+    ELSE greatest(next_at, lease_until) END) - now())) END)::float8 AS seconds
+FROM sensors WHERE running
+`
+
+// How many seconds it takes until a sensor is due, or the lease of one ends; 0: one is due, -1: none runs.
+func (q *Queries) NextSensor(ctx context.Context) (float64, error) {
+	row := q.db.QueryRow(ctx, nextSensor)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
+}
+
 const recordSkips = `-- name: RecordSkips :exec
 WITH s AS (
     SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS lease, unnest($3::bigint[]) AS tick,
@@ -702,17 +716,6 @@ func (q *Queries) SensorTicksByID(ctx context.Context, ids []int64) ([]SensorTic
 		return nil, err
 	}
 	return items, nil
-}
-
-const sensorsDue = `-- name: SensorsDue :one
-SELECT EXISTS (SELECT FROM sensors WHERE running AND next_at <= now() AND (lease IS NULL OR lease_until < now()))
-`
-
-func (q *Queries) SensorsDue(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, sensorsDue)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
 }
 
 const setSensor = `-- name: SetSensor :exec

@@ -1,13 +1,46 @@
 -- name: Beat :one
--- The session is recorded only if it is there: in_session. others_work: jobs run on other workers.
+-- The session is recorded only if it is there: in_session. A heartbeat touches no other table, which may be locked.
 INSERT INTO workers AS w (id, host, pid, started_at, beat_at, session_pid, session_start)
 SELECT @id, @host, @pid, now(), now(), a.pid, a.backend_start FROM (SELECT) one
     LEFT JOIN pg_stat_activity a ON a.pid = sqlc.narg(session_pid) AND a.backend_start = sqlc.narg(session_start)
 ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
     session_start = excluded.session_start
-RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session,
-    EXISTS (SELECT FROM river_job j WHERE j.state = 'running'
-        AND j.attempted_by[array_upper(j.attempted_by, 1)] <> w.id)::boolean AS others_work;
+RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session;
+
+-- name: OpenWork :one
+-- others: jobs run on other workers than this. anything: a run, a job, or what waits for one, is open. sensor_seconds:
+-- until a sensor is due; -1: none runs.
+SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)]
+        <> @id::text)::boolean AS others,
+    (EXISTS (SELECT FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled'))
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling'))
+        OR EXISTS (SELECT FROM step_waits) OR EXISTS (SELECT FROM step_slots)
+        OR EXISTS (SELECT FROM sensors WHERE lease IS NOT NULL)
+        OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL)
+        OR EXISTS (SELECT FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL))::boolean AS anything,
+    (SELECT CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(next_at) - now())) END
+        FROM sensors WHERE running AND lease IS NULL)::float8 AS sensor_seconds;
+
+-- name: WakeWorkers :one
+-- Tells River's clients of the queues in which jobs are due. next_seconds: until the next of the others is due; -1: none.
+WITH queues AS MATERIALIZED (
+    SELECT q.queue, EXISTS (SELECT FROM generate_series(1, 4) p (priority) WHERE EXISTS (
+        SELECT FROM river_job j WHERE j.state = 'available' AND j.queue = q.queue AND j.priority = p.priority
+            AND j.scheduled_at <= now())) AS due,
+        (SELECT min(least((SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'available' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now()),
+            (SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'retryable' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now()),
+            (SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'scheduled' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now())))
+         FROM generate_series(1, 4) p (priority)) AS next_at
+    FROM unnest(@queues::text[]) q (queue)
+), told AS MATERIALIZED (
+    SELECT pg_notify(current_schema() || '.river_insert', json_build_object('queue', queue)::text) FROM queues WHERE due
+)
+SELECT coalesce(extract(epoch FROM min(next_at) - now()), -1)::float8 AS next_seconds,
+    (SELECT count(*) FROM told) AS told
+FROM queues;
 
 -- name: Session :one
 -- This session, as others see it.

@@ -19,9 +19,7 @@ SELECT $1, $2, $3, now(), now(), a.pid, a.backend_start FROM (SELECT) one
     LEFT JOIN pg_stat_activity a ON a.pid = $4 AND a.backend_start = $5
 ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
     session_start = excluded.session_start
-RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session,
-    EXISTS (SELECT FROM river_job j WHERE j.state = 'running'
-        AND j.attempted_by[array_upper(j.attempted_by, 1)] <> w.id)::boolean AS others_work
+RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session
 `
 
 type BeatParams struct {
@@ -32,13 +30,8 @@ type BeatParams struct {
 	SessionStart *time.Time
 }
 
-type BeatRow struct {
-	InSession  bool
-	OthersWork bool
-}
-
-// The session is recorded only if it is there: in_session. others_work: jobs run on other workers.
-func (q *Queries) Beat(ctx context.Context, arg BeatParams) (BeatRow, error) {
+// The session is recorded only if it is there: in_session. A heartbeat touches no other table, which may be locked.
+func (q *Queries) Beat(ctx context.Context, arg BeatParams) (bool, error) {
 	row := q.db.QueryRow(ctx, beat,
 		arg.ID,
 		arg.Host,
@@ -46,9 +39,9 @@ func (q *Queries) Beat(ctx context.Context, arg BeatParams) (BeatRow, error) {
 		arg.SessionPid,
 		arg.SessionStart,
 	)
-	var i BeatRow
-	err := row.Scan(&i.InSession, &i.OthersWork)
-	return i, err
+	var in_session bool
+	err := row.Scan(&in_session)
+	return in_session, err
 }
 
 const databaseUptime = `-- name: DatabaseUptime :one
@@ -342,6 +335,34 @@ func (q *Queries) LoseWorker(ctx context.Context, arg LoseWorkerParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const openWork = `-- name: OpenWork :one
+SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)]
+        <> $1::text)::boolean AS others,
+    (EXISTS (SELECT FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled'))
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling'))
+        OR EXISTS (SELECT FROM step_waits) OR EXISTS (SELECT FROM step_slots)
+        OR EXISTS (SELECT FROM sensors WHERE lease IS NOT NULL)
+        OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL)
+        OR EXISTS (SELECT FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL))::boolean AS anything,
+    (SELECT CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(next_at) - now())) END
+        FROM sensors WHERE running AND lease IS NULL)::float8 AS sensor_seconds
+`
+
+type OpenWorkRow struct {
+	Others        bool
+	Anything      bool
+	SensorSeconds float64
+}
+
+// others: jobs run on other workers than this. anything: a run, a job, or what waits for one, is open. sensor_seconds:
+// until a sensor is due; -1: none runs.
+func (q *Queries) OpenWork(ctx context.Context, id string) (OpenWorkRow, error) {
+	row := q.db.QueryRow(ctx, openWork, id)
+	var i OpenWorkRow
+	err := row.Scan(&i.Others, &i.Anything, &i.SensorSeconds)
+	return i, err
+}
+
 const queueDepth = `-- name: QueueDepth :one
 SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
     count(*) FILTER (WHERE state = 'retryable') AS retryable
@@ -416,5 +437,39 @@ func (q *Queries) Session(ctx context.Context) (PgStatActivity, error) {
 	row := q.db.QueryRow(ctx, session)
 	var i PgStatActivity
 	err := row.Scan(&i.Pid, &i.BackendStart)
+	return i, err
+}
+
+const wakeWorkers = `-- name: WakeWorkers :one
+WITH queues AS MATERIALIZED (
+    SELECT q.queue, EXISTS (SELECT FROM generate_series(1, 4) p (priority) WHERE EXISTS (
+        SELECT FROM river_job j WHERE j.state = 'available' AND j.queue = q.queue AND j.priority = p.priority
+            AND j.scheduled_at <= now())) AS due,
+        (SELECT min(least((SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'available' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now()),
+            (SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'retryable' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now()),
+            (SELECT min(j.scheduled_at) FROM river_job j WHERE j.state = 'scheduled' AND j.queue = q.queue
+                AND j.priority = p.priority AND j.scheduled_at > now())))
+         FROM generate_series(1, 4) p (priority)) AS next_at
+    FROM unnest($1::text[]) q (queue)
+), told AS MATERIALIZED (
+    SELECT pg_notify(current_schema() || '.river_insert', json_build_object('queue', queue)::text) FROM queues WHERE due
+)
+SELECT coalesce(extract(epoch FROM min(next_at) - now()), -1)::float8 AS next_seconds,
+    (SELECT count(*) FROM told) AS told
+FROM queues
+`
+
+type WakeWorkersRow struct {
+	NextSeconds float64
+	Told        int64
+}
+
+// Tells River's clients of the queues in which jobs are due. next_seconds: until the next of the others is due; -1: none.
+func (q *Queries) WakeWorkers(ctx context.Context, queues []string) (WakeWorkersRow, error) {
+	row := q.db.QueryRow(ctx, wakeWorkers, queues)
+	var i WakeWorkersRow
+	err := row.Scan(&i.NextSeconds, &i.Told)
 	return i, err
 }

@@ -1,0 +1,83 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// River tells workers of new jobs. Jobs that are due later, such as retries, are found by polling: a worker that polled
+// often enough to be punctual would do little else. Instead, each worker knows when the jobs that it put off are due,
+// and asks the database with its heartbeats for those of others, and for jobs that nobody was told of.
+
+const (
+	// pollSteps and pollOthers are how often River polls its queues, in case that notifications are lost.
+	pollSteps, pollOthers = 10 * time.Second, time.Minute
+	// lateBy is how long a look for due jobs comes after the time at which they are due.
+	lateBy = 2 * time.Millisecond
+	// farAway is how far ahead jobs are waited for. Later heartbeats find those that are due later.
+	farAway = time.Minute
+)
+
+// queues are the names of the River queues.
+var queues = []string{queueSteps, queueTicks, queueSensors, queueBackfills, queueAlerts, queueMaintenance}
+
+// watchJobs wakes workers when jobs are due, until ctx ends.
+func (e *Engine) watchJobs(ctx context.Context) {
+	// It tells of a job once that has been stored.
+	putOff, cancel := e.worker.Subscribe(river.EventKindJobFailed, river.EventKindJobSnoozed)
+	defer cancel()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	next := time.Now()
+	at := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+			timer.Reset(max(0, time.Until(t)))
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event, ok := <-putOff:
+			if !ok {
+				putOff = nil // River has stopped
+			} else if event.Job.FinalizedAt == nil && time.Until(event.Job.ScheduledAt) < farAway {
+				at(event.Job.ScheduledAt.Add(lateBy))
+			}
+		case <-e.look:
+			at(time.Now())
+		case <-timer.C:
+			next = time.Time{}
+			if wait, ok := e.wakeWorkers(ctx); ok {
+				at(time.Now().Add(wait + lateBy))
+			}
+		}
+	}
+}
+
+// wakeWorkers has all workers fetch jobs if any is due. It returns how long it takes until the next is due; ok is false
+// if none is within farAway, or nothing could be asked.
+func (e *Engine) wakeWorkers(ctx context.Context) (wait time.Duration, ok bool) {
+	limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
+	defer cancel()
+	row, err := e.relaxed.WakeWorkers(limited, queues)
+	if err != nil {
+		if ctx.Err() == nil { // it is done again after the next heartbeat
+			e.log.Warn("jobs that are due could not be looked for", "error", err)
+		}
+		return 0, false
+	}
+	wait = time.Duration(row.NextSeconds * float64(time.Second))
+	return wait, row.NextSeconds >= 0 && wait < farAway
+}
+
+// lookForJobs has watchJobs look for due jobs now.
+func (e *Engine) lookForJobs() {
+	select {
+	case e.look <- struct{}{}:
+	default:
+	}
+}

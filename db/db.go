@@ -174,8 +174,14 @@ func beginWith(settings map[string]string) string {
 	return b.String()
 }
 
-// pingAfter is how long a connection has not been used before it is pinged first. Most are closed by then.
-const pingAfter = 20 * time.Second
+// shouldPing reports whether a connection is pinged before it is used. The default, after a second without use, would
+// be half of what an idle program asks the database. Whether the server has closed the connection, as it does when it
+// restarts, can be seen without asking.
+func shouldPing(_ context.Context, p pgxpool.ShouldPingParams) bool {
+	const seenAfter, pingedAfter = time.Second, 20 * time.Second
+	return p.IdleDuration > pingedAfter ||
+		p.IdleDuration > seenAfter && p.Conn.PgConn().CheckConn() != nil //nolint:staticcheck // Ping asks the server
+}
 
 // newPool creates a pool of up to maxConns connections to dsn. variable is the name of dsn's setting in errors; params
 // are settings of its sessions besides sessionSettings.
@@ -192,8 +198,7 @@ func newPool(ctx context.Context, variable, dsn string, cfg Config, maxConns int
 	}
 	// Idle connections are given back soon: another process may be waiting for one.
 	pc.MaxConnIdleTime, pc.HealthCheckPeriod = 20*time.Second, 5*time.Second
-	// By default, a connection is pinged after a second, which would be half of what an idle program asks.
-	pc.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
+	pc.ShouldPing = shouldPing
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	settings := startup(pc.ConnConfig, cfg.ApplicationName)
 	if cfg.Pooling == PoolingTransaction {

@@ -273,6 +273,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
 	e.wg.Go(func() { e.heartbeats(background) })
 	e.wg.Go(func() { e.housekeeping(background) })
+	e.othersWorked.Store(time.Now().UnixNano()) // they may be at work
 	if !e.db.Tight {
 		e.wg.Go(func() { e.keepSession(background) })
 	}

@@ -96,7 +96,7 @@ func (p workload) config(dsn string, f databaseFlags, s db.Survey) db.Config {
 	cfg.MaxConns = p.most(f.DatabaseConnections, s) - p.listens()
 	cfg.RelaxedConns = -1 // too few to set some apart
 	// Without a session of its own, a worker that dies is missed later. A pooler's session would not be its own.
-	cfg.Tight = !p.works || s.Pooling == db.PoolingSession || s.Pooling == db.PoolingNone && cfg.MaxConns < 6
+	cfg.Tight = !p.works || s.Pooling == db.PoolingSession || s.Pooling == db.PoolingNone && cfg.MaxConns < 7
 	if s.Pooling == db.PoolingTransaction {
 		if cfg.DirectConns = 1; p.works {
 			cfg.DirectConns = directConnections

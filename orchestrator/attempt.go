@@ -56,7 +56,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		// During an upgrade, another worker may have the asset.
 		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID,
 			"asset", job.Args.Asset)
-		// The wait is random: after a whole number of poll intervals this worker would be the first to fetch the job again.
+		// The wait is random, so that this worker is not always the first to fetch the job again.
 		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond)) //nolint:gosec // chance enough
 	}
 	row, err := e.relaxed.StartStep(ctx, sql.StartStepParams{

@@ -121,6 +121,7 @@ type Engine struct {
 	session      atomic.Pointer[workerSession] // nil: it has none
 	sensorWasDue bool                          // when housekeeping looked last, and only it uses this
 	sensorsAt    atomic.Int64                  // when a sensor may be due, in ns since 1970
+	looksSoon    atomic.Bool                   // jobs that are being enqueued will be looked for
 	look         chan struct{}                 // look for jobs that are due
 	othersWorked atomic.Int64                  // when jobs of other workers were last seen, in ns since 1970; 0: never
 	rowFailures  rowFailures
@@ -333,7 +334,9 @@ func (e *Engine) stop(ctx context.Context) error {
 	if e.cfg.Work {
 		leave, cancel := context.WithTimeout(ctx, leaveTimeout)
 		defer cancel()
+		_, _ = e.wakeWorkers(leave) // of the steps that were handed back
 		_ = e.q.FreeSensorsOfWorker(leave, &e.id)
+		e.evaluateDue(leave)
 		_ = e.q.DeleteWorker(leave, e.id)
 	}
 	return err

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // task is a task of housekeeping. Several workers may do it at once.
@@ -31,7 +33,7 @@ func (e *Engine) tasks() []task {
 	}
 	lastDue := map[string]time.Time{}
 	return []task{
-		{name: "stop steps that are no longer this worker's", do: e.stopLost},
+		{name: "stop steps that are no longer this worker's", do: e.stopLost, always: true}, // they may be all there is
 		{name: "end runs past their time", do: e.endOverdue},
 		canceled,
 		{name: "requeue steps of dead workers", do: e.requeueLost, needsHeartbeats: true},
@@ -105,7 +107,7 @@ func (e *Engine) anyWork(ctx context.Context) bool {
 	}
 	limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
 	defer cancel()
-	row, err := e.relaxed.OpenWork(limited, e.id)
+	row, err := e.relaxed.OpenWork(limited, sql.OpenWorkParams{ID: e.id, Sensors: e.sensorNames()})
 	if err != nil {
 		if ctx.Err() == nil {
 			e.log.Warn("open work could not be looked for", "error", err)
@@ -120,8 +122,8 @@ func (e *Engine) anyWork(ctx context.Context) bool {
 	}
 	if due := row.SensorSeconds == 0; !due || !e.sensorWasDue {
 		e.sensorWasDue = due
-	} else if _, err := e.river.Insert(limited, sensorRoundArgs{}, sensorRoundOpts()); err != nil && ctx.Err() == nil {
-		e.log.Warn("due sensors could not be evaluated", "error", err)
+	} else {
+		e.evaluateDue(limited)
 	}
 	if row.Anything {
 		e.lookForJobs()

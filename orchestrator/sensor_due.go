@@ -40,7 +40,7 @@ func (e *Engine) sensorRounds() *river.PeriodicJob {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		wait, err := e.q.NextSensor(ctx)
+		wait, err := e.q.NextSensor(ctx, e.sensorNames())
 		if err != nil {
 			return nil, nil // once the database is back, they are still due
 		}
@@ -75,6 +75,13 @@ func sensorRoundOpts() *river.InsertOpts {
 	return &river.InsertOpts{Queue: queueSensors, MaxAttempts: 1}
 }
 
+// evaluateDue has due sensors evaluated at once. Without it, they are a few seconds later.
+func (e *Engine) evaluateDue(ctx context.Context) {
+	if _, err := e.river.Insert(ctx, sensorRoundArgs{}, sensorRoundOpts()); err != nil && ctx.Err() == nil {
+		e.log.Warn("due sensors are evaluated a little later", "error", err)
+	}
+}
+
 // sensorDueAt notes that a sensor may be due at a time.
 func (e *Engine) sensorDueAt(at time.Time) {
 	for {
@@ -84,6 +91,8 @@ func (e *Engine) sensorDueAt(at time.Time) {
 		}
 	}
 }
+
+func (e *Engine) sensorNames() []string { return slices.Collect(maps.Keys(e.defs.bySensor)) }
 
 type sensorRoundWorker struct {
 	river.WorkerDefaults[sensorRoundArgs]
@@ -96,7 +105,7 @@ const roundWait = 2 * time.Second
 // Work implements river.Worker: it evaluates each due sensor in a goroutine of its own.
 func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundArgs]) error {
 	e := w.engine
-	names := slices.Collect(maps.Keys(e.defs.bySensor))
+	names := e.sensorNames()
 	rows, err := e.relaxed.ClaimDueSensors(
 		ctx, sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)},
 	)

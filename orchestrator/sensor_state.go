@@ -135,10 +135,8 @@ func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*Sen
 	}); err != nil {
 		return nil, fmt.Errorf("change sensor %s: %w", name, err)
 	}
-	if running { // it is due now; without this job, within a heartbeat
-		if _, err := e.river.Insert(ctx, sensorRoundArgs{}, sensorRoundOpts()); err != nil {
-			e.log.Warn("the sensor is evaluated a little later", "sensor", name, "error", err)
-		}
+	if running {
+		e.evaluateDue(ctx)
 	}
 	return e.Sensor(ctx, name)
 }
@@ -171,6 +169,7 @@ func (e *Engine) SetSensorCursor(ctx context.Context, name string, cursor *strin
 	if err := e.q.SetSensorCursor(ctx, sql.SetSensorCursorParams{Name: name, Cursor: cursor, At: e.now()}); err != nil {
 		return nil, fmt.Errorf("set the cursor of sensor %s: %w", name, err)
 	}
+	e.evaluateDue(ctx)
 	return e.Sensor(ctx, name)
 }
 

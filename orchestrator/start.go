@@ -206,6 +206,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 	if err != nil {
 		return nil, fmt.Errorf("enqueue steps: %w", err)
 	}
+	e.enqueued()
 	for i, r := range results {
 		ids[steps[i].asset] = r.Job.ID //nolint:gosec // one result for each of the params
 	}

@@ -16,6 +16,10 @@ const (
 	pollSteps, pollOthers = 10 * time.Second, time.Minute
 	// lateBy is how long a look for due jobs comes after the time at which they are due.
 	lateBy = 2 * time.Millisecond
+	// lookGap is the least time between two looks: many jobs may be due one shortly after the other.
+	lookGap = 100 * time.Millisecond
+	// lookSoon is when jobs that were just enqueued are looked for, as River does not tell of two within a millisecond.
+	lookSoon = 60 * time.Millisecond
 	// farAway is how far ahead jobs are waited for. Later heartbeats find those that are due later.
 	farAway = time.Minute
 )
@@ -30,8 +34,11 @@ func (e *Engine) watchJobs(ctx context.Context) {
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	next := time.Now()
+	next, last := time.Now(), time.Time{}
 	at := func(t time.Time) {
+		if earliest := last.Add(lookGap); t.Before(earliest) {
+			t = earliest
+		}
 		if next.IsZero() || t.Before(next) {
 			next = t
 			timer.Reset(max(0, time.Until(t)))
@@ -50,7 +57,7 @@ func (e *Engine) watchJobs(ctx context.Context) {
 		case <-e.look:
 			at(time.Now())
 		case <-timer.C:
-			next = time.Time{}
+			next, last = time.Time{}, time.Now()
 			if wait, ok := e.wakeWorkers(ctx); ok {
 				at(time.Now().Add(wait + lateBy))
 			}
@@ -72,6 +79,20 @@ func (e *Engine) wakeWorkers(ctx context.Context) (wait time.Duration, ok bool) 
 	}
 	wait = time.Duration(row.NextSeconds * float64(time.Second))
 	return wait, row.NextSeconds >= 0 && wait < farAway
+}
+
+// enqueued has the jobs looked for that a transaction is about to enqueue.
+func (e *Engine) enqueued() {
+	if e.looksSoon.CompareAndSwap(false, true) {
+		time.AfterFunc(lookSoon, func() {
+			e.looksSoon.Store(false)
+			if !e.cfg.Work {
+				e.wakeWorkers(e.background)
+			} else {
+				e.lookForJobs()
+			}
+		})
+	}
 }
 
 // lookForJobs has watchJobs look for due jobs now.

@@ -18,30 +18,42 @@ const (
 	lookInterval = 750 * time.Millisecond
 	// sureAfter is the least time between the first look that misses a session and the one that gives its worker up.
 	sureAfter = 1400 * time.Millisecond
-	// settledAfter is how long the worker's own session must have lasted. When the server or the network failed, all
-	// sessions are gone, and the other workers need time to make new ones.
+	// settledAfter is how long the worker's first session must have lasted. If it was replaced, the server or the network
+	// may have failed: then all sessions are gone, and the other workers have as long to make new ones as they have to
+	// send a heartbeat.
 	settledAfter = 3 * time.Second
+	// unseenAtMost is how many sessions in a row heartbeats may fail to see before the worker does without.
+	unseenAtMost = 3
 	// quietAfter is how long after the last job of another worker nothing is looked for.
 	quietAfter = time.Minute
 )
 
 // workerSession is the session of this worker.
 type workerSession struct {
-	pid   int32
-	start time.Time // as the server says
-	since time.Time
-	drop  context.CancelFunc // has another made
+	pid     int32
+	start   time.Time          // as the server says
+	settled time.Time          // from when on it tells something of others
+	drop    context.CancelFunc // has another made
 }
 
 // keepSession keeps this worker's session until ctx ends. It gives up where connections lead to a pooler, whose
 // sessions say nothing about this process: missing heartbeats then tell others that it died.
 func (e *Engine) keepSession(ctx context.Context) {
 	const least, most = 100 * time.Millisecond, 2 * time.Second
-	wait := least
+	wait, settle, unseen := least, settledAfter, 0
 	for ctx.Err() == nil {
 		began := time.Now()
-		pooled, err := e.inSession(ctx)
-		if pooled {
+		direct, seen, err := e.inSession(ctx, settle)
+		if err == nil && !direct {
+			return
+		}
+		if settle = e.deadAfter(); seen {
+			unseen = 0
+		} else if direct {
+			unseen++
+		}
+		if unseen == unseenAtMost { // the role of heartbeats may not see that of sessions
+			e.log.Info("heartbeats do not see this worker's session: it does without")
 			return
 		}
 		if err != nil && ctx.Err() == nil {
@@ -58,27 +70,30 @@ func (e *Engine) keepSession(ctx context.Context) {
 	}
 }
 
-// inSession makes a session, and waits until it ends.
-func (e *Engine) inSession(ctx context.Context) (pooled bool, err error) {
+// inSession makes a session, and waits until it ends. direct says that it is at the server itself, and seen that a
+// heartbeat saw it there.
+func (e *Engine) inSession(ctx context.Context, settle time.Duration) (direct, seen bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
 	defer cancel()
 	conn, err := e.db.Connect(limited)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
 	s, err := sql.New(conn).Session(limited)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	// A pooler tells its clients another process id than the server's.
 	if uint32(s.Pid) != conn.PgConn().PID() || s.BackendStart == nil { //nolint:gosec // never negative
-		return true, nil
+		return false, false, nil
 	}
 	held, drop := context.WithCancel(ctx)
 	defer drop()
-	e.session.Store(&workerSession{pid: s.Pid, start: *s.BackendStart, since: time.Now(), drop: drop})
+	mine := &workerSession{pid: s.Pid, start: *s.BackendStart, settled: time.Now().Add(settle), drop: drop}
+	e.session.Store(mine)
 	err = e.beat(limited)
+	seen = err != nil || held.Err() == nil
 	for err == nil {
 		_, err = conn.WaitForNotification(held)
 	}
@@ -88,7 +103,7 @@ func (e *Engine) inSession(ctx context.Context) (pooled bool, err error) {
 		defer cancel()
 		_ = e.beat(limited) // it is sent again
 	}
-	return false, err
+	return true, seen, err
 }
 
 // missedSession is a session that a look did not find.
@@ -109,7 +124,8 @@ func (e *Engine) watchSessions(ctx context.Context) {
 		case <-ticker.C:
 		}
 		mine := e.session.Load()
-		if mine == nil || time.Since(mine.since) < settledAfter || !e.othersWork() {
+		_, calm := e.pulse.healthy(time.Now(), e.deadAfter())
+		if mine == nil || time.Now().Before(mine.settled) || !calm || !e.othersWork() {
 			clear(missed)
 			continue
 		}

@@ -40,8 +40,8 @@ func ghost(t *testing.T, d *db.DB, name string, run uuid.UUID) *pgx.Conn {
 	return session
 }
 
-// TestWorkerSession takes the step of a worker over once its session has ended, although its heartbeats are young, and
-// leaves a worker alone whose session is cut while it lives.
+// TestWorkerSession takes the steps of workers over once their sessions have ended, although their heartbeats are young,
+// and leaves a worker alone whose session is cut again and again while it lives.
 func TestWorkerSession(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewWatched(t)
@@ -49,39 +49,47 @@ func TestWorkerSession(t *testing.T) {
 	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("held", nil,
 		func(context.Context, *orchestrator.Step) error { <-hold; return nil })}, nil)
 	idle := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
-	lost := start(t, idle, orchestrator.RunRequest{Assets: []string{"a"}})
-	session := ghost(t, d, "ghost", lost.ID)
+	first := start(t, idle, orchestrator.RunRequest{Assets: []string{"a"}})
+	firstSession := ghost(t, d, "ghost 1", first.ID)
+	second := start(t, idle, orchestrator.RunRequest{Assets: []string{"a"}})
+	secondSession := ghost(t, d, "ghost 2", second.ID)
 
-	lives := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = time.Hour; c.Concurrency = 1 })
+	slow := func(c *orchestrator.Config) { c.Heartbeat = 2 * time.Second }
+	lives := startEngine(t, d, defs, slow, func(c *orchestrator.Config) { c.Concurrency = 1 })
 	held := start(t, idle, orchestrator.RunRequest{Assets: []string{"held"}})
 	waitFor(t, idle, held.ID, func(ev eventlog.Event) bool { return ev.Type == eventlog.StepStarted })
-	startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = time.Hour }) // watches both
-	sessionOf := func() (pid int32) {
-		err := d.Pool.QueryRow(t.Context(), "SELECT coalesce(session_pid, 0) FROM workers WHERE id = $1", lives.WorkerID()).
-			Scan(&pid)
-		if err != nil {
-			t.Error(err)
-		}
-		return pid
-	}
-	until(t, lives, "a session", func() bool { return sessionOf() != 0 })
-	for range 3 {
-		before := sessionOf()
-		if _, err := d.Pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", before); err != nil {
-			t.Fatal(err)
-		}
-		until(t, lives, "another session", func() bool { now := sessionOf(); return now != 0 && now != before })
-	}
-	if err := session.Close(t.Context()); err != nil {
+	startEngine(t, d, defs, slow) // watches all
+	if err := firstSession.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	run, events := wait(t, idle, lost.ID)
-	if run.Status != orchestrator.StatusSuccess || !slices.Contains(types(events), eventlog.StepRequeued) {
-		t.Errorf("the run of the dead worker: %s, %v", run.Status, types(events))
+	if run, events := wait(t, idle, first.ID); run.Status != orchestrator.StatusSuccess ||
+		!slices.Contains(types(events), eventlog.StepRequeued) {
+		t.Fatalf("the run of the first dead worker: %s, %v", run.Status, types(events))
+	}
+
+	// Until it has missed another dead worker, it could miss the living one.
+	if err := secondSession.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cuts := 0
+	until(t, lives, "the end of the run of the second dead worker", func() bool {
+		tag, err := d.Pool.Exec(t.Context(), `SELECT pg_terminate_backend(a.pid) FROM workers w JOIN pg_stat_activity a
+			ON a.pid = w.session_pid WHERE w.id = $1`, lives.WorkerID())
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		cuts += int(tag.RowsAffected())
+		run, err := idle.Run(t.Context(), second.ID)
+		return err != nil || run.EndedAt != nil
+	})
+	if cuts < 2 {
+		t.Errorf("the session was cut %d times", cuts)
 	}
 	var gone string
-	err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(id, ' ') FROM workers WHERE lost_at IS NOT NULL").Scan(&gone)
-	if err != nil || gone != "ghost" {
+	err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(id, ', ' ORDER BY id) FROM workers WHERE lost_at IS NOT NULL").
+		Scan(&gone)
+	if err != nil || gone != "ghost 1, ghost 2" {
 		t.Errorf("lost workers: %q, %v", gone, err)
 	}
 	close(hold)

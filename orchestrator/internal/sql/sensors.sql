@@ -1,8 +1,9 @@
 -- name: NextSensor :one
--- How many seconds it takes until a sensor is due, or the lease of one ends; 0: one is due, -1: none runs.
+-- How many seconds it takes until a sensor is due; 0: one is due, -1: none runs. One that is being evaluated is looked
+-- at again a second later.
 SELECT (CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(CASE WHEN lease IS NULL THEN next_at
-    ELSE greatest(next_at, lease_until) END) - now())) END)::float8 AS seconds
-FROM sensors WHERE running;
+    ELSE greatest(next_at, least(lease_until, now() + interval '1 second')) END) - now())) END)::float8 AS seconds
+FROM sensors WHERE running AND name = ANY(@names::text[]);
 
 -- name: ClaimDueSensors :many
 UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => @lease_seconds::float8),

@@ -597,13 +597,14 @@ func (q *Queries) LockSensor(ctx context.Context, arg LockSensorParams) (Sensor,
 
 const nextSensor = `-- name: NextSensor :one
 SELECT (CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(CASE WHEN lease IS NULL THEN next_at
-    ELSE greatest(next_at, lease_until) END) - now())) END)::float8 AS seconds
-FROM sensors WHERE running
+    ELSE greatest(next_at, least(lease_until, now() + interval '1 second')) END) - now())) END)::float8 AS seconds
+FROM sensors WHERE running AND name = ANY($1::text[])
 `
 
-// How many seconds it takes until a sensor is due, or the lease of one ends; 0: one is due, -1: none runs.
-func (q *Queries) NextSensor(ctx context.Context) (float64, error) {
-	row := q.db.QueryRow(ctx, nextSensor)
+// How many seconds it takes until a sensor is due; 0: one is due, -1: none runs. One that is being evaluated is looked
+// at again a second later.
+func (q *Queries) NextSensor(ctx context.Context, names []string) (float64, error) {
+	row := q.db.QueryRow(ctx, nextSensor, names)
 	var seconds float64
 	err := row.Scan(&seconds)
 	return seconds, err

@@ -19,7 +19,7 @@ SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[ar
         OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL)
         OR EXISTS (SELECT FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL))::boolean AS anything,
     (SELECT CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(next_at) - now())) END
-        FROM sensors WHERE running AND lease IS NULL)::float8 AS sensor_seconds;
+        FROM sensors WHERE running AND lease IS NULL AND name = ANY(@sensors::text[]))::float8 AS sensor_seconds;
 
 -- name: WakeWorkers :one
 -- Tells River's clients of the queues in which jobs are due. next_seconds: until the next of the others is due; -1: none.

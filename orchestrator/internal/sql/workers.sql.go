@@ -345,8 +345,13 @@ SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[ar
         OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL)
         OR EXISTS (SELECT FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL))::boolean AS anything,
     (SELECT CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(next_at) - now())) END
-        FROM sensors WHERE running AND lease IS NULL)::float8 AS sensor_seconds
+        FROM sensors WHERE running AND lease IS NULL AND name = ANY($2::text[]))::float8 AS sensor_seconds
 `
+
+type OpenWorkParams struct {
+	ID      string
+	Sensors []string
+}
 
 type OpenWorkRow struct {
 	Others        bool
@@ -356,8 +361,8 @@ type OpenWorkRow struct {
 
 // others: jobs run on other workers than this. anything: a run, a job, or what waits for one, is open. sensor_seconds:
 // until a sensor is due; -1: none runs.
-func (q *Queries) OpenWork(ctx context.Context, id string) (OpenWorkRow, error) {
-	row := q.db.QueryRow(ctx, openWork, id)
+func (q *Queries) OpenWork(ctx context.Context, arg OpenWorkParams) (OpenWorkRow, error) {
+	row := q.db.QueryRow(ctx, openWork, arg.ID, arg.Sensors)
 	var i OpenWorkRow
 	err := row.Scan(&i.Others, &i.Anything, &i.SensorSeconds)
 	return i, err

@@ -40,8 +40,8 @@ func ghost(t *testing.T, d *db.DB, name string, run uuid.UUID) *pgx.Conn {
 	return session
 }
 
-// TestWorkerSession takes the steps of workers over once their sessions have ended, although their heartbeats are young,
-// and leaves a worker alone whose session is cut again and again while it lives.
+// TestWorkerSession takes the steps of workers over once their sessions have ended, although their heartbeats are
+// young, and leaves a worker alone whose session is cut again and again while it lives.
 func TestWorkerSession(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewWatched(t)

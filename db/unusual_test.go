@@ -49,6 +49,8 @@ func TestUnusualDatabase(t *testing.T) {
 		t.Fatalf("connected to %s", got)
 	}
 	mustExec(t, d, `CREATE SCHEMA "Own Schema"`)
+	d.Close()
+	d = open(t, near, "user", name, "dbname", name) // sessions that began without the schema are not the subject
 	if _, err := d.MigrateUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,10 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// River tells workers of new jobs. It finds jobs that are due later, such as retries, by polling, and a worker that polls
-// often enough to be punctual does little else while it is idle. Therefore each worker knows when the jobs that it put
-// off are due. While work is open, housekeeping also asks for those of others, and for jobs that nobody was told of.
+// River tells workers of new jobs. It finds jobs that are due later, such as retries, by polling, and a worker that
+// polls often enough to be punctual does little else while it is idle. Therefore each worker knows when the jobs that
+// it put off are due. While work is open, housekeeping also asks for those of others, and for jobs that nobody was told
+// of.
 
 const (
 	// pollSteps and pollOthers are how often River polls its queues, in case that notifications are lost.

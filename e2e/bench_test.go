@@ -43,6 +43,7 @@ func TestBench(t *testing.T) {
 	fmt.Printf("\n%-66s %18s   %-18s %s\n", "WHAT", "FIGURE", "WANTED", "THE MACHINE'S OWN LIMIT, JUST NOW")
 	b.part("latency", b.latency)
 	b.part("throughput", b.throughput)
+	b.part("statements", b.statements)
 	b.part("store", b.store)
 	b.part("lists", b.lists)
 	b.part("automation", b.automation)
@@ -80,13 +81,18 @@ func (b *bench) must(err error) {
 	}
 }
 
-// postgres starts a server with its ordinary settings. Unlike the server of the tests, it waits for the disk.
-func (b *bench) postgres() *db.DB {
+// postgres starts a server with its ordinary settings, and those given: names, each with its value. Unlike the server
+// of the tests, it waits for the disk.
+func (b *bench) postgres(settings ...string) *db.DB {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)
 	b.must(os.Chmod(dir, 0o755))
-	e, err := embedded.Start(context.Background(), embedded.Config{Dir: filepath.Join(dir, "postgres"),
-		Logger: slog.New(slog.DiscardHandler)})
+	cfg := embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
+		Settings: map[string]string{}}
+	for i := 0; i < len(settings); i += 2 {
+		cfg.Settings[settings[i]] = settings[i+1]
+	}
+	e, err := embedded.Start(context.Background(), cfg)
 	b.must(err)
 	d, err := db.Open(context.Background(), db.Config{URL: e.URL(), MaxConns: 64})
 	b.must(err)

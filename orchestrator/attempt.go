@@ -59,10 +59,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		// The wait is random, so that this worker is not always the first to fetch the job again.
 		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond)) //nolint:gosec // chance enough
 	}
-	row, err := e.relaxed.StartStep(ctx, sql.StartStepParams{
-		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()),
-		Message: job.Args.Asset + " started",
-	})
+	row, err := e.startStep(ctx, job)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return river.JobCancel(errors.New("the step has ended, was canceled, or belongs to another job"))
 	}
@@ -98,7 +95,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 }
 
 // newStep makes the Step of an attempt that has started.
-func (e *Engine) newStep(job *river.Job[stepArgs], row sql.StartStepRow, log *slog.Logger) *Step {
+func (e *Engine) newStep(job *river.Job[stepArgs], row *sql.StartStepsRow, log *slog.Logger) *Step {
 	step := &Step{
 		RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt),
 		jobID: job.ID, engine: e, log: log, flushNow: make(chan struct{}, 1),
@@ -166,7 +163,7 @@ func (o *outcome) bound() {
 
 // attempt runs the asset function and its checks, and returns how the attempt ended.
 func (w *stepWorker) attempt(
-	ctx context.Context, job *river.Job[stepArgs], step *Step, row sql.StartStepRow, log *slog.Logger,
+	ctx context.Context, job *river.Job[stepArgs], step *Step, row *sql.StartStepsRow, log *slog.Logger,
 ) outcome {
 	e := w.engine
 	permanent := func(message string) outcome {
@@ -231,7 +228,7 @@ func (w *stepWorker) attempt(
 }
 
 // interrupted returns how an attempt ended whose context ended: by its time limit, a cancel, or the stop of the worker.
-func (e *Engine) interrupted(cause error, asset *Asset, row sql.StartStepRow) outcome {
+func (e *Engine) interrupted(cause error, asset *Asset, row *sql.StartStepsRow) outcome {
 	switch {
 	case errors.Is(cause, errTimedOut):
 		return failed(asset, row, &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", asset.Timeout)})
@@ -243,7 +240,7 @@ func (e *Engine) interrupted(cause error, asset *Asset, row sql.StartStepRow) ou
 }
 
 // failed returns the outcome of a failed attempt: another attempt, if the asset's policy has one left.
-func failed(asset *Asset, row sql.StartStepRow, err *Error) outcome {
+func failed(asset *Asset, row *sql.StartStepsRow, err *Error) outcome {
 	failures := int(row.Failures) + 1
 	if failures >= asset.Retry.maxAttempts() {
 		return outcome{status: StatusFailure, err: err}

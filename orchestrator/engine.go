@@ -117,6 +117,9 @@ type Engine struct {
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup // goroutines that end with background
 
+	records      shared[sharedRecord]
+	starts       shared[sharedStart]
+	ends         shared[sharedEnd]
 	pulse        pulse
 	session      atomic.Pointer[workerSession] // nil: it has none
 	sensorWasDue bool                          // when housekeeping looked last, and only it uses this
@@ -157,6 +160,7 @@ func New(cfg Config) (*Engine, error) {
 		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
 	}
+	e.records.do, e.starts.do, e.ends.do = e.recordShared, e.startShared, e.finishShared
 	if err := checkLimits(e.defs, cfg.Limits); err != nil {
 		return nil, err
 	}

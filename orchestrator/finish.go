@@ -46,6 +46,11 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 	}
 	end := &attemptEnd{job: job, step: step, outcome: o}
 	end.events, end.inFinish = step.end()
+	if e.mayShare(end) {
+		if s := e.shareFinish(end); !s.alone {
+			return s.err
+		}
+	}
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		if stopping != nil && e.stopping.Load() {
@@ -104,11 +109,10 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 	if err != nil {
 		return nil, err
 	}
-	mine := t.step(step.Asset)
-	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil ||
-		*mine.JobID != end.job.ID {
+	if !t.has(end) {
 		return nil, errFenced
 	}
+	mine := t.step(step.Asset)
 	var writes db.Pipeline
 	q := sql.New(&writes)
 	if t.run.Status == StatusCanceling {
@@ -154,6 +158,12 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 		}
 	}
 	return t, nil
+}
+
+// has reports whether the step still belongs to the attempt that ends.
+func (t *transition) has(end *attemptEnd) bool {
+	s := t.step(end.step.Asset)
+	return s.Status == StatusStarted && int(s.Attempt) == end.step.Attempt && s.JobID != nil && *s.JobID == end.job.ID
 }
 
 // stepRow returns what is written to a step's row at the end of an attempt.
@@ -242,22 +252,12 @@ func (e *Engine) ended(t *transition) {
 
 // materialize records a materialization, with its event and the state of its partition.
 func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata Metadata) error {
-	id, err := uuid.NewV7()
+	partition := e.partitionOf(step.Asset, t.run.Partition)
+	row, err := t.materialization(step, metadata, partition)
 	if err != nil {
 		return err
 	}
-	if metadata == nil {
-		metadata = Metadata{}
-	}
-	raw, err := json.Marshal(metadata)
-	if err != nil {
-		return fmt.Errorf("metadata of %s: %w", step.Asset, err)
-	}
-	raw = json.RawMessage(db.CleanJSON(string(raw)))
-	partition := e.partitionOf(step.Asset, t.run.Partition)
-	message := "materialized " + step.Asset
 	if partition != nil {
-		message += " " + *partition
 		if err := q.PartitionMaterialized(ctx, sql.PartitionMaterializedParams{
 			Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at,
 		}); err != nil {
@@ -269,6 +269,29 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 			return err
 		}
 	}
+	return q.InsertMaterialization(ctx, row)
+}
+
+// materialization returns the row of a materialization, and adds its event.
+func (t *transition) materialization(
+	step *Step, metadata Metadata, partition *string,
+) (row sql.InsertMaterializationParams, err error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return row, err
+	}
+	if metadata == nil {
+		metadata = Metadata{}
+	}
+	raw, err := json.Marshal(metadata)
+	if err != nil {
+		return row, fmt.Errorf("metadata of %s: %w", step.Asset, err)
+	}
+	raw = json.RawMessage(db.CleanJSON(string(raw)))
+	message := "materialized " + step.Asset
+	if partition != nil {
+		message += " " + *partition
+	}
 	t.add(eventlog.Entry{
 		Type:    eventlog.Materialization,
 		Level:   eventlog.LevelInfo,
@@ -279,8 +302,8 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 			"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
 		}),
 	})
-	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{
+	return sql.InsertMaterializationParams{
 		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID,
 		Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
-	})
+	}, nil
 }

@@ -208,7 +208,7 @@ func (e *Engine) admitWaitingTx(ctx context.Context, tx pgx.Tx, w sql.StepWait) 
 		return false, err
 	}
 	return true, errors.Join(leave(), q.SetStepStatus(ctx, sql.SetStepStatusParams{
-		RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset]),
+		RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[stepKey{w.RunID, w.Asset}]),
 	}))
 }
 

@@ -145,16 +145,18 @@ func (i *instruments) endStep(span trace.Span, asset string, o *outcome, took ti
 }
 
 // startRun begins the span in which a run is recorded. The spans of its steps are its children.
-func (i *instruments) startRun(ctx context.Context, p *plan) (context.Context, trace.Span) {
+func (i *instruments) startRun(ctx context.Context, p *plan) trace.Span {
 	name := "run"
 	if p.req.Job != "" {
 		name += " " + p.req.Job
 	}
-	return i.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+	ctx, span := i.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attribute.String("explorer.run_id", p.id.String()),
 		attribute.StringSlice("explorer.assets", p.assets),
 		attribute.String("explorer.trigger", p.req.Trigger.Kind),
 	))
+	p.trace = i.jobMetadata(ctx)
+	return span
 }
 
 func (i *instruments) runEnded(t *transition) {

@@ -22,6 +22,7 @@ type plan struct {
 	config  map[string]json.RawMessage
 	created time.Time
 	steps   []sql.Step
+	trace   []byte // metadata of its River jobs; nil: it has no span yet
 }
 
 // planRun checks a request and makes a plan of it. The errors are those of StartRun.

@@ -182,7 +182,7 @@ func (e *Engine) replaceRetryJob(ctx context.Context, tx pgx.Tx, t *transition, 
 		return err
 	}
 	return e.q.WithTx(tx).ReplaceStepJob(ctx, sql.ReplaceStepJobParams{
-		RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset]),
+		RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[stepKey{t.run.ID, s.Asset}]),
 	})
 }
 
@@ -224,5 +224,5 @@ func (e *Engine) replaceLostAttempt(
 	s.Status = StatusQueued
 	event.Type, event.Message = eventlog.StepRequeued, s.Asset+" requeued: "+why
 	t.add(event)
-	return q.RequeueStep(ctx, sql.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
+	return q.RequeueStep(ctx, sql.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[stepKey{t.run.ID, s.Asset}])})
 }

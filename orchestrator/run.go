@@ -108,22 +108,27 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 	if err != nil {
 		return nil, false, err
 	}
-	return e.record(ctx, p, func(pgx.Tx) error { return nil })
+	return e.record(ctx, p, nil)
 }
 
-// record records a planned run, together with what with writes, unless its idempotency key was used.
+// record records a planned run, together with what with writes, unless its idempotency key was used. with may be nil.
 func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
+	defer e.observe.startRun(ctx, p).End()
 	owner := p.id // of the idempotency key
-	err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
-		owner, err = e.claimKey(ctx, tx, p.req.IdempotencyKey, p.req.Fingerprint, p.id, p.created)
-		if err != nil || owner != p.id {
-			return err
-		}
-		if err := with(tx); err != nil {
-			return err
-		}
-		return e.startRunsTx(ctx, tx, p)
-	})
+	if with != nil || !e.mayShareRecord(p) || !e.shareRecord(p, &err) {
+		err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+			owner, err = e.claimKey(ctx, tx, p.req.IdempotencyKey, p.req.Fingerprint, p.id, p.created)
+			if err != nil || owner != p.id {
+				return err
+			}
+			if with != nil {
+				if err := with(tx); err != nil {
+					return err
+				}
+			}
+			return e.startRunsTx(ctx, tx, p)
+		})
+	}
 	if err != nil {
 		return nil, false, withContext(err, "start run of %s", strings.Join(p.assets, ", "))
 	}

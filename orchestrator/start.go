@@ -61,19 +61,25 @@ func (e *Engine) startEachTx(ctx context.Context, tx pgx.Tx, plans []*plan, refu
 			return err
 		}
 	}
-	running := map[assetPartition]uuid.UUID{}
-	for _, p := range plans {
-		start := func(tx pgx.Tx) error { return e.startRunTx(ctx, tx, p) }
-		var err error
-		if refused == nil {
-			err = start(tx)
-		} else if err = pgx.BeginFunc(ctx, tx, start); err != nil && !databaseTrouble(err) {
-			refused(p, err)
-			continue
-		}
-		if err != nil {
+	started := plans
+	if err := e.startGroupTx(ctx, tx, plans, refused); err != nil {
+		if refused == nil || databaseTrouble(err) {
 			return err
 		}
+		started = nil
+		for _, p := range plans { // to find out which of them
+			switch err := e.startGroupTx(ctx, tx, []*plan{p}, refused); {
+			case err == nil:
+				started = append(started, p)
+			case databaseTrouble(err):
+				return err
+			default:
+				refused(p, err)
+			}
+		}
+	}
+	running := map[assetPartition]uuid.UUID{}
+	for _, p := range started {
 		for _, name := range p.assets {
 			if key := e.partitionOf(name, optional(p.req.Partition)); key != nil {
 				running[assetPartition{partition: *key, asset: name}] = p.id
@@ -100,17 +106,50 @@ func (p assetPartition) compare(o assetPartition) int {
 	return cmp.Or(strings.Compare(p.partition, o.partition), strings.Compare(p.asset, o.asset))
 }
 
-// startRunTx writes one run with its steps, and enqueues the steps that are ready. Only startEachTx calls it.
-func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
-	ctx, span := e.observe.startRun(ctx, p)
-	defer span.End()
-	ready := each(p.ready(), func(asset string) stepJob {
-		return stepJob{run: p.id, asset: asset, priority: p.req.Priority}
-	})
-	ids, err := e.enqueueSteps(ctx, tx, ready, p.req.Tags)
+// startGroupTx starts all of the runs or none. If some may be refused, the transaction can go on without them.
+func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, refused func(*plan, error)) error {
+	if refused != nil {
+		return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return e.insertRuns(ctx, tx, plans) })
+	}
+	return e.insertRuns(ctx, tx, plans)
+}
+
+// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Only
+// startGroupTx calls it.
+func (e *Engine) insertRuns(ctx context.Context, tx pgx.Tx, plans []*plan) error {
+	var admitted []stepJob
+	for _, p := range plans {
+		if p.trace == nil {
+			defer e.observe.startRun(ctx, p).End()
+		}
+		ready := each(p.ready(), func(asset string) stepJob {
+			return stepJob{run: p.id, asset: asset, priority: p.req.Priority, metadata: p.trace}
+		})
+		ready, err := e.admitSteps(ctx, tx, ready, p.req.Tags)
+		if err != nil {
+			return err
+		}
+		admitted = append(admitted, ready...)
+	}
+	ids, err := e.insertStepJobs(ctx, tx, admitted)
 	if err != nil {
 		return err
 	}
+	var rows sql.InsertRunsParams
+	for _, p := range plans {
+		if err := p.columns(ids, &rows); err != nil {
+			return err
+		}
+	}
+	if err := e.q.WithTx(tx).InsertRuns(ctx, rows); err != nil {
+		return fmt.Errorf("record run: %w", err)
+	}
+	return nil
+}
+
+// columns adds the row of the run to rows, and those of its steps and of its first event. ids are those of the River
+// jobs of its steps.
+func (p *plan) columns(ids map[stepKey]int64, rows *sql.InsertRunsParams) error {
 	config, err := json.Marshal(p.config)
 	if err != nil {
 		return err
@@ -123,24 +162,40 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 	if err != nil {
 		return err
 	}
-	params := sql.InsertRunParams{
-		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition),
-		TriggerKind: p.req.Trigger.Kind, TriggerName: optional(p.req.Trigger.Name),
-		Config: config, Tags: tags, ParentRunID: p.req.parent,
-		TimeoutSeconds: int32(*p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
-		Message: "run enqueued", Data: data,
-		Priority: int16(p.req.Priority), BackfillID: p.req.backfill, //nolint:gosec // 1 to 4
+	id := func(p *uuid.UUID) uuid.UUID {
+		if p == nil {
+			return uuid.Nil // stored as NULL
+		}
+		return *p
 	}
+	rows.Ids = append(rows.Ids, p.id)
+	rows.Jobs = append(rows.Jobs, p.req.Job)
+	rows.Assets = append(rows.Assets, strings.Join(p.assets, ","))
+	rows.Partitions = append(rows.Partitions, p.req.Partition)
+	rows.TriggerKinds = append(rows.TriggerKinds, p.req.Trigger.Kind)
+	rows.TriggerNames = append(rows.TriggerNames, p.req.Trigger.Name)
+	rows.Configs = append(rows.Configs, string(config))
+	rows.Tags = append(rows.Tags, string(tags))
+	rows.ParentRunIds = append(rows.ParentRunIds, id(p.req.parent))
+	rows.TimeoutSeconds = append(rows.TimeoutSeconds, int32(*p.req.timeout/time.Second)) //nolint:gosec // small
+	rows.CreatedAts = append(rows.CreatedAts, p.created)
+	rows.Priorities = append(rows.Priorities, int16(p.req.Priority)) //nolint:gosec // 1 to 4
+	rows.BackfillIds = append(rows.BackfillIds, id(p.req.backfill))
+	rows.Datas = append(rows.Datas, string(data))
 	for _, s := range p.steps {
-		params.StepAssets = append(params.StepAssets, s.Asset)
-		params.StepUpstreams = append(params.StepUpstreams, strings.Join(s.Upstream, ","))
-		params.StepStatuses = append(params.StepStatuses, s.Status)
-		params.StepJobs = append(params.StepJobs, ids[s.Asset])
-	}
-	if err := e.q.WithTx(tx).InsertRun(ctx, params); err != nil {
-		return fmt.Errorf("record run: %w", err)
+		rows.StepRunIds = append(rows.StepRunIds, p.id)
+		rows.StepAssets = append(rows.StepAssets, s.Asset)
+		rows.StepUpstreams = append(rows.StepUpstreams, strings.Join(s.Upstream, ","))
+		rows.StepStatuses = append(rows.StepStatuses, s.Status)
+		rows.StepJobs = append(rows.StepJobs, ids[stepKey{p.id, s.Asset}])
 	}
 	return nil
+}
+
+// stepKey names a step.
+type stepKey struct {
+	run   uuid.UUID
+	asset string
 }
 
 // stepJob is a step for which a River job is to be enqueued.
@@ -150,13 +205,26 @@ type stepJob struct {
 	priority int
 	failures int       // attempts that failed, which the new job does not repeat
 	at       time.Time // when it is due; zero: now
+	metadata []byte    // of its River job: the trace that it belongs to
 }
 
-// enqueueSteps enqueues the steps that their limits admit, and returns the ids of their River jobs by asset. The others
+// enqueueSteps enqueues the steps of a run that their limits admit, and returns the ids of their River jobs. The others
 // wait for a place. tags are those of the run.
 func (e *Engine) enqueueSteps(
 	ctx context.Context, tx pgx.Tx, steps []stepJob, tags map[string]string,
-) (map[string]int64, error) {
+) (map[stepKey]int64, error) {
+	admitted, err := e.admitSteps(ctx, tx, steps, tags)
+	if err != nil {
+		return nil, err
+	}
+	return e.insertStepJobs(ctx, tx, admitted)
+}
+
+// admitSteps takes places for the steps of a run under their limits, and returns the steps that have them. The others
+// wait for a place.
+func (e *Engine) admitSteps(
+	ctx context.Context, tx pgx.Tx, steps []stepJob, tags map[string]string,
+) ([]stepJob, error) {
 	under, all := map[string][]string{}, []string{}
 	for _, s := range steps {
 		under[s.asset] = e.limitKeys(s.asset, tags)
@@ -178,12 +246,12 @@ func (e *Engine) enqueueSteps(
 		}
 		admitted = append(admitted, s)
 	}
-	return e.insertStepJobs(ctx, tx, admitted)
+	return admitted, nil
 }
 
-// insertStepJobs inserts one River job for each step, and returns their ids by asset.
-func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob) (map[string]int64, error) {
-	ids := map[string]int64{}
+// insertStepJobs inserts one River job for each step, and returns their ids.
+func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob) (map[stepKey]int64, error) {
+	ids := map[stepKey]int64{}
 	if len(steps) == 0 {
 		return ids, nil
 	}
@@ -194,11 +262,14 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 		if a := e.defs.byAsset[s.asset]; a != nil {
 			attempts = a.Retry.maxAttempts()
 		}
+		if s.metadata == nil {
+			s.metadata = metadata
+		}
 		params[i] = river.InsertManyParams{
 			Args: stepArgs{RunID: s.run, Asset: s.asset},
 			InsertOpts: &river.InsertOpts{
 				Queue: queueSteps, MaxAttempts: max(1, attempts-s.failures),
-				Priority: s.priority, Metadata: metadata, ScheduledAt: s.at,
+				Priority: s.priority, Metadata: s.metadata, ScheduledAt: s.at,
 			},
 		}
 	}
@@ -208,7 +279,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 	}
 	e.enqueued()
 	for i, r := range results {
-		ids[steps[i].asset] = r.Job.ID //nolint:gosec // one result for each of the params
+		ids[stepKey{steps[i].run, steps[i].asset}] = r.Job.ID //nolint:gosec // one result for each of the params
 	}
 	return ids, nil
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
@@ -26,11 +28,11 @@ func TestAttemptWhoseStartWasLost(t *testing.T) {
 	}
 	now, worker := time.Now(), "worker"
 	for attempt := int32(1); attempt <= 3; attempt++ {
-		row, err := q.StartStep(t.Context(), sql.StartStepParams{
-			RunID: run.ID, Asset: "a", WorkerID: &worker, JobID: steps[0].JobID, At: &now, Message: "a started",
+		rows, err := q.StartSteps(t.Context(), sql.StartStepsParams{
+			RunIds: []uuid.UUID{run.ID}, Assets: []string{"a"}, JobIds: []int64{*steps[0].JobID}, WorkerID: &worker, At: &now,
 		})
-		if err != nil || row.Attempt != attempt {
-			t.Fatalf("attempt %d: %+v, %v", attempt, row, err)
+		if err != nil || len(rows) != 1 || rows[0].Attempt != attempt {
+			t.Fatalf("attempt %d: %+v, %v", attempt, rows, err)
 		}
 	}
 	events, err := e.Events().OfRun(t.Context(), run.ID, 0, 50)

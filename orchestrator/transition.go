@@ -136,7 +136,7 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *t
 	}
 	for _, name := range ready {
 		set := sql.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
-		if id, admitted := ids[name]; admitted {
+		if id, admitted := ids[stepKey{t.run.ID, name}]; admitted {
 			set.JobID = &id
 		}
 		if err := q.SetStepStatus(ctx, set); err != nil {
@@ -244,24 +244,31 @@ func (t *transition) outcomeOf(steps []sql.Step) *runEnd {
 
 // endRun gives the run its final status once all its steps have ended.
 func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
-	end := t.outcomeOf(t.steps)
-	if end == nil {
-		return nil
+	if ended, err := t.end(); err != nil || !ended {
+		return err
 	}
-	p := sql.SetRunStatusParams{ID: t.run.ID, Status: end.status, EndedAt: &t.at}
-	if end.err != nil {
-		raw, err := json.Marshal(end.err)
-		if err != nil {
-			return fmt.Errorf("error of run %s: %w", t.run.ID, err)
-		}
-		p.Error = raw
-	}
-	t.run.Status, t.finished = end.status, true
-	t.add(end.event)
-	if err := q.SetRunStatus(ctx, p); err != nil {
+	if err := q.SetRunStatus(ctx, sql.SetRunStatusParams{
+		ID: t.run.ID, Status: t.run.Status, EndedAt: &t.at, Error: t.run.Error,
+	}); err != nil {
 		return err
 	}
 	return e.endBackfillRun(ctx, tx, q, t.run)
+}
+
+// end gives the run its final status, with its event, if all its steps have ended. It writes nothing.
+func (t *transition) end() (ended bool, err error) {
+	end := t.outcomeOf(t.steps)
+	if end == nil {
+		return false, nil
+	}
+	if end.err != nil {
+		if t.run.Error, err = json.Marshal(end.err); err != nil {
+			return false, fmt.Errorf("error of run %s: %w", t.run.ID, err)
+		}
+	}
+	t.run.Status, t.finished = end.status, true
+	t.add(end.event)
+	return true, nil
 }
 
 // tagsOf returns the tags of a run. They are valid, because this program wrote them.

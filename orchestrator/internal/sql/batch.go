@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -44,4 +45,27 @@ func LockRunAndSteps(ctx context.Context, tx pgx.Tx, id [16]byte) (run Run, step
 	}
 	steps, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Step])
 	return run, steps, err
+}
+
+// LockFreeRunsAndSteps is LockRunAndSteps for those of several runs that nobody else has locked, by id.
+func LockFreeRunsAndSteps(
+	ctx context.Context, tx pgx.Tx, ids []uuid.UUID,
+) (runs []Run, steps []Step, err error) {
+	var b pgx.Batch
+	b.Queue(lockFreeRuns, ids)
+	b.Queue(listStepsOfRuns, ids)
+	results := tx.SendBatch(ctx, &b)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	rows, err := results.Query()
+	if err != nil {
+		return nil, nil, err
+	}
+	if runs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Run]); err != nil {
+		return nil, nil, err
+	}
+	if rows, err = results.Query(); err != nil {
+		return nil, nil, err
+	}
+	steps, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Step])
+	return runs, steps, err
 }

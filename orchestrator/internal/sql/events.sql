@@ -42,3 +42,11 @@ ORDER BY xid, id LIMIT sqlc.arg('limit');
 
 -- name: NotifyRuns :exec
 SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));
+
+-- name: InsertEventsOfRuns :exec
+-- InsertEvents for several runs, whose locks the caller holds.
+INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
+SELECT e.run_id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb
+FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@ats::timestamptz[]) AS at, unnest(@types::text[]) AS type,
+    unnest(@levels::text[]) AS level, unnest(@assets::text[]) AS asset, unnest(@attempts::integer[]) AS attempt,
+    unnest(@messages::text[]) AS message, unnest(@datas::text[]) AS data) AS e;

@@ -48,6 +48,40 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 	return err
 }
 
+const insertEventsOfRuns = `-- name: InsertEventsOfRuns :exec
+INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
+SELECT e.run_id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb
+FROM (SELECT unnest($1::uuid[]) AS run_id, unnest($2::timestamptz[]) AS at, unnest($3::text[]) AS type,
+    unnest($4::text[]) AS level, unnest($5::text[]) AS asset, unnest($6::integer[]) AS attempt,
+    unnest($7::text[]) AS message, unnest($8::text[]) AS data) AS e
+`
+
+type InsertEventsOfRunsParams struct {
+	RunIds   []uuid.UUID
+	Ats      []time.Time
+	Types    []string
+	Levels   []string
+	Assets   []string
+	Attempts []int32
+	Messages []string
+	Datas    []string
+}
+
+// InsertEvents for several runs, whose locks the caller holds.
+func (q *Queries) InsertEventsOfRuns(ctx context.Context, arg InsertEventsOfRunsParams) error {
+	_, err := q.db.Exec(ctx, insertEventsOfRuns,
+		arg.RunIds,
+		arg.Ats,
+		arg.Types,
+		arg.Levels,
+		arg.Assets,
+		arg.Attempts,
+		arg.Messages,
+		arg.Datas,
+	)
+	return err
+}
+
 const insertStepEvents = `-- name: InsertStepEvents :exec
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE),
      step AS (SELECT s.run_id FROM run JOIN steps AS s ON s.run_id = run.id WHERE s.asset = $1

@@ -1,20 +1,27 @@
--- name: InsertRun :exec
--- The run, its steps and its first event, in one round trip. Upstream lists are comma-separated names.
+-- name: InsertRuns :exec
+-- Runs, their steps and their first events, in one round trip. Lists of assets are comma-separated names.
 WITH run AS (
     INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
         timeout_seconds, created_at, priority, backfill_id)
-    VALUES (@id, sqlc.narg(job), @assets, sqlc.narg(partition), 'queued', @trigger_kind, sqlc.narg(trigger_name),
-        @config::jsonb, @tags::jsonb, sqlc.narg(parent_run_id), sqlc.arg(timeout_seconds)::integer, @created_at,
-            @priority, sqlc.narg(backfill_id))
-    RETURNING runs.id, runs.created_at
+    SELECT r.id, nullif(r.job, ''), string_to_array(r.assets, ','), nullif(r.partition, ''), 'queued', r.trigger_kind,
+        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb, nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
+        r.timeout_seconds, r.created_at, r.priority, nullif(r.backfill_id, '00000000-0000-0000-0000-000000000000')
+    FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@jobs::text[]) AS job, unnest(@assets::text[]) AS assets,
+        unnest(@partitions::text[]) AS partition, unnest(@trigger_kinds::text[]) AS trigger_kind,
+        unnest(@trigger_names::text[]) AS trigger_name, unnest(@configs::text[]) AS config,
+        unnest(@tags::text[]) AS tags, unnest(@parent_run_ids::uuid[]) AS parent_run_id,
+        unnest(@timeout_seconds::integer[]) AS timeout_seconds, unnest(@created_ats::timestamptz[]) AS created_at,
+        unnest(@priorities::smallint[]) AS priority, unnest(@backfill_ids::uuid[]) AS backfill_id) AS r
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
-    SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
-    FROM run, (SELECT unnest(@step_assets::text[]) AS asset, unnest(@step_upstreams::text[]) AS upstream,
-        unnest(@step_statuses::text[]) AS status, unnest(@step_jobs::bigint[]) AS job_id) AS s
+    SELECT s.run_id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
+    FROM (SELECT unnest(@step_run_ids::uuid[]) AS run_id, unnest(@step_assets::text[]) AS asset,
+        unnest(@step_upstreams::text[]) AS upstream, unnest(@step_statuses::text[]) AS status,
+        unnest(@step_jobs::bigint[]) AS job_id) AS s
 )
 INSERT INTO events (run_id, at, type, level, message, data)
-SELECT run.id, run.created_at, 'run_enqueued', 'info', @message::text, @data::jsonb FROM run;
+SELECT unnest(@ids::uuid[]), unnest(@created_ats::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
+    unnest(@datas::text[])::jsonb;
 
 -- name: GetRun :one
 SELECT * FROM runs WHERE id = @id;
@@ -101,41 +108,48 @@ SELECT * FROM steps WHERE run_id = @run_id ORDER BY asset;
 -- name: ListStepsOfRuns :many
 SELECT * FROM steps WHERE run_id = ANY(@run_ids::uuid[]) ORDER BY run_id, asset;
 
--- name: StartStep :one
--- Takes a step for a worker. No row: another job has it, it has ended, or its run is canceled. An attempt that had
--- begun already has no recorded end: the answer to its start was lost, or its end was, and its job came back.
+-- name: StartSteps :many
+-- Takes steps for a worker. A step is left out if another job has it, if it has ended or its run is canceled, or if
+-- another transaction has locked the run. An attempt that had begun already has no recorded end: the answer to its
+-- start was lost, or its end was, and its job came back.
 WITH run AS (
-    SELECT id, status, timeout_seconds FROM runs WHERE id = @run_id FOR NO KEY UPDATE
+    SELECT id, status, timeout_seconds FROM runs WHERE id = ANY(@run_ids::uuid[]) ORDER BY id
+    FOR NO KEY UPDATE SKIP LOCKED
+), asked AS (
+    SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset, unnest(@job_ids::bigint[]) AS job_id
+), before AS (
+    SELECT steps.run_id, steps.asset, steps.attempt
+    FROM asked JOIN steps ON steps.run_id = asked.run_id AND steps.asset = asked.asset
+    WHERE steps.job_id = asked.job_id AND steps.status = 'started'
 ), step AS (
     UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = @worker_id, next_attempt_at = NULL,
         started_at = coalesce(steps.started_at, @at)
-    FROM run
-    WHERE steps.run_id = run.id AND steps.asset = @asset AND steps.job_id = @job_id
+    FROM asked JOIN run ON run.id = asked.run_id
+    WHERE steps.run_id = asked.run_id AND steps.asset = asked.asset AND steps.job_id = asked.job_id
       AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
-    RETURNING steps.attempt, steps.failures
-), before AS (
-    SELECT steps.attempt FROM steps WHERE steps.run_id = @run_id AND steps.asset = @asset AND steps.job_id = @job_id
-        AND steps.status = 'started'
+    RETURNING steps.run_id, steps.asset, steps.job_id, steps.attempt, steps.failures
 ), started AS (
     UPDATE runs SET status = 'started', started_at = @at,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
-    FROM step, run WHERE runs.id = run.id AND run.status = 'queued'
+    FROM run WHERE runs.id = run.id AND run.status = 'queued' AND run.id IN (SELECT step.run_id FROM step)
     RETURNING runs.id
 ), event AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-    SELECT @run_id, @at, e.type, e.level, e.asset, e.attempt, e.message
+    SELECT e.run_id, @at, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
-        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt,
-            'run started' AS message FROM started
+        SELECT started.id AS run_id, 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset,
+            NULL::integer AS attempt, 'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_requeued', 'warn', @asset, before.attempt,
-            @asset || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        SELECT step.run_id, 2, 'step_requeued', 'warn', step.asset, before.attempt,
+            step.asset || ' requeued: what became of its attempt could not be recorded'
+        FROM before JOIN step ON step.run_id = before.run_id AND step.asset = before.asset
         UNION ALL
-        SELECT 3, 'step_started', 'info', @asset, step.attempt, @message::text FROM step
-    ) e ORDER BY e.ord
+        SELECT step.run_id, 3, 'step_started', 'info', step.asset, step.attempt, step.asset || ' started' FROM step
+    ) e ORDER BY e.run_id, e.ord
 )
-SELECT step.attempt, step.failures, (runs.config -> @asset::text)::jsonb AS config, runs.partition, runs.tags, runs.job
-FROM step, runs WHERE runs.id = @run_id;
+SELECT step.job_id::bigint AS job_id, step.attempt, step.failures, (runs.config -> step.asset)::jsonb AS config,
+    runs.partition, runs.tags, runs.job
+FROM step JOIN runs ON runs.id = step.run_id;
 
 -- name: FinishStep :exec
 -- The caller holds the run's row lock and has seen that the step is still this attempt's.
@@ -217,3 +231,31 @@ DELETE FROM idempotency_keys WHERE created_at < @before;
 -- name: AnyOpenRun :one
 -- Whether a run that has not ended has one of the assets.
 SELECT EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]) AS running;
+
+-- name: LockFreeRuns :many
+-- Used by LockFreeRunsAndSteps.
+SELECT * FROM runs WHERE id = ANY(@ids::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: FinishSteps :exec
+-- FinishStep for attempts that succeeded, one of each run.
+UPDATE steps SET status = 'success', ended_at = f.ended_at, next_attempt_at = NULL, error = NULL
+FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset,
+    unnest(@ended_ats::timestamptz[]) AS ended_at) AS f
+WHERE steps.run_id = f.run_id AND steps.asset = f.asset;
+
+-- name: EndRuns :exec
+-- SetRunStatus for several runs.
+UPDATE runs SET status = e.status, ended_at = e.ended_at, error = nullif(e.error, '')::jsonb
+FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@statuses::text[]) AS status,
+    unnest(@ended_ats::timestamptz[]) AS ended_at, unnest(@errors::text[]) AS error) AS e
+WHERE runs.id = e.id;
+
+-- name: InsertMaterializations :exec
+INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
+SELECT unnest(@ids::uuid[]), unnest(@assets::text[]), unnest(@run_ids::uuid[]), unnest(@attempts::integer[]),
+    unnest(@metadatas::text[])::jsonb, unnest(@created_ats::timestamptz[]);
+
+-- name: CompleteJobs :exec
+-- The River jobs of attempts that succeeded, as River completes them.
+UPDATE river_job SET state = 'completed', finalized_at = now()
+WHERE id = ANY(@ids::bigint[]) AND state = 'running';

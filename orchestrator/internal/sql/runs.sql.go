@@ -25,6 +25,17 @@ func (q *Queries) AnyOpenRun(ctx context.Context, assets []string) (bool, error)
 	return running, err
 }
 
+const completeJobs = `-- name: CompleteJobs :exec
+UPDATE river_job SET state = 'completed', finalized_at = now()
+WHERE id = ANY($1::bigint[]) AND state = 'running'
+`
+
+// The River jobs of attempts that succeeded, as River completes them.
+func (q *Queries) CompleteJobs(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, completeJobs, ids)
+	return err
+}
+
 const deleteIdempotencyKeys = `-- name: DeleteIdempotencyKeys :execrows
 DELETE FROM idempotency_keys WHERE created_at < $1
 `
@@ -35,6 +46,31 @@ func (q *Queries) DeleteIdempotencyKeys(ctx context.Context, before time.Time) (
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const endRuns = `-- name: EndRuns :exec
+UPDATE runs SET status = e.status, ended_at = e.ended_at, error = nullif(e.error, '')::jsonb
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS status,
+    unnest($3::timestamptz[]) AS ended_at, unnest($4::text[]) AS error) AS e
+WHERE runs.id = e.id
+`
+
+type EndRunsParams struct {
+	Ids      []uuid.UUID
+	Statuses []string
+	EndedAts []time.Time
+	Errors   []string
+}
+
+// SetRunStatus for several runs.
+func (q *Queries) EndRuns(ctx context.Context, arg EndRunsParams) error {
+	_, err := q.db.Exec(ctx, endRuns,
+		arg.Ids,
+		arg.Statuses,
+		arg.EndedAts,
+		arg.Errors,
+	)
+	return err
 }
 
 const finishStep = `-- name: FinishStep :exec
@@ -65,6 +101,25 @@ func (q *Queries) FinishStep(ctx context.Context, arg FinishStepParams) error {
 		arg.RunID,
 		arg.Asset,
 	)
+	return err
+}
+
+const finishSteps = `-- name: FinishSteps :exec
+UPDATE steps SET status = 'success', ended_at = f.ended_at, next_attempt_at = NULL, error = NULL
+FROM (SELECT unnest($1::uuid[]) AS run_id, unnest($2::text[]) AS asset,
+    unnest($3::timestamptz[]) AS ended_at) AS f
+WHERE steps.run_id = f.run_id AND steps.asset = f.asset
+`
+
+type FinishStepsParams struct {
+	RunIds   []uuid.UUID
+	Assets   []string
+	EndedAts []time.Time
+}
+
+// FinishStep for attempts that succeeded, one of each run.
+func (q *Queries) FinishSteps(ctx context.Context, arg FinishStepsParams) error {
+	_, err := q.db.Exec(ctx, finishSteps, arg.RunIds, arg.Assets, arg.EndedAts)
 	return err
 }
 
@@ -168,64 +223,98 @@ func (q *Queries) InsertMaterialization(ctx context.Context, arg InsertMateriali
 	return err
 }
 
-const insertRun = `-- name: InsertRun :exec
+const insertMaterializations = `-- name: InsertMaterializations :exec
+INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
+SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[]), unnest($4::integer[]),
+    unnest($5::text[])::jsonb, unnest($6::timestamptz[])
+`
+
+type InsertMaterializationsParams struct {
+	Ids        []uuid.UUID
+	Assets     []string
+	RunIds     []uuid.UUID
+	Attempts   []int32
+	Metadatas  []string
+	CreatedAts []time.Time
+}
+
+func (q *Queries) InsertMaterializations(ctx context.Context, arg InsertMaterializationsParams) error {
+	_, err := q.db.Exec(ctx, insertMaterializations,
+		arg.Ids,
+		arg.Assets,
+		arg.RunIds,
+		arg.Attempts,
+		arg.Metadatas,
+		arg.CreatedAts,
+	)
+	return err
+}
+
+const insertRuns = `-- name: InsertRuns :exec
 WITH run AS (
     INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
         timeout_seconds, created_at, priority, backfill_id)
-    VALUES ($3, $4, $5, $6, 'queued', $7, $8,
-        $9::jsonb, $10::jsonb, $11, $12::integer, $13,
-            $14, $15)
-    RETURNING runs.id, runs.created_at
+    SELECT r.id, nullif(r.job, ''), string_to_array(r.assets, ','), nullif(r.partition, ''), 'queued', r.trigger_kind,
+        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb, nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
+        r.timeout_seconds, r.created_at, r.priority, nullif(r.backfill_id, '00000000-0000-0000-0000-000000000000')
+    FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::text[]) AS job, unnest($5::text[]) AS assets,
+        unnest($6::text[]) AS partition, unnest($7::text[]) AS trigger_kind,
+        unnest($8::text[]) AS trigger_name, unnest($9::text[]) AS config,
+        unnest($10::text[]) AS tags, unnest($11::uuid[]) AS parent_run_id,
+        unnest($12::integer[]) AS timeout_seconds, unnest($2::timestamptz[]) AS created_at,
+        unnest($13::smallint[]) AS priority, unnest($14::uuid[]) AS backfill_id) AS r
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
-    SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
-    FROM run, (SELECT unnest($16::text[]) AS asset, unnest($17::text[]) AS upstream,
-        unnest($18::text[]) AS status, unnest($19::bigint[]) AS job_id) AS s
+    SELECT s.run_id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
+    FROM (SELECT unnest($15::uuid[]) AS run_id, unnest($16::text[]) AS asset,
+        unnest($17::text[]) AS upstream, unnest($18::text[]) AS status,
+        unnest($19::bigint[]) AS job_id) AS s
 )
 INSERT INTO events (run_id, at, type, level, message, data)
-SELECT run.id, run.created_at, 'run_enqueued', 'info', $1::text, $2::jsonb FROM run
+SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
+    unnest($3::text[])::jsonb
 `
 
-type InsertRunParams struct {
-	Message        string
-	Data           json.RawMessage
-	ID             uuid.UUID
-	Job            *string
+type InsertRunsParams struct {
+	Ids            []uuid.UUID
+	CreatedAts     []time.Time
+	Datas          []string
+	Jobs           []string
 	Assets         []string
-	Partition      *string
-	TriggerKind    string
-	TriggerName    *string
-	Config         json.RawMessage
-	Tags           json.RawMessage
-	ParentRunID    *uuid.UUID
-	TimeoutSeconds int32
-	CreatedAt      time.Time
-	Priority       int16
-	BackfillID     *uuid.UUID
+	Partitions     []string
+	TriggerKinds   []string
+	TriggerNames   []string
+	Configs        []string
+	Tags           []string
+	ParentRunIds   []uuid.UUID
+	TimeoutSeconds []int32
+	Priorities     []int16
+	BackfillIds    []uuid.UUID
+	StepRunIds     []uuid.UUID
 	StepAssets     []string
 	StepUpstreams  []string
 	StepStatuses   []string
 	StepJobs       []int64
 }
 
-// The run, its steps and its first event, in one round trip. Upstream lists are comma-separated names.
-func (q *Queries) InsertRun(ctx context.Context, arg InsertRunParams) error {
-	_, err := q.db.Exec(ctx, insertRun,
-		arg.Message,
-		arg.Data,
-		arg.ID,
-		arg.Job,
+// Runs, their steps and their first events, in one round trip. Lists of assets are comma-separated names.
+func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
+	_, err := q.db.Exec(ctx, insertRuns,
+		arg.Ids,
+		arg.CreatedAts,
+		arg.Datas,
+		arg.Jobs,
 		arg.Assets,
-		arg.Partition,
-		arg.TriggerKind,
-		arg.TriggerName,
-		arg.Config,
+		arg.Partitions,
+		arg.TriggerKinds,
+		arg.TriggerNames,
+		arg.Configs,
 		arg.Tags,
-		arg.ParentRunID,
+		arg.ParentRunIds,
 		arg.TimeoutSeconds,
-		arg.CreatedAt,
-		arg.Priority,
-		arg.BackfillID,
+		arg.Priorities,
+		arg.BackfillIds,
+		arg.StepRunIds,
 		arg.StepAssets,
 		arg.StepUpstreams,
 		arg.StepStatuses,
@@ -722,6 +811,51 @@ func (q *Queries) ListStepsOfRuns(ctx context.Context, runIds []uuid.UUID) ([]St
 	return items, nil
 }
 
+const lockFreeRuns = `-- name: LockFreeRuns :many
+SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+`
+
+// Used by LockFreeRunsAndSteps.
+func (q *Queries) LockFreeRuns(ctx context.Context, ids []uuid.UUID) ([]Run, error) {
+	rows, err := q.db.Query(ctx, lockFreeRuns, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Run{}
+	for rows.Next() {
+		var i Run
+		if err := rows.Scan(
+			&i.ID,
+			&i.Job,
+			&i.Assets,
+			&i.Partition,
+			&i.Status,
+			&i.TriggerKind,
+			&i.TriggerName,
+			&i.Config,
+			&i.Tags,
+			&i.ParentRunID,
+			&i.TimeoutSeconds,
+			&i.CreatedAt,
+			&i.StartedAt,
+			&i.EndedAt,
+			&i.DeadlineAt,
+			&i.CanceledBy,
+			&i.Error,
+			&i.Priority,
+			&i.BackfillID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockRun = `-- name: LockRun :one
 SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs WHERE id = $1 FOR NO KEY UPDATE
 `
@@ -953,51 +1087,57 @@ func (q *Queries) SetStepStatus(ctx context.Context, arg SetStepStatusParams) er
 	return err
 }
 
-const startStep = `-- name: StartStep :one
+const startSteps = `-- name: StartSteps :many
 WITH run AS (
-    SELECT id, status, timeout_seconds FROM runs WHERE id = $2 FOR NO KEY UPDATE
-), step AS (
-    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $3, next_attempt_at = NULL,
-        started_at = coalesce(steps.started_at, $4)
-    FROM run
-    WHERE steps.run_id = run.id AND steps.asset = $1 AND steps.job_id = $5
-      AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
-    RETURNING steps.attempt, steps.failures
+    SELECT id, status, timeout_seconds FROM runs WHERE id = ANY($1::uuid[]) ORDER BY id
+    FOR NO KEY UPDATE SKIP LOCKED
+), asked AS (
+    SELECT unnest($1::uuid[]) AS run_id, unnest($2::text[]) AS asset, unnest($3::bigint[]) AS job_id
 ), before AS (
-    SELECT steps.attempt FROM steps WHERE steps.run_id = $2 AND steps.asset = $1 AND steps.job_id = $5
-        AND steps.status = 'started'
+    SELECT steps.run_id, steps.asset, steps.attempt
+    FROM asked JOIN steps ON steps.run_id = asked.run_id AND steps.asset = asked.asset
+    WHERE steps.job_id = asked.job_id AND steps.status = 'started'
+), step AS (
+    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $4, next_attempt_at = NULL,
+        started_at = coalesce(steps.started_at, $5)
+    FROM asked JOIN run ON run.id = asked.run_id
+    WHERE steps.run_id = asked.run_id AND steps.asset = asked.asset AND steps.job_id = asked.job_id
+      AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
+    RETURNING steps.run_id, steps.asset, steps.job_id, steps.attempt, steps.failures
 ), started AS (
-    UPDATE runs SET status = 'started', started_at = $4,
+    UPDATE runs SET status = 'started', started_at = $5,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
-    FROM step, run WHERE runs.id = run.id AND run.status = 'queued'
+    FROM run WHERE runs.id = run.id AND run.status = 'queued' AND run.id IN (SELECT step.run_id FROM step)
     RETURNING runs.id
 ), event AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-    SELECT $2, $4, e.type, e.level, e.asset, e.attempt, e.message
+    SELECT e.run_id, $5, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
-        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt,
-            'run started' AS message FROM started
+        SELECT started.id AS run_id, 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset,
+            NULL::integer AS attempt, 'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_requeued', 'warn', $1, before.attempt,
-            $1 || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        SELECT step.run_id, 2, 'step_requeued', 'warn', step.asset, before.attempt,
+            step.asset || ' requeued: what became of its attempt could not be recorded'
+        FROM before JOIN step ON step.run_id = before.run_id AND step.asset = before.asset
         UNION ALL
-        SELECT 3, 'step_started', 'info', $1, step.attempt, $6::text FROM step
-    ) e ORDER BY e.ord
+        SELECT step.run_id, 3, 'step_started', 'info', step.asset, step.attempt, step.asset || ' started' FROM step
+    ) e ORDER BY e.run_id, e.ord
 )
-SELECT step.attempt, step.failures, (runs.config -> $1::text)::jsonb AS config, runs.partition, runs.tags, runs.job
-FROM step, runs WHERE runs.id = $2
+SELECT step.job_id::bigint AS job_id, step.attempt, step.failures, (runs.config -> step.asset)::jsonb AS config,
+    runs.partition, runs.tags, runs.job
+FROM step JOIN runs ON runs.id = step.run_id
 `
 
-type StartStepParams struct {
-	Asset    string
-	RunID    uuid.UUID
+type StartStepsParams struct {
+	RunIds   []uuid.UUID
+	Assets   []string
+	JobIds   []int64
 	WorkerID *string
 	At       *time.Time
-	JobID    *int64
-	Message  string
 }
 
-type StartStepRow struct {
+type StartStepsRow struct {
+	JobID     int64
 	Attempt   int32
 	Failures  int32
 	Config    json.RawMessage
@@ -1006,25 +1146,39 @@ type StartStepRow struct {
 	Job       *string
 }
 
-// Takes a step for a worker. No row: another job has it, it has ended, or its run is canceled. An attempt that had
-// begun already has no recorded end: the answer to its start was lost, or its end was, and its job came back.
-func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) (StartStepRow, error) {
-	row := q.db.QueryRow(ctx, startStep,
-		arg.Asset,
-		arg.RunID,
+// Takes steps for a worker. A step is left out if another job has it, if it has ended or its run is canceled, or if
+// another transaction has locked the run. An attempt that had begun already has no recorded end: the answer to its
+// start was lost, or its end was, and its job came back.
+func (q *Queries) StartSteps(ctx context.Context, arg StartStepsParams) ([]StartStepsRow, error) {
+	rows, err := q.db.Query(ctx, startSteps,
+		arg.RunIds,
+		arg.Assets,
+		arg.JobIds,
 		arg.WorkerID,
 		arg.At,
-		arg.JobID,
-		arg.Message,
 	)
-	var i StartStepRow
-	err := row.Scan(
-		&i.Attempt,
-		&i.Failures,
-		&i.Config,
-		&i.Partition,
-		&i.Tags,
-		&i.Job,
-	)
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []StartStepsRow{}
+	for rows.Next() {
+		var i StartStepsRow
+		if err := rows.Scan(
+			&i.JobID,
+			&i.Attempt,
+			&i.Failures,
+			&i.Config,
+			&i.Partition,
+			&i.Tags,
+			&i.Job,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

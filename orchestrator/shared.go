@@ -1,0 +1,62 @@
+package orchestrator
+
+import "sync"
+
+// shared does together what several goroutines ask for while it is busy. It never waits for more: what is asked for
+// alone is done at once. The more there is to do, the more is done in one transaction.
+//
+// Batches with a fixed delay would make each run slower; those of River are of this kind, and so are data loaders.
+type shared[T any] struct {
+	// do does what was asked for. Each item holds its own result. It must not panic.
+	do func(batch []*T)
+	mu      sync.Mutex // guards the fields below
+	waiting []sharedItem[T]
+	busy    int
+}
+
+// sharedWidth is how many batches there are at once, so that one may wait for the disk while another is made;
+// sharedMost is how many items are in one.
+const sharedWidth, sharedMost = 2, 64
+
+type sharedItem[T any] struct {
+	item *T
+	done chan struct{}
+}
+
+// wait has item done, and returns when it is.
+func (s *shared[T]) wait(item *T) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	s.waiting = append(s.waiting, sharedItem[T]{item, done})
+	if s.busy < sharedWidth {
+		s.busy++
+		go s.work()
+	}
+	s.mu.Unlock()
+	<-done
+}
+
+// work does what waits, until nothing does.
+func (s *shared[T]) work() {
+	for {
+		s.mu.Lock()
+		n := min(len(s.waiting), sharedMost)
+		if n == 0 {
+			s.waiting = nil
+			s.busy--
+			s.mu.Unlock()
+			return
+		}
+		taken := s.waiting[:n:n]
+		s.waiting = s.waiting[n:]
+		s.mu.Unlock()
+		batch := make([]*T, n)
+		for i := range taken {
+			batch[i] = taken[i].item
+		}
+		s.do(batch)
+		for i := range taken {
+			close(taken[i].done)
+		}
+	}
+}

@@ -209,7 +209,7 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 		// The engine has its own time limits, and notices dead workers long before River would.
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
-		FetchCooldown:        4 * time.Millisecond,
+		FetchCooldown:        2 * time.Millisecond,
 		// Notifications say that there is a new job or that one is due; see watchJobs.
 		FetchPollInterval: jitter(pollOthers, pollOthers/3),
 		// Finished jobs are of use in River UI only; the record is in runs and steps.

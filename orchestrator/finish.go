@@ -265,7 +265,7 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 		}
 	}
 	if a := e.defs.byAsset[step.Asset]; a != nil && a.Freshness != nil {
-		if err := q.ShareFreshness(ctx, step.Asset); err != nil {
+		if err := q.ShareFreshness(ctx, []string{step.Asset}); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ type sharedEnd struct {
 // calls no function of an asset, and writes what many others write.
 func (e *Engine) mayShare(end *attemptEnd) bool {
 	a := e.defs.byAsset[end.step.Asset]
-	return a != nil && a.Freshness == nil && len(a.Checks) == 0 && end.outcome.status == StatusSuccess &&
+	return a != nil && len(a.Checks) == 0 && end.outcome.status == StatusSuccess &&
 		len(end.inFinish) == 0 && !slices.ContainsFunc(end.events, func(ev heldEvent) bool { return ev.doubtful })
 }
 
@@ -122,6 +122,9 @@ func (e *Engine) shareEnd(ctx context.Context, tx pgx.Tx, s *sharedEnd, rows *sh
 		return err
 	}
 	rows.step(s.end, m)
+	if e.defs.byAsset[step.Asset].Freshness != nil {
+		rows.fresh = append(rows.fresh, step.Asset)
+	}
 	if err := e.queueReady(ctx, tx, rows.q, t); err != nil {
 		return err
 	}
@@ -147,6 +150,7 @@ type sharedRows struct {
 	runs             sql.EndRunsParams
 	log              sql.InsertEventsOfRunsParams
 	jobs             []int64
+	fresh            []string // assets whose freshness is watched
 }
 
 func (r *sharedRows) step(end *attemptEnd, m sql.InsertMaterializationParams) {
@@ -185,6 +189,11 @@ func (r *sharedRows) events(t *transition) {
 func (r *sharedRows) write(ctx context.Context) error {
 	if len(r.jobs) == 0 {
 		return nil
+	}
+	if len(r.fresh) > 0 {
+		if err := r.q.ShareFreshness(ctx, r.fresh); err != nil {
+			return err
+		}
 	}
 	if err := r.q.FinishSteps(ctx, r.steps); err != nil {
 		return err

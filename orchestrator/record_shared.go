@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,14 +47,13 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTry)
 	defer cancel()
 	plans := each(records, func(s *sharedRecord) *plan { return s.plan })
-	errRefused := errors.New("not recorded")
+	refused := true // or not begun; otherwise the error is that of the commit, which may have come to pass
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if err := e.startRunsTx(ctx, tx, plans...); err != nil {
-			return errors.Join(errRefused, err) // nothing was committed
-		}
-		return nil
+		err := e.startRunsTx(ctx, tx, plans...)
+		refused = err != nil
+		return err
 	})
 	for _, s := range records {
-		s.err, s.alone = err, errors.Is(err, errRefused)
+		s.err, s.alone = err, err != nil && refused
 	}
 }

@@ -11,12 +11,11 @@ type shared[T any] struct {
 	do func(batch []*T)
 	mu      sync.Mutex // guards the fields below
 	waiting []sharedItem[T]
-	busy    int
+	working bool
 }
 
-// sharedWidth is how many batches there are at once, so that one may wait for the disk while another is made;
-// sharedMost is how many items are in one.
-const sharedWidth, sharedMost = 2, 64
+// sharedMost is how many items there are in a batch.
+const sharedMost = 64
 
 type sharedItem[T any] struct {
 	item *T
@@ -28,8 +27,8 @@ func (s *shared[T]) wait(item *T) {
 	done := make(chan struct{})
 	s.mu.Lock()
 	s.waiting = append(s.waiting, sharedItem[T]{item, done})
-	if s.busy < sharedWidth {
-		s.busy++
+	if !s.working {
+		s.working = true
 		go s.work()
 	}
 	s.mu.Unlock()
@@ -42,8 +41,7 @@ func (s *shared[T]) work() {
 		s.mu.Lock()
 		n := min(len(s.waiting), sharedMost)
 		if n == 0 {
-			s.waiting = nil
-			s.busy--
+			s.waiting, s.working = nil, false
 			s.mu.Unlock()
 			return
 		}

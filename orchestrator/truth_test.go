@@ -150,7 +150,7 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sql.New(run).ShareFreshness(t.Context(), "a"); err != nil {
+		if err := sql.New(run).ShareFreshness(t.Context(), []string{"a"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)

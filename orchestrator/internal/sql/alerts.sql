@@ -61,8 +61,8 @@ ON CONFLICT (asset) DO UPDATE SET asset = excluded.asset
 RETURNING state, since;
 
 -- name: ShareFreshness :exec
--- Makes whoever decides about the asset's freshness wait for this transaction, and this transaction for them.
-SELECT FROM asset_freshness WHERE asset = @asset FOR SHARE;
+-- Makes whoever decides about the freshness of the assets wait for this transaction, and this transaction for them.
+SELECT FROM asset_freshness WHERE asset = ANY(@assets::text[]) ORDER BY asset FOR SHARE;
 
 -- name: SetFreshness :exec
 UPDATE asset_freshness SET state = @state, since = @since WHERE asset = @asset;

@@ -617,11 +617,11 @@ func (q *Queries) SetFreshness(ctx context.Context, arg SetFreshnessParams) erro
 }
 
 const shareFreshness = `-- name: ShareFreshness :exec
-SELECT FROM asset_freshness WHERE asset = $1 FOR SHARE
+SELECT FROM asset_freshness WHERE asset = ANY($1::text[]) ORDER BY asset FOR SHARE
 `
 
-// Makes whoever decides about the asset's freshness wait for this transaction, and this transaction for them.
-func (q *Queries) ShareFreshness(ctx context.Context, asset string) error {
-	_, err := q.db.Exec(ctx, shareFreshness, asset)
+// Makes whoever decides about the freshness of the assets wait for this transaction, and this transaction for them.
+func (q *Queries) ShareFreshness(ctx context.Context, assets []string) error {
+	_, err := q.db.Exec(ctx, shareFreshness, assets)
 	return err
 }

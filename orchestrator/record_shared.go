@@ -2,9 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // sharedRecord is a run that is recorded in one transaction with others.
@@ -41,19 +43,17 @@ func (e *Engine) shareRecord(p *plan, err *error) bool {
 	return !s.alone
 }
 
-// recordShared records runs in one transaction. If Postgres refuses one of them, each has to be recorded by itself, so
+// recordShared records runs in one statement. If Postgres refuses one of them, each has to be recorded by itself, so
 // that none fails because of another.
 func (e *Engine) recordShared(records []*sharedRecord) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTry)
 	defer cancel()
 	plans := each(records, func(s *sharedRecord) *plan { return s.plan })
-	refused := true // or not begun; otherwise the error is that of the commit, which may have come to pass
-	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		err := e.startRunsTx(ctx, tx, plans...)
-		refused = err != nil
-		return err
-	})
+	err := e.insertRuns(ctx, nil, plans)
+	// What Postgres refused was not recorded. Of other errors that is not known.
+	var refusal *pgconn.PgError
+	refused := errors.As(err, &refusal) && !pgerrcode.IsOperatorIntervention(refusal.Code)
 	for _, s := range records {
-		s.err, s.alone = err, err != nil && refused
+		s.err, s.alone = err, refused
 	}
 }

@@ -8,7 +8,7 @@ import "sync"
 // Batches with a fixed delay would make each run slower; those of River are of this kind, and so are data loaders.
 type shared[T any] struct {
 	// do does what was asked for. Each item holds its own result. It must not panic.
-	do func(batch []*T)
+	do      func(batch []*T)
 	mu      sync.Mutex // guards the fields below
 	waiting []sharedItem[T]
 	working bool

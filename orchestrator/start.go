@@ -114,42 +114,38 @@ func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, ref
 	return e.insertRuns(ctx, tx, plans)
 }
 
-// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Only
-// startGroupTx calls it.
+// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Without a transaction, the statement is one by itself, for runs under no limits.
 func (e *Engine) insertRuns(ctx context.Context, tx pgx.Tx, plans []*plan) error {
-	var admitted []stepJob
+	var rows sql.InsertRunsParams
 	for _, p := range plans {
 		if p.trace == nil {
 			defer e.observe.startRun(ctx, p).End()
 		}
 		ready := each(p.ready(), func(asset string) stepJob {
-			return stepJob{run: p.id, asset: asset, priority: p.req.Priority, metadata: p.trace}
+			return stepJob{run: p.id, asset: asset, priority: p.req.Priority}
 		})
-		ready, err := e.admitSteps(ctx, tx, ready, p.req.Tags)
+		admitted, err := e.admitSteps(ctx, tx, ready, p.req.Tags)
 		if err != nil {
 			return err
 		}
-		admitted = append(admitted, ready...)
-	}
-	ids, err := e.insertStepJobs(ctx, tx, admitted)
-	if err != nil {
-		return err
-	}
-	var rows sql.InsertRunsParams
-	for _, p := range plans {
-		if err := p.columns(ids, &rows); err != nil {
+		if err := e.columns(p, admitted, &rows); err != nil {
 			return err
 		}
 	}
-	if err := e.q.WithTx(tx).InsertRuns(ctx, rows); err != nil {
+	q := e.q
+	if tx != nil {
+		q = q.WithTx(tx)
+	}
+	if err := q.InsertRuns(ctx, rows); err != nil {
 		return fmt.Errorf("record run: %w", err)
 	}
+	e.enqueued()
 	return nil
 }
 
-// columns adds the row of the run to rows, and those of its steps and of its first event. ids are those of the River
-// jobs of its steps.
-func (p *plan) columns(ids map[stepKey]int64, rows *sql.InsertRunsParams) error {
+// columns adds the row of a run to rows, and those of its steps, of its first event and of the River jobs of the steps
+// that are admitted.
+func (e *Engine) columns(p *plan, admitted []stepJob, rows *sql.InsertRunsParams) error {
 	config, err := json.Marshal(p.config)
 	if err != nil {
 		return err
@@ -187,7 +183,13 @@ func (p *plan) columns(ids map[stepKey]int64, rows *sql.InsertRunsParams) error 
 		rows.StepAssets = append(rows.StepAssets, s.Asset)
 		rows.StepUpstreams = append(rows.StepUpstreams, strings.Join(s.Upstream, ","))
 		rows.StepStatuses = append(rows.StepStatuses, s.Status)
-		rows.StepJobs = append(rows.StepJobs, ids[stepKey{p.id, s.Asset}])
+		attempts := 0
+		if slices.ContainsFunc(admitted, func(j stepJob) bool { return j.asset == s.Asset }) {
+			attempts = e.maxAttempts(s.Asset, 0)
+		}
+		rows.StepMaxAttempts = append(rows.StepMaxAttempts, int16(attempts))     //nolint:gosec // a small number
+		rows.StepPriorities = append(rows.StepPriorities, int16(p.req.Priority)) //nolint:gosec // 1 to 4
+		rows.StepMetadatas = append(rows.StepMetadatas, string(p.trace))
 	}
 	return nil
 }
@@ -205,7 +207,14 @@ type stepJob struct {
 	priority int
 	failures int       // attempts that failed, which the new job does not repeat
 	at       time.Time // when it is due; zero: now
-	metadata []byte    // of its River job: the trace that it belongs to
+}
+
+// maxAttempts is how many attempts the River job of a step has, after failures of them.
+func (e *Engine) maxAttempts(asset string, failures int) int {
+	if a := e.defs.byAsset[asset]; a != nil {
+		return max(1, a.Retry.maxAttempts()-failures)
+	}
+	return 1
 }
 
 // enqueueSteps enqueues the steps of a run that their limits admit, and returns the ids of their River jobs. The others
@@ -258,18 +267,11 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 	params := make([]river.InsertManyParams, len(steps))
 	metadata := e.observe.jobMetadata(ctx)
 	for i, s := range steps {
-		attempts := 1
-		if a := e.defs.byAsset[s.asset]; a != nil {
-			attempts = a.Retry.maxAttempts()
-		}
-		if s.metadata == nil {
-			s.metadata = metadata
-		}
 		params[i] = river.InsertManyParams{
 			Args: stepArgs{RunID: s.run, Asset: s.asset},
 			InsertOpts: &river.InsertOpts{
-				Queue: queueSteps, MaxAttempts: max(1, attempts-s.failures),
-				Priority: s.priority, Metadata: s.metadata, ScheduledAt: s.at,
+				Queue: queueSteps, MaxAttempts: e.maxAttempts(s.asset, s.failures),
+				Priority: s.priority, Metadata: metadata, ScheduledAt: s.at,
 			},
 		}
 	}

@@ -1,5 +1,6 @@
 -- name: InsertRuns :exec
--- Runs, their steps and their first events, in one round trip. Lists of assets are comma-separated names.
+-- Runs, their steps and their first events, and the River jobs of the steps that have max_attempts. Lists of assets are
+-- comma-separated names. It does what River's client does when it inserts jobs, in the same statement.
 WITH run AS (
     INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
         timeout_seconds, created_at, priority, backfill_id)
@@ -12,16 +13,27 @@ WITH run AS (
         unnest(@tags::text[]) AS tags, unnest(@parent_run_ids::uuid[]) AS parent_run_id,
         unnest(@timeout_seconds::integer[]) AS timeout_seconds, unnest(@created_ats::timestamptz[]) AS created_at,
         unnest(@priorities::smallint[]) AS priority, unnest(@backfill_ids::uuid[]) AS backfill_id) AS r
-), step AS (
-    INSERT INTO steps (run_id, asset, upstream, status, job_id)
-    SELECT s.run_id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
+), asked AS MATERIALIZED (
+    SELECT s.*, CASE WHEN s.max_attempts > 0 THEN nextval('river_job_id_seq') END AS job_id
     FROM (SELECT unnest(@step_run_ids::uuid[]) AS run_id, unnest(@step_assets::text[]) AS asset,
         unnest(@step_upstreams::text[]) AS upstream, unnest(@step_statuses::text[]) AS status,
-        unnest(@step_jobs::bigint[]) AS job_id) AS s
+        unnest(@step_max_attempts::smallint[]) AS max_attempts, unnest(@step_priorities::smallint[]) AS priority,
+        unnest(@step_metadatas::text[]) AS metadata) AS s
+), job AS (
+    INSERT INTO river_job (id, args, kind, max_attempts, metadata, priority, queue, state)
+    SELECT job_id, jsonb_build_object('run_id', run_id, 'asset', asset), 'materialize', max_attempts,
+        coalesce(nullif(metadata, ''), '{}')::jsonb, priority, 'materialize', 'available'
+    FROM asked WHERE max_attempts > 0
+), step AS (
+    INSERT INTO steps (run_id, asset, upstream, status, job_id)
+    SELECT run_id, asset, string_to_array(upstream, ','), status, job_id FROM asked
+), event AS (
+    INSERT INTO events (run_id, at, type, level, message, data)
+    SELECT unnest(@ids::uuid[]), unnest(@created_ats::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
+        unnest(@datas::text[])::jsonb
 )
-INSERT INTO events (run_id, at, type, level, message, data)
-SELECT unnest(@ids::uuid[]), unnest(@created_ats::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
-    unnest(@datas::text[])::jsonb;
+SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "materialize"}')
+WHERE EXISTS (SELECT FROM asked WHERE max_attempts > 0);
 
 -- name: GetRun :one
 SELECT * FROM runs WHERE id = @id;

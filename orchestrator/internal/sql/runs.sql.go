@@ -257,52 +257,64 @@ WITH run AS (
     SELECT r.id, nullif(r.job, ''), string_to_array(r.assets, ','), nullif(r.partition, ''), 'queued', r.trigger_kind,
         nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb, nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
         r.timeout_seconds, r.created_at, r.priority, nullif(r.backfill_id, '00000000-0000-0000-0000-000000000000')
-    FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::text[]) AS job, unnest($5::text[]) AS assets,
-        unnest($6::text[]) AS partition, unnest($7::text[]) AS trigger_kind,
-        unnest($8::text[]) AS trigger_name, unnest($9::text[]) AS config,
-        unnest($10::text[]) AS tags, unnest($11::uuid[]) AS parent_run_id,
-        unnest($12::integer[]) AS timeout_seconds, unnest($2::timestamptz[]) AS created_at,
-        unnest($13::smallint[]) AS priority, unnest($14::uuid[]) AS backfill_id) AS r
+    FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS job, unnest($3::text[]) AS assets,
+        unnest($4::text[]) AS partition, unnest($5::text[]) AS trigger_kind,
+        unnest($6::text[]) AS trigger_name, unnest($7::text[]) AS config,
+        unnest($8::text[]) AS tags, unnest($9::uuid[]) AS parent_run_id,
+        unnest($10::integer[]) AS timeout_seconds, unnest($11::timestamptz[]) AS created_at,
+        unnest($12::smallint[]) AS priority, unnest($13::uuid[]) AS backfill_id) AS r
+), asked AS MATERIALIZED (
+    SELECT s.run_id, s.asset, s.upstream, s.status, s.max_attempts, s.priority, s.metadata, CASE WHEN s.max_attempts > 0 THEN nextval('river_job_id_seq') END AS job_id
+    FROM (SELECT unnest($14::uuid[]) AS run_id, unnest($15::text[]) AS asset,
+        unnest($16::text[]) AS upstream, unnest($17::text[]) AS status,
+        unnest($18::smallint[]) AS max_attempts, unnest($19::smallint[]) AS priority,
+        unnest($20::text[]) AS metadata) AS s
+), job AS (
+    INSERT INTO river_job (id, args, kind, max_attempts, metadata, priority, queue, state)
+    SELECT job_id, jsonb_build_object('run_id', run_id, 'asset', asset), 'materialize', max_attempts,
+        coalesce(nullif(metadata, ''), '{}')::jsonb, priority, 'materialize', 'available'
+    FROM asked WHERE max_attempts > 0
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
-    SELECT s.run_id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
-    FROM (SELECT unnest($15::uuid[]) AS run_id, unnest($16::text[]) AS asset,
-        unnest($17::text[]) AS upstream, unnest($18::text[]) AS status,
-        unnest($19::bigint[]) AS job_id) AS s
+    SELECT run_id, asset, string_to_array(upstream, ','), status, job_id FROM asked
+), event AS (
+    INSERT INTO events (run_id, at, type, level, message, data)
+    SELECT unnest($1::uuid[]), unnest($11::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
+        unnest($21::text[])::jsonb
 )
-INSERT INTO events (run_id, at, type, level, message, data)
-SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), 'run_enqueued', 'info', 'run enqueued',
-    unnest($3::text[])::jsonb
+SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "materialize"}')
+WHERE EXISTS (SELECT FROM asked WHERE max_attempts > 0)
 `
 
 type InsertRunsParams struct {
-	Ids            []uuid.UUID
-	CreatedAts     []time.Time
-	Datas          []string
-	Jobs           []string
-	Assets         []string
-	Partitions     []string
-	TriggerKinds   []string
-	TriggerNames   []string
-	Configs        []string
-	Tags           []string
-	ParentRunIds   []uuid.UUID
-	TimeoutSeconds []int32
-	Priorities     []int16
-	BackfillIds    []uuid.UUID
-	StepRunIds     []uuid.UUID
-	StepAssets     []string
-	StepUpstreams  []string
-	StepStatuses   []string
-	StepJobs       []int64
+	Ids             []uuid.UUID
+	Jobs            []string
+	Assets          []string
+	Partitions      []string
+	TriggerKinds    []string
+	TriggerNames    []string
+	Configs         []string
+	Tags            []string
+	ParentRunIds    []uuid.UUID
+	TimeoutSeconds  []int32
+	CreatedAts      []time.Time
+	Priorities      []int16
+	BackfillIds     []uuid.UUID
+	StepRunIds      []uuid.UUID
+	StepAssets      []string
+	StepUpstreams   []string
+	StepStatuses    []string
+	StepMaxAttempts []int16
+	StepPriorities  []int16
+	StepMetadatas   []string
+	Datas           []string
 }
 
-// Runs, their steps and their first events, in one round trip. Lists of assets are comma-separated names.
+// Runs, their steps and their first events, and the River jobs of the steps that have max_attempts. Lists of assets are
+// comma-separated names. It does what River's client does when it inserts jobs, in the same statement.
 func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 	_, err := q.db.Exec(ctx, insertRuns,
 		arg.Ids,
-		arg.CreatedAts,
-		arg.Datas,
 		arg.Jobs,
 		arg.Assets,
 		arg.Partitions,
@@ -312,13 +324,17 @@ func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 		arg.Tags,
 		arg.ParentRunIds,
 		arg.TimeoutSeconds,
+		arg.CreatedAts,
 		arg.Priorities,
 		arg.BackfillIds,
 		arg.StepRunIds,
 		arg.StepAssets,
 		arg.StepUpstreams,
 		arg.StepStatuses,
-		arg.StepJobs,
+		arg.StepMaxAttempts,
+		arg.StepPriorities,
+		arg.StepMetadatas,
+		arg.Datas,
 	)
 	return err
 }

@@ -177,7 +177,8 @@ func (b *bench) latency() {
 	}))
 	rc, err := river.NewClient(riverpgxv5.New(d.Pool),
 		&river.Config{Workers: workers, Queues: map[string]river.QueueConfig{"probe": {MaxWorkers: 4}},
-			FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+			FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 100 * time.Millisecond,
+			Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	b.must(rc.Start(context.Background()))
 	var limit []time.Duration

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -44,3 +45,34 @@ func Held(s *Step) int {
 
 // Relaxed replaces what an engine writes with that may be lost.
 func Relaxed(e *Engine, with func(db.Querier) db.Querier) { e.relaxed = sql.New(with(e.db.Relaxed)) }
+
+// Shared is a shared of strings.
+type Shared struct{ s shared[string] }
+
+// NewShared makes a Shared whose batches do does.
+func NewShared(do func([]*string)) *Shared { return &Shared{shared[string]{do: do}} }
+
+// Add exposes add.
+func (s *Shared) Add(item string) <-chan struct{} { return s.s.add(&item) }
+
+// HoldRecords holds the first run to be recorded until n more are asked for. Call it before any is.
+func HoldRecords(e *Engine, n int) { hold(&e.records, n) }
+
+// HoldEnds holds the first end to be recorded until n more are.
+func HoldEnds(e *Engine, n int) { hold(&e.ends, n) }
+
+func hold[T any](s *shared[T], n int) {
+	asked, do := make(chan struct{}, 100), s.do
+	var first sync.Once
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = func() { asked <- struct{}{} }
+	s.do = func(batch []*T) {
+		first.Do(func() {
+			for range n + 1 {
+				<-asked
+			}
+		})
+		do(batch)
+	}
+}

@@ -32,7 +32,10 @@ func (e *Engine) mayShare(end *attemptEnd) bool {
 // mayShareRun is mayShare for what is known of the run once it is locked.
 func (e *Engine) mayShareRun(t *transition) bool {
 	tags := tagsOf(t.run)
-	return t.run.Status == StatusStarted && t.run.BackfillID == nil && !slices.ContainsFunc(t.steps, func(s sql.Step) bool {
+	if t.run.Status != StatusStarted || t.run.BackfillID != nil {
+		return false
+	}
+	return !slices.ContainsFunc(t.steps, func(s sql.Step) bool {
 		return e.partitionOf(s.Asset, t.run.Partition) != nil || len(e.limitKeys(s.Asset, tags)) > 0
 	})
 }

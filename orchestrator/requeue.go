@@ -224,5 +224,7 @@ func (e *Engine) replaceLostAttempt(
 	s.Status = StatusQueued
 	event.Type, event.Message = eventlog.StepRequeued, s.Asset+" requeued: "+why
 	t.add(event)
-	return q.RequeueStep(ctx, sql.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[stepKey{t.run.ID, s.Asset}])})
+	return q.RequeueStep(ctx, sql.RequeueStepParams{
+		RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[stepKey{t.run.ID, s.Asset}]),
+	})
 }

@@ -8,7 +8,10 @@ import "sync"
 // Batches with a fixed delay would make each run slower; those of River are of this kind, and so are data loaders.
 type shared[T any] struct {
 	// do does what was asked for. Each item holds its own result. It must not panic.
-	do      func(batch []*T)
+	do func(batch []*T)
+	// asked is called for each item; nil but in tests.
+	asked func()
+
 	mu      sync.Mutex // guards the fields below
 	waiting []sharedItem[T]
 	working bool
@@ -23,16 +26,22 @@ type sharedItem[T any] struct {
 }
 
 // wait has item done, and returns when it is.
-func (s *shared[T]) wait(item *T) {
+func (s *shared[T]) wait(item *T) { <-s.add(item) }
+
+// add has item done, and closes the channel when it is.
+func (s *shared[T]) add(item *T) <-chan struct{} {
 	done := make(chan struct{})
 	s.mu.Lock()
+	if s.asked != nil {
+		s.asked()
+	}
 	s.waiting = append(s.waiting, sharedItem[T]{item, done})
 	if !s.working {
 		s.working = true
 		go s.work()
 	}
 	s.mu.Unlock()
-	<-done
+	return done
 }
 
 // work does what waits, until nothing does.

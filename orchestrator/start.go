@@ -114,7 +114,8 @@ func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, ref
 	return e.insertRuns(ctx, tx, plans)
 }
 
-// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Without a transaction, the statement is one by itself, for runs under no limits.
+// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Without a
+// transaction, the statement is one by itself, for runs under no limits.
 func (e *Engine) insertRuns(ctx context.Context, tx pgx.Tx, plans []*plan) error {
 	var rows sql.InsertRunsParams
 	for _, p := range plans {
@@ -187,7 +188,7 @@ func (e *Engine) columns(p *plan, admitted []stepJob, rows *sql.InsertRunsParams
 		if slices.ContainsFunc(admitted, func(j stepJob) bool { return j.asset == s.Asset }) {
 			attempts = e.maxAttempts(s.Asset, 0)
 		}
-		rows.StepMaxAttempts = append(rows.StepMaxAttempts, int16(attempts))     //nolint:gosec // a small number
+		rows.StepMaxAttempts = append(rows.StepMaxAttempts, int16(attempts))
 		rows.StepPriorities = append(rows.StepPriorities, int16(p.req.Priority)) //nolint:gosec // 1 to 4
 		rows.StepMetadatas = append(rows.StepMetadatas, string(p.trace))
 	}

@@ -44,6 +44,7 @@ func TestBench(t *testing.T) {
 	b.part("latency", b.latency)
 	b.part("throughput", b.throughput)
 	b.part("statements", b.statements)
+	b.part("many", b.many)
 	b.part("store", b.store)
 	b.part("lists", b.lists)
 	b.part("automation", b.automation)

@@ -12,13 +12,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// sharedEnd is the end of an attempt that is recorded in one transaction with those of other runs.
+// sharedEnd is the end of an attempt that is recorded in one transaction with others.
 type sharedEnd struct {
 	end *attemptEnd
-	t   *transition // after the end
+	t   *transition // of all ends of the run in this transaction; of the first of them only
 	err error       // errFenced
-	// alone says that it was not recorded, and has to be by itself.
-	alone bool
+	// alone says that it was not recorded, and has to be by itself; locked, that it is because of its run's lock.
+	alone, locked bool
 }
 
 // mayShare reports whether the end of an attempt may be recorded in one transaction with others: it locks its run only,
@@ -40,13 +40,15 @@ func (e *Engine) mayShareRun(t *transition) bool {
 	})
 }
 
-// shareFinish records an end together with those of other runs that end at the same time.
+// shareFinish records an end together with those that come at the same time.
 func (e *Engine) shareFinish(end *attemptEnd) *sharedEnd {
 	s := &sharedEnd{end: end}
-	e.ends.wait(s)
+	for try := 0; try == 0 || s.locked && try < sharedTries; try++ {
+		e.ends.wait(s)
+	}
 	if !s.alone {
 		e.events.Wake(end.step.RunID)
-		if s.err == nil {
+		if s.t != nil {
 			e.ended(s.t)
 		}
 	}
@@ -61,7 +63,7 @@ func (e *Engine) finishShared(ends []*sharedEnd) {
 	if err := e.db.Tx(ctx, func(tx pgx.Tx) error { return e.finishSharedTx(ctx, tx, ends) }); err != nil {
 		e.log.Debug("ends of steps could not be recorded together; each is by itself", "steps", len(ends), "error", err)
 		for _, s := range ends {
-			s.alone = true
+			s.alone, s.locked = true, false
 		}
 	}
 }
@@ -73,20 +75,26 @@ func (e *Engine) finishSharedTx(ctx context.Context, tx pgx.Tx, ends []*sharedEn
 	if err != nil {
 		return err
 	}
+	var changed []*transition
 	for _, s := range ends {
-		s.t, s.err, s.alone = locked[s.end.step.RunID], nil, false
-		delete(locked, s.end.step.RunID) // the run's next end begins with what this one writes
-		if s.t == nil || !e.mayShareRun(s.t) {
-			s.alone = true
-			continue
-		}
-		if !s.t.has(s.end) {
+		t := locked[s.end.step.RunID]
+		s.t, s.err, s.locked = nil, nil, t == nil
+		s.alone = t == nil || !e.mayShareRun(t)
+		switch {
+		case s.alone:
+		case !t.has(s.end):
 			s.err = errFenced
-			continue
+		default:
+			if len(t.events) == 0 { // the run's first end here tells of what follows from all of them
+				s.t, changed = t, append(changed, t)
+			}
+			if err := e.shareEnd(t, s.end, &rows); err != nil {
+				return err
+			}
 		}
-		if err := e.shareEnd(ctx, tx, s, &rows); err != nil {
-			return err
-		}
+	}
+	if err := e.shareAdvance(ctx, tx, changed, &rows); err != nil {
+		return err
 	}
 	if err := rows.write(ctx); err != nil {
 		return err
@@ -113,35 +121,50 @@ func (e *Engine) lockFreeRuns(ctx context.Context, tx pgx.Tx, ends []*sharedEnd)
 	return locked, nil
 }
 
-// shareEnd adds what finishStepTx writes for an end to rows.
-func (e *Engine) shareEnd(ctx context.Context, tx pgx.Tx, s *sharedEnd, rows *sharedRows) error {
-	t, step, o := s.t, s.end.step, s.end.outcome
+// shareEnd adds what finishStepTx writes for an end to rows, except for what follows from it.
+func (e *Engine) shareEnd(t *transition, end *attemptEnd, rows *sharedRows) error {
+	step, o := end.step, end.outcome
 	step.endsAs(o)
-	t.events = each(s.end.events, func(ev heldEvent) eventlog.Entry { return ev.Entry })
+	t.events = append(t.events, each(end.events, func(ev heldEvent) eventlog.Entry { return ev.Entry })...)
 	t.step(step.Asset).Status = o.status
 	t.stepEvent(step, o)
 	m, err := t.materialization(step, o.metadata, nil)
 	if err != nil {
 		return err
 	}
-	rows.step(s.end, m)
+	rows.step(end, m)
 	if e.defs.byAsset[step.Asset].Freshness != nil {
 		rows.fresh = append(rows.fresh, step.Asset)
 	}
-	if err := e.queueReady(ctx, tx, rows.q, t); err != nil {
-		return err
+	return nil
+}
+
+// shareAdvance is advance for several runs whose steps are under no limits.
+func (e *Engine) shareAdvance(ctx context.Context, tx pgx.Tx, changed []*transition, rows *sharedRows) error {
+	var ready []stepJob
+	for _, t := range changed {
+		ready = append(ready, t.ready()...)
+		if err := e.skipBlocked(ctx, rows.q, t); err != nil {
+			return err
+		}
+		ended, err := t.end()
+		if err != nil {
+			return err
+		}
+		if ended {
+			rows.run(t)
+		}
+		rows.events(t)
 	}
-	if err := e.skipBlocked(ctx, rows.q, t); err != nil {
-		return err
-	}
-	ended, err := t.end()
+	ids, err := e.insertStepJobs(ctx, tx, ready)
 	if err != nil {
 		return err
 	}
-	if ended {
-		rows.run(t)
+	for _, s := range ready {
+		rows.queued.RunIds = append(rows.queued.RunIds, s.run)
+		rows.queued.Assets = append(rows.queued.Assets, s.asset)
+		rows.queued.Jobs = append(rows.queued.Jobs, ids[s.key()])
 	}
-	rows.events(t)
 	return nil
 }
 
@@ -152,6 +175,7 @@ type sharedRows struct {
 	materializations sql.InsertMaterializationsParams
 	runs             sql.EndRunsParams
 	log              sql.InsertEventsOfRunsParams
+	queued           sql.QueueStepsParams
 	jobs             []int64
 	fresh            []string // assets whose freshness is watched
 }
@@ -203,6 +227,11 @@ func (r *sharedRows) write(ctx context.Context) error {
 	}
 	if err := r.q.InsertMaterializations(ctx, r.materializations); err != nil {
 		return err
+	}
+	if len(r.queued.Jobs) > 0 {
+		if err := r.q.QueueSteps(ctx, r.queued); err != nil {
+			return err
+		}
 	}
 	if len(r.runs.Ids) > 0 {
 		if err := r.q.EndRuns(ctx, r.runs); err != nil {

@@ -20,6 +20,10 @@ type shared[T any] struct {
 // sharedMost is how many items there are in a batch.
 const sharedMost = 64
 
+// sharedTries is how often a step takes part in a batch while its run is locked: other steps of the run hold the lock
+// for a moment.
+const sharedTries = 3
+
 type sharedItem[T any] struct {
 	item *T
 	done chan struct{}

@@ -205,3 +205,53 @@ func TestLockedRunHoldsNobodyUp(t *testing.T) {
 		t.Errorf("the run: %s, %v", got.Status, types(events))
 	}
 }
+
+// TestEndsOfOneRunShareATransaction has steps of one run end at the same time: the steps that depend on all of them
+// start, and the run ends once.
+func TestEndsOfOneRunShareATransaction(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	const n = 5
+	returned := make(chan struct{})
+	var assets []*orchestrator.Asset
+	var names []string
+	for i := range n + 1 {
+		names = append(names, fmt.Sprintf("a%d", i))
+		assets = append(assets, asset(names[i], nil, func(context.Context, *orchestrator.Step) error {
+			<-returned
+			return nil
+		}))
+	}
+	all := append(slices.Clone(names), "last")
+	e := startEngine(t, d, define(t, append(assets, asset("last", names, nil)), nil))
+	orchestrator.HoldEnds(e, n)
+	run := start(t, e, orchestrator.RunRequest{Assets: all})
+	for _, name := range names {
+		waitFor(t, e, run.ID, func(ev eventlog.Event) bool {
+			return ev.Type == eventlog.StepStarted && ev.Asset != nil && *ev.Asset == name
+		})
+	}
+	close(returned)
+	got, events := wait(t, e, run.ID)
+	if got.Status != orchestrator.StatusSuccess {
+		t.Fatalf("%s: %v", got.Status, types(events))
+	}
+	transactions, ended := map[uint64]bool{}, map[string]int{}
+	for _, ev := range events {
+		switch {
+		case ev.Type == eventlog.Materialization && *ev.Asset != "last":
+			transactions[ev.Xid] = true
+			ended[*ev.Asset]++
+		case ev.Type == eventlog.RunSuccess, ev.Type == eventlog.Materialization:
+			ended[ev.Type]++
+		}
+	}
+	if len(transactions) > 2 || len(ended) != n+3 {
+		t.Errorf("%d transactions; ended: %v", len(transactions), ended)
+	}
+	for what, times := range ended {
+		if times != 1 {
+			t.Errorf("%s ended %d times", what, times)
+		}
+	}
+}

@@ -210,6 +210,8 @@ type stepJob struct {
 	at       time.Time // when it is due; zero: now
 }
 
+func (s stepJob) key() stepKey { return stepKey{s.run, s.asset} }
+
 // maxAttempts is how many attempts the River job of a step has, after failures of them.
 func (e *Engine) maxAttempts(asset string, failures int) int {
 	if a := e.defs.byAsset[asset]; a != nil {
@@ -282,7 +284,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 	}
 	e.enqueued()
 	for i, r := range results {
-		ids[stepKey{steps[i].run, steps[i].asset}] = r.Job.ID //nolint:gosec // one result for each of the params
+		ids[steps[i].key()] = r.Job.ID //nolint:gosec // one result for each of the params
 	}
 	return ids, nil
 }

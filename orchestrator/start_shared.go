@@ -23,10 +23,12 @@ const startTry = 10 * time.Second
 // run is canceled.
 func (e *Engine) startStep(ctx context.Context, job *river.Job[stepArgs]) (*sql.StartStepsRow, error) {
 	s := &sharedStart{job: job}
-	if e.starts.wait(s); s.row != nil {
-		return s.row, nil
+	for range sharedTries {
+		if e.starts.wait(s); s.row != nil {
+			return s.row, nil
+		}
 	}
-	// Nobody waited for the lock of its run.
+	// It waits for the lock of its run.
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		if _, _, err := sql.LockRunAndSteps(ctx, tx, job.Args.RunID); err != nil {
 			return err

@@ -113,30 +113,17 @@ func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *tran
 
 // queueReady enqueues the steps whose upstream steps have all succeeded.
 func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
-	var ready []string
-	for i := range t.steps {
-		s := &t.steps[i]
-		if s.Status == StatusWaiting &&
-			!slices.ContainsFunc(
-				s.Upstream,
-				func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil },
-			) {
-			ready = append(ready, s.Asset)
-			s.Status = StatusQueued
-		}
-	}
+	ready := t.ready()
 	if len(ready) == 0 {
 		return nil
 	}
-	ids, err := e.enqueueSteps(ctx, tx, each(ready, func(asset string) stepJob {
-		return stepJob{run: t.run.ID, asset: asset, priority: int(t.run.Priority)}
-	}), tagsOf(t.run))
+	ids, err := e.enqueueSteps(ctx, tx, ready, tagsOf(t.run))
 	if err != nil {
 		return err
 	}
-	for _, name := range ready {
-		set := sql.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
-		if id, admitted := ids[stepKey{t.run.ID, name}]; admitted {
+	for _, s := range ready {
+		set := sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.asset, Status: StatusQueued}
+		if id, admitted := ids[s.key()]; admitted {
 			set.JobID = &id
 		}
 		if err := q.SetStepStatus(ctx, set); err != nil {
@@ -144,6 +131,23 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *t
 		}
 	}
 	return nil
+}
+
+// ready gives the steps whose upstream steps have all succeeded the status queued, and returns them. It writes nothing.
+func (t *transition) ready() []stepJob {
+	var ready []stepJob
+	for i := range t.steps {
+		s := &t.steps[i]
+		if s.Status == StatusWaiting &&
+			!slices.ContainsFunc(
+				s.Upstream,
+				func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil },
+			) {
+			ready = append(ready, stepJob{run: t.run.ID, asset: s.Asset, priority: int(t.run.Priority)})
+			s.Status = StatusQueued
+		}
+	}
+	return ready
 }
 
 // skipBlocked skips the steps downstream of one that failed, was skipped or canceled. Steps are sorted by name, not in

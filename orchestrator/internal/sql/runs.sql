@@ -249,11 +249,17 @@ SELECT EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling
 SELECT * FROM runs WHERE id = ANY(@ids::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: FinishSteps :exec
--- FinishStep for attempts that succeeded, one of each run.
+-- FinishStep for attempts that succeeded.
 UPDATE steps SET status = 'success', ended_at = f.ended_at, next_attempt_at = NULL, error = NULL
 FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset,
     unnest(@ended_ats::timestamptz[]) AS ended_at) AS f
 WHERE steps.run_id = f.run_id AND steps.asset = f.asset;
+
+-- name: QueueSteps :exec
+-- Steps that waited for others are ready, and have jobs.
+UPDATE steps SET status = 'queued', job_id = s.job_id
+FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset, unnest(@jobs::bigint[]) AS job_id) AS s
+WHERE steps.run_id = s.run_id AND steps.asset = s.asset;
 
 -- name: EndRuns :exec
 -- SetRunStatus for several runs.

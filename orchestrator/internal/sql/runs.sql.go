@@ -117,7 +117,7 @@ type FinishStepsParams struct {
 	EndedAts []time.Time
 }
 
-// FinishStep for attempts that succeeded, one of each run.
+// FinishStep for attempts that succeeded.
 func (q *Queries) FinishSteps(ctx context.Context, arg FinishStepsParams) error {
 	_, err := q.db.Exec(ctx, finishSteps, arg.RunIds, arg.Assets, arg.EndedAts)
 	return err
@@ -973,6 +973,24 @@ func (q *Queries) NeighborsOfAssets(ctx context.Context, arg NeighborsOfAssetsPa
 		return nil, err
 	}
 	return items, nil
+}
+
+const queueSteps = `-- name: QueueSteps :exec
+UPDATE steps SET status = 'queued', job_id = s.job_id
+FROM (SELECT unnest($1::uuid[]) AS run_id, unnest($2::text[]) AS asset, unnest($3::bigint[]) AS job_id) AS s
+WHERE steps.run_id = s.run_id AND steps.asset = s.asset
+`
+
+type QueueStepsParams struct {
+	RunIds []uuid.UUID
+	Assets []string
+	Jobs   []int64
+}
+
+// Steps that waited for others are ready, and have jobs.
+func (q *Queries) QueueSteps(ctx context.Context, arg QueueStepsParams) error {
+	_, err := q.db.Exec(ctx, queueSteps, arg.RunIds, arg.Assets, arg.Jobs)
+	return err
 }
 
 const replaceStepJob = `-- name: ReplaceStepJob :exec

@@ -1,0 +1,155 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+// many measures what there is much of: runs that wait under a limit, steps of a run, and assets.
+func (b *bench) many() {
+	b.waiting(1_000)
+	b.waiting(10_000)
+	b.thousands()
+}
+
+// waiting has n runs wait for four places under a limit: how fast they are accepted and done. Neither may depend on how
+// many wait.
+func (b *bench) waiting(n int) {
+	d := b.postgres()
+	ctx := context.Background()
+	noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
+	engine := func(work bool) *orchestrator.Engine {
+		defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
+		b.must(err)
+		e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+			Work: work, Limits: []orchestrator.Limit{{Key: "asset:noop", Max: 4}}})
+		b.must(err)
+		b.must(e.Start(ctx))
+		return e
+	}
+	front := engine(false)
+	took := b.startMany(front, n)
+	b.line(fmt.Sprintf("%d runs accepted under a limit, 16 clients", n), rate(n, took), "", "")
+	worker := engine(true)
+	began := time.Now()
+	const first = 500
+	b.ends(d, first)
+	b.line(fmt.Sprintf("runs under a limit of 4 while %d wait", n), rate(first, time.Since(began)), "", "")
+	b.must(worker.Stop(ctx))
+	b.must(front.Stop(ctx))
+}
+
+// startMany starts n runs of noop with 16 clients.
+func (b *bench) startMany(e *orchestrator.Engine, n int) time.Duration {
+	began := time.Now()
+	var clients sync.WaitGroup
+	for i := range 16 {
+		clients.Go(func() {
+			for range (n + 15 - i) / 16 {
+				_, _, err := e.StartRun(context.Background(), orchestrator.RunRequest{Assets: []string{"noop"},
+					Trigger: orchestrator.Trigger{Kind: "api"}})
+				b.must(err)
+			}
+		})
+	}
+	clients.Wait()
+	return time.Since(began)
+}
+
+// ends waits until n runs have ended.
+func (b *bench) ends(d *db.DB, n int) {
+	for done := 0; done < n; time.Sleep(20 * time.Millisecond) {
+		b.must(d.Pool.QueryRow(context.Background(), "SELECT count(*) FROM materializations").Scan(&done))
+	}
+}
+
+// thousands has a thousand assets, schedules and sensors: what an idle minute costs with them, how fast pages are, and
+// a thousand runs of 50 steps at once.
+func (b *bench) thousands() {
+	d := b.postgres()
+	ctx := context.Background()
+	noop := func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil }
+	var parts orchestrator.Declarations
+	for i := range 20 {
+		job := &orchestrator.Job{Name: fmt.Sprintf("job_%d", i)}
+		for j := range 50 {
+			a := orchestrator.AssetOptions{Name: fmt.Sprintf("a_%d_%d", i, j)}
+			if j > 0 { // ten in each row of the graph
+				a.Deps = []string{fmt.Sprintf("a_%d_%d", i, max(0, j-10))}
+			}
+			parts.Assets = append(parts.Assets, orchestrator.NewAsset(a, noop))
+			job.Assets = append(job.Assets, a.Name)
+		}
+		parts.Jobs = append(parts.Jobs, job)
+	}
+	for i := range 1000 {
+		parts.Schedules = append(parts.Schedules, &orchestrator.Schedule{Name: fmt.Sprintf("schedule_%d", i), Job: "job_0",
+			Cron: fmt.Sprintf("%d 3 1 1 *", i%60)})
+		parts.Sensors = append(parts.Sensors, &orchestrator.Sensor{Name: fmt.Sprintf("sensor_%d", i), Interval: time.Hour,
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
+			}})
+	}
+	defs, err := orchestrator.NewDefinitions(parts)
+	b.must(err)
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: true})
+	b.must(err)
+	b.must(e.Start(ctx))
+	url, stop := b.serve(d, e)
+	defer stop()
+	for i := range 1000 {
+		_, err := e.SetSensor(ctx, fmt.Sprintf("sensor_%d", i), true)
+		b.must(err)
+		_, err = e.SetSchedule(ctx, fmt.Sprintf("schedule_%d", i), true)
+		b.must(err)
+	}
+	time.Sleep(5 * time.Second) // their first evaluations
+	commits, began := b.commits(d), time.Now()
+	time.Sleep(20 * time.Second)
+	b.line("transactions a minute with 1000 schedules and 1000 sensors, in the first minute",
+		fmt.Sprintf("%.0f", float64(b.commits(d)-commits)/time.Since(began).Minutes()), "", "")
+
+	for _, path := range []string{"/assets", "/assets/graph", "/schedules", "/sensors"} {
+		var took []time.Duration
+		size := 0
+		for range 20 {
+			began := time.Now()
+			resp, err := client.Get(url + path)
+			b.must(err)
+			body, err := io.ReadAll(resp.Body)
+			b.must(err)
+			resp.Body.Close()
+			if resp.StatusCode != 200 {
+				b.Fatalf("%s: %s", path, body)
+			}
+			size = len(body)
+			took = append(took, time.Since(began))
+		}
+		p50, _ := quantiles(took)
+		b.line("GET "+path+" of 1000", ms(p50), "<= 100 ms", fmt.Sprintf("%d kB", size/1000))
+	}
+
+	var took []time.Duration
+	began = time.Now()
+	for i := range 1000 {
+		began := time.Now()
+		b.post(fmt.Sprintf("%s/jobs/job_%d/runs", url, i%20))
+		took = append(took, time.Since(began))
+	}
+	p50, p99 := quantiles(took)
+	b.line("a run of 50 steps is started, while others run, p50", ms(p50), "<= 50 ms", "")
+	b.line("the same, p99", ms(p99), "", "")
+	b.ends(d, 50_000)
+	b.line("steps of 1000 runs of 50 steps", rate(50_000, time.Since(began)), "", "")
+}

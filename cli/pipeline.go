@@ -40,6 +40,7 @@ type pipelineFlags struct {
 	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Private networks that alerts may be sent to, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long no further message is sent for the same cause, if it recovers and recurs."`
 	Retention      []string      `env:"RETENTION" help:"How long rows are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
+	Idle           string        `env:"IDLE" default:"normal" help:"What processes do while nothing is due: normal, or deep, in which they ask the database hardly anything. Deep is for databases that bill by activity." placeholder:"MODE"`
 	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of the senders of webhooks, e.g. webhook_sensor=whsec_...; a sensor may have several." placeholder:"SENSOR=SECRET"`
 }
 
@@ -80,6 +81,9 @@ func (f pipelineFlags) check() error {
 	}
 	if f.AlertWindow <= 0 {
 		return usage("ALERT_WINDOW %s: want more than 0", f.AlertWindow)
+	}
+	if f.Idle != "" && f.Idle != "normal" && f.Idle != "deep" {
+		return usage("IDLE %.60q: want normal or deep", f.Idle)
 	}
 	if _, err := f.limits(); err != nil {
 		return err

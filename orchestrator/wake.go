@@ -28,11 +28,13 @@ const (
 // queues are the names of the River queues.
 var queues = []string{queueSteps, queueTicks, queueSensors, queueBackfills, queueAlerts, queueMaintenance}
 
-// watchJobs wakes workers when jobs are due, until ctx ends.
-func (e *Engine) watchJobs(ctx context.Context) {
-	// It tells of a job once that has been stored.
-	putOff, cancel := e.worker.Subscribe(river.EventKindJobFailed, river.EventKindJobSnoozed)
-	defer cancel()
+// putOffs returns the jobs that this worker puts off, until River stops. It tells of a job once that has been stored.
+func (e *Engine) putOffs() (<-chan *river.Event, func()) {
+	return e.worker.Subscribe(river.EventKindJobFailed, river.EventKindJobSnoozed)
+}
+
+// watchJobs wakes workers when jobs are due, until ctx ends. putOff is what putOffs returns.
+func (e *Engine) watchJobs(ctx context.Context, putOff <-chan *river.Event) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	next, last := time.Now(), time.Time{}
@@ -55,6 +57,7 @@ func (e *Engine) watchJobs(ctx context.Context) {
 			} else if event.Job.FinalizedAt == nil && time.Until(event.Job.ScheduledAt) < farAway {
 				at(event.Job.ScheduledAt.Add(lateBy))
 			}
+		case putOff = <-e.sleep.woke:
 		case <-e.look:
 			at(time.Now())
 		case <-timer.C:

@@ -143,10 +143,7 @@ func (e *Engine) nothingUntil(ctx context.Context, q *sql.Queries, since time.Ti
 	if row.Busy {
 		return time.Time{}, nil
 	}
-	until := now.Add(10 * e.sleep.times.most) // far away
-	if row.DueSeconds >= 0 {
-		until = now.Add(time.Duration(min(row.DueSeconds, (24*time.Hour).Seconds()) * float64(time.Second)))
-	}
+	until := now.Add(time.Duration(row.DueSeconds * float64(time.Second)))
 	for _, s := range e.defs.schedules {
 		if !slices.Contains(row.Schedules, s.Name) {
 			continue

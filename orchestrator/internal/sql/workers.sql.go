@@ -361,11 +361,11 @@ SELECT (EXISTS (SELECT FROM river_job WHERE state = 'running')
         OR EXISTS (SELECT FROM step_waits) OR EXISTS (SELECT FROM step_slots)
         OR EXISTS (SELECT FROM sensors WHERE lease IS NOT NULL)
         OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL))::boolean AS busy,
-    coalesce(greatest(0, extract(epoch FROM least(
+    extract(epoch FROM least(now() + interval '1 day',
         (SELECT min(scheduled_at) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')),
         (SELECT min(next_at) FROM sensors WHERE running AND name = ANY($1::text[])),
         (SELECT min(tell_at) FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL),
-        (SELECT min(deadline_at) FROM runs WHERE status = 'started')) - now())), -1)::float8 AS due_seconds,
+        (SELECT min(deadline_at) FROM runs WHERE status = 'started')) - now())::float8 AS due_seconds,
     (SELECT coalesce(array_agg(name), '{}') FROM schedules WHERE running)::text[] AS schedules
 `
 
@@ -376,7 +376,7 @@ type NextDueRow struct {
 }
 
 // What a worker must know before it sleeps. busy: something is to be done now. due_seconds: until a job, a sensor, a
-// deferred alert or the deadline of a run is due; -1: none. schedules: those that run. A run may wait if no job of its
+// deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of its
 // steps is lost, and one of them is due later.
 func (q *Queries) NextDue(ctx context.Context, sensors []string) (NextDueRow, error) {
 	row := q.db.QueryRow(ctx, nextDue, sensors)

@@ -77,8 +77,8 @@ func hold[T any](s *shared[T], n int) {
 	}
 }
 
-// Sleeps makes the times of an engine with Config.Deep short: it sleeps once nothing has been due for quiet, wakes ahead
-// of what is due, and says when it has fallen asleep (true) or woken (false). Call it before Start.
+// Sleeps makes the times of an engine with Config.Deep short: it sleeps once nothing has been due for quiet, wakes
+// ahead of what is due, and says when it has fallen asleep (true) or woken (false). Call it before Start.
 func Sleeps(e *Engine, quiet, ahead time.Duration) <-chan bool {
 	asleep := make(chan bool, 1000)
 	e.sleep.times.quiet, e.sleep.times.least, e.sleep.times.ahead = quiet, quiet, ahead

@@ -324,6 +324,7 @@ func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) erro
 				if err != nil {
 					return err
 				}
+				e.enqueuedOne()
 			}
 			lastDue[s.Name] = at
 			return nil

@@ -99,6 +99,14 @@ func (e *Engine) enqueued() {
 	}
 }
 
+// enqueuedOne has workers that sleep notified of a job that has been enqueued. River does not notify of it if it
+// notified of another in the same millisecond, whose transaction may have failed.
+func (e *Engine) enqueuedOne() {
+	if e.cfg.Deep {
+		e.enqueued()
+	}
+}
+
 // lookForJobs has watchJobs look for due jobs now.
 func (e *Engine) lookForJobs() {
 	select {

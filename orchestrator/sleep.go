@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -39,6 +40,8 @@ const (
 	asleepMargin = time.Minute
 	// tickLookback is how far back a tick is looked for that River may have failed to enqueue while it stopped.
 	tickLookback = 5 * time.Second
+	// punctualFrom is the least interval of sensors that workers wake for.
+	punctualFrom = time.Minute
 	// sweepAsleep is how often a worker that sleeps deletes old records.
 	sweepAsleep = time.Hour
 	// useFor is how long a process without work looks after what it was asked for: until workers that are dead by then
@@ -136,7 +139,7 @@ func (e *Engine) onlyLater(ctx context.Context) bool {
 // to be done now. Ticks of schedules count from since.
 func (e *Engine) nothingUntil(ctx context.Context, q *sql.Queries, since time.Time) (time.Time, error) {
 	now := time.Now()
-	row, err := q.NextDue(ctx, e.sensorNames())
+	row, err := q.NextDue(ctx, e.punctualSensors())
 	if err != nil {
 		return time.Time{}, fmt.Errorf("look for what is due: %w", err)
 	}
@@ -153,6 +156,18 @@ func (e *Engine) nothingUntil(ctx context.Context, q *sql.Queries, since time.Ti
 		}
 	}
 	return until.Add(-e.sleep.times.ahead), nil
+}
+
+// punctualSensors returns the sensors that workers wake for. The others are evaluated so often that workers would never
+// sleep. While all workers sleep, they are evaluated when one does what must always be done.
+func (e *Engine) punctualSensors() []string {
+	names := []string{}
+	for _, s := range e.defs.sensors {
+		if s.Interval >= punctualFrom {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // fallAsleep lets this worker sleep until it has something to do. It does not if that is so already, or soon. chores
@@ -224,7 +239,7 @@ func (e *Engine) doze(ctx context.Context, conn *pgx.Conn, since time.Time, chor
 		if !first {
 			since = time.Now().Add(-tickLookback)
 			chores()
-			if err := e.sweepAsleep(ctx); err != nil {
+			if err := errors.Join(e.evaluateAsleep(ctx), e.sweepAsleep(ctx)); err != nil {
 				return err
 			}
 		}
@@ -237,6 +252,13 @@ func (e *Engine) doze(ctx context.Context, conn *pgx.Conn, since time.Time, chor
 			return nil // there is a job, the connection broke, or something is due
 		}
 	}
+}
+
+// evaluateAsleep evaluates the sensors that are due. The runs that they start wake the workers.
+func (e *Engine) evaluateAsleep(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
+	defer cancel()
+	return (&sensorRoundWorker{engine: e}).Work(limited, nil)
 }
 
 // sweepAsleep deletes old records once an hour, as River's leader does while it is awake.

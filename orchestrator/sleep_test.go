@@ -271,3 +271,69 @@ func TestDeepStops(t *testing.T) {
 		t.Errorf("%d workers are recorded (%v)", n, err)
 	}
 }
+
+// TestDeepSensors has events of a webhook evaluated at once, and a sensor with a short interval while the worker sleeps.
+func TestDeepSensors(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var found atomic.Bool
+	look := &orchestrator.Sensor{
+		Name: "look", Interval: time.Second,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			if !found.Load() {
+				return &orchestrator.SensorResult{Skip: "nothing"}, nil
+			}
+			return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "j", RunKey: "looked"}}}, nil
+		},
+	}
+	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{
+		Name: "hook", Interval: time.Hour,
+		Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			r := &orchestrator.SensorResult{}
+			for _, w := range ev.Webhooks {
+				r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "j", RunKey: w.ID})
+			}
+			return r, nil
+		},
+	})
+	runs := make(chan string, 10)
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+		Assets: []*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error {
+			runs <- "ran"
+			return nil
+		})},
+		Jobs: []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, Sensors: []*orchestrator.Sensor{look, hook},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := orchestrator.New(orchestrator.Config{
+		DB: d, Definitions: defs, Logger: testLogger(t), Work: true, Deep: true, Heartbeat: 200 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asleep := orchestrator.Sleeps(e, soon, ahead)
+	orchestrator.ShortNaps(e, 2*time.Second)
+	started(t, e)
+	serve := server(t, d, defs)
+	for _, name := range []string{"hook", "look"} {
+		if _, err := serve.SetSensor(t.Context(), name, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := func(want bool) { // SetSensor woke the worker, perhaps twice
+		t.Helper()
+		for receive(t, "the worker falls asleep or wakes", asleep) != want {
+		}
+	}
+	until(true)
+	if _, err := serve.ReceiveWebhook(t.Context(), "hook", orchestrator.WebhookEvent{ID: "1", Body: []byte("{}")}); err !=
+		nil {
+		t.Fatal(err)
+	}
+	receive(t, "the run of the webhook", runs)
+	until(true)
+	found.Store(true)
+	receive(t, "the run of the sensor", runs)
+}

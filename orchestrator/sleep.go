@@ -22,7 +22,7 @@ import (
 
 // sleepTimes are when workers sleep, and for how long.
 type sleepTimes struct {
-	// quiet is how long a process is at rest before it sleeps.
+	// quiet is how long nothing has been due before a worker sleeps.
 	quiet time.Duration
 	// least is how far away what is due next must be.
 	least time.Duration

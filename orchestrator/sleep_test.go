@@ -272,7 +272,7 @@ func TestDeepStops(t *testing.T) {
 	}
 }
 
-// TestDeepSensors has events of a webhook evaluated at once, and a sensor with a short interval while the worker sleeps.
+// TestDeepSensors has events of a webhook evaluated at once, and a sensor with a short interval while workers sleep.
 func TestDeepSensors(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -31,6 +31,7 @@ func TestUsage(t *testing.T) {
 		"bad alerts":          {[]string{"serve"}, []string{"ALERTS=ops=https://example.org/hunter2"}, 2, "secret cannot be used"},
 		"bad allowed network": {[]string{"serve"}, []string{"ALERT_ALLOW=10.0.0.1"}, 2, "ALERT_ALLOW"},
 		"bad alert window":    {[]string{"serve"}, []string{"ALERT_WINDOW=-1h"}, 2, "ALERT_WINDOW"},
+		"bad idle":            {[]string{"serve"}, []string{"IDLE=never"}, 2, "IDLE"},
 		"bad webhook secret":  {[]string{"serve"}, []string{"WEBHOOK_SECRETS=webhook_sensor=hunter2"}, 2, "WEBHOOK_SECRETS"},
 		"unknown flag":        {[]string{"serve", "--nope"}, nil, 2, "--nope"},
 		"bad level":           {[]string{"version"}, []string{"LOG_LEVEL=loud"}, 2, "--log-level"},

@@ -22,12 +22,16 @@ type demoCmd struct {
 	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 selects a free port." placeholder:"HOST:PORT"`
 	Seed uint64 `default:"1" help:"Seed of the simulated Parliament."`
 	binariesFlags
+	idleFlags
 }
 
 // Run shows the main job. Everything runs in this process, and the materialization is requested over HTTP, as by a
 // user.
 func (c *demoCmd) Run(a *app) error {
 	began := time.Now()
+	if err := c.checkIdle(); err != nil {
+		return err
+	}
 	if os.Getenv("LOG_LEVEL") == "" {
 		a.log = newLogger(a.err, "text", "warn") // the demonstration speaks for itself
 	}
@@ -87,7 +91,7 @@ func (c *demoCmd) run(
 	address := "http://" + sources.Addr().String()
 	n, err := a.newNode(d, pipelineFlags{
 		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20,
-		TZSchedules: "America/Toronto", Concurrency: 8, now: world.Today,
+		TZSchedules: "America/Toronto", Concurrency: 8, now: world.Today, idleFlags: c.idleFlags,
 	}, accessFlags{Auth: "auto"}, true, l)
 	if err != nil {
 		return err

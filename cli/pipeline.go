@@ -29,6 +29,8 @@ type pipelineFlags struct {
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
+	idleFlags
+
 	now func() time.Time // the sources' clock; nil: ours
 
 	EmbeddingsURL    string `name:"embeddings-url" env:"EMBEDDINGS_URL" help:"OpenAI-compatible endpoint for embeddings, e.g. https://api.openai.com/v1. Without it, there is no semantic search." placeholder:"URL"`
@@ -41,6 +43,18 @@ type pipelineFlags struct {
 	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long no further message is sent for the same cause, if it recovers and recurs."`
 	Retention      []string      `env:"RETENTION" help:"How long rows are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
 	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of the senders of webhooks, e.g. webhook_sensor=whsec_...; a sensor may have several." placeholder:"SENSOR=SECRET"`
+}
+
+// idleFlags say what a process does while nothing is due.
+type idleFlags struct {
+	Idle string `env:"IDLE" default:"normal" help:"What processes do while nothing is due: normal, or deep, in which they ask the database hardly anything. Deep is for databases that bill by activity." placeholder:"MODE"`
+}
+
+func (f idleFlags) checkIdle() error {
+	if f.Idle != "" && f.Idle != "normal" && f.Idle != "deep" {
+		return usage("IDLE %.60q: want normal or deep", f.Idle)
+	}
+	return nil
 }
 
 type addrFlags struct {
@@ -80,6 +94,9 @@ func (f pipelineFlags) check() error {
 	}
 	if f.AlertWindow <= 0 {
 		return usage("ALERT_WINDOW %s: want more than 0", f.AlertWindow)
+	}
+	if err := f.checkIdle(); err != nil {
+		return err
 	}
 	if _, err := f.limits(); err != nil {
 		return err

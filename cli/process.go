@@ -157,6 +157,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 			OpenParliamentRPS: f.OpenParliamentRPS, LegisinfoRPS: f.LegisinfoRPS, UserAgent: f.agent(a.version), Now: f.now,
 		},
 		TimeZone: f.TZSchedules, Concurrency: f.Concurrency, AlertWindow: f.AlertWindow,
+		Deep: f.Idle == "deep",
 	}
 	var err error
 	if cfg.Embeddings, err = f.embeddings(); err != nil {

@@ -72,6 +72,7 @@ func (e *Engine) enqueueBackfill(ctx context.Context, tx pgx.Tx, id uuid.UUID) e
 	_, err := e.river.InsertTx(
 		ctx, tx, backfillArgs{BackfillID: id}, &river.InsertOpts{Queue: queueBackfills, MaxAttempts: 5},
 	)
+	e.enqueuedOne()
 	return err
 }
 

@@ -35,6 +35,7 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 	if err != nil {
 		return nil, withContext(err, "cancel run %s", id)
 	}
+	e.use() // its workers may be dead, and this process the only one
 	e.events.Wake(id)
 	e.ended(t)
 	return e.Run(ctx, id)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -44,6 +45,9 @@ type Config struct {
 	// is taken for dead, and its steps go to others: within 20 s by default. With a short one, a slow database causes work
 	// to be repeated.
 	Heartbeat time.Duration
+	// Deep lets the process rest while nothing is due, for databases that bill by activity: a worker stops River and
+	// sleeps until it is notified or something is due, and a process without work asks the database hardly anything.
+	Deep bool
 	// Limits bound what runs at once, in all workers together. Every worker must have the same.
 	Limits []Limit
 	// Channels are notified of alerts.
@@ -136,6 +140,7 @@ type Engine struct {
 	held         map[string]*heldBack // by sensor
 	woken        chan struct{}        // there are wakeups
 	freed        chan struct{}        // a place under a limit became free
+	sleep        sleep                // with Config.Deep
 }
 
 const (
@@ -158,6 +163,7 @@ func New(cfg Config) (*Engine, error) {
 		wakeups: map[string]bool{}, held: map[string]*heldBack{},
 		woken: make(chan struct{}, 1), freed: make(chan struct{}, 1), look: make(chan struct{}, 1),
 		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
+		sleep:  sleep{times: usualSleep, woke: make(chan (<-chan *river.Event), 1)},
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
 	}
 	e.records.do, e.starts.do, e.ends.do = e.recordShared, e.startShared, e.finishShared
@@ -203,6 +209,10 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, e.alerts.Worker())
 	river.AddWorker(workers, &retentionWorker{engine: e})
 	kept := e.retention.Keep(retention.Jobs).Age
+	var middleware []rivertype.Middleware
+	if e.cfg.Deep {
+		middleware = append(middleware, river.WorkerMiddlewareFunc(e.sleep.gate.work))
+	}
 	return river.NewClient(riverpgxv5.New(e.cfg.DB.Direct), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(e.cfg.Logger),
@@ -217,6 +227,7 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 		CancelledJobRetentionPeriod: riverAge(kept, 24),
 		DiscardedJobRetentionPeriod: riverAge(kept, 7*24),
 		Workers:                     workers,
+		Middleware:                  middleware,
 		Queues: map[string]river.QueueConfig{
 			queueSteps: {
 				MaxWorkers: e.cfg.Concurrency, FetchPollInterval: jitter(pollSteps, pollSteps/3),
@@ -256,6 +267,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.background, e.cancel = background, cancel
 	e.wg.Go(func() { e.events.Run(background) })
+	e.use()
 	if !e.cfg.Work {
 		e.wg.Go(func() { e.heartbeats(background) })
 		e.wg.Go(func() { e.housekeeping(background) })
@@ -271,6 +283,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if shift > 0 {
 		e.log.Warn("the event log was written by another cluster, as after a restore: its order is corrected", "by", shift)
 	}
+	putOff, _ := e.putOffs()
 	// River stops when its context ends; we stop it ourselves, in order.
 	if err := e.worker.Start(background); err != nil {
 		return fmt.Errorf("start river: %w", err)
@@ -283,7 +296,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.wg.Go(func() { e.keepSession(background) })
 	}
 	e.wg.Go(func() { e.watchSessions(background) })
-	e.wg.Go(func() { e.watchJobs(background) })
+	e.wg.Go(func() { e.watchJobs(background, putOff) })
 	e.wg.Go(func() { e.evaluateWoken(background) })
 	e.wg.Go(func() { e.placeFreed(background) })
 	return nil

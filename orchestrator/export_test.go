@@ -76,3 +76,27 @@ func hold[T any](s *shared[T], n int) {
 		do(batch)
 	}
 }
+
+// Sleeps makes the times of an engine with Config.Deep short: it sleeps once nothing has been due for quiet, wakes
+// ahead of what is due, and says when it has fallen asleep (true) or woken (false). Call it before Start.
+func Sleeps(e *Engine, quiet, ahead time.Duration) <-chan bool {
+	asleep := make(chan bool, 1000)
+	e.sleep.times.quiet, e.sleep.times.least, e.sleep.times.ahead = quiet, quiet, ahead
+	e.sleep.signal = func(is bool) { asleep <- is }
+	return asleep
+}
+
+// ShortNaps makes the time short after which a worker that sleeps does what must always be done.
+func ShortNaps(e *Engine, most time.Duration) { e.sleep.times.most = most }
+
+// DueAt makes a schedule due at a moment, and each hour from then on.
+func DueAt(s *Schedule, at time.Time) { s.times = hourly{at} }
+
+type hourly struct{ first time.Time }
+
+func (h hourly) Next(after time.Time) time.Time {
+	if after.Before(h.first) {
+		return h.first
+	}
+	return h.first.Add((after.Sub(h.first)/time.Hour + 1) * time.Hour)
+}

@@ -12,10 +12,15 @@ import (
 // deadAfter is the time without a heartbeat after which a worker is taken for dead.
 func (e *Engine) deadAfter() time.Duration { return 4 * e.cfg.Heartbeat }
 
-// beat records a heartbeat of this worker, with its session.
+// beat records a heartbeat of this worker, with its session. That of a worker that sleeps is valid until it wakes.
 func (e *Engine) beat(ctx context.Context) error {
 	host, _ := os.Hostname()
 	params := sql.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())} //nolint:gosec // a pid
+	if e.cfg.Deep {
+		e.sleep.beats.Lock() // whoever falls asleep or wakes sends the last
+		defer e.sleep.beats.Unlock()
+		params.ValidSeconds = e.validFor().Seconds()
+	}
 	session := e.session.Load()
 	if session != nil {
 		params.SessionPid, params.SessionStart = &session.pid, &session.start
@@ -79,6 +84,9 @@ func (e *Engine) heartbeats(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if e.resting() {
+			continue
 		}
 		round, cancel := context.WithTimeout(ctx, e.taskTimeout())
 		var err error

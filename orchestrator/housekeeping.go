@@ -59,7 +59,8 @@ func (e *Engine) tasks() []task {
 func (e *Engine) taskTimeout() time.Duration { return max(e.cfg.Heartbeat, 5*time.Second) }
 
 // housekeeping does its tasks one after the other at every heartbeat, until ctx ends. Each task has its own timeout,
-// and one that fails does not keep the others from being done. Nothing is done while the database does not answer.
+// and one that fails does not keep the others from being done. Nothing is done while the database does not answer. With
+// Config.Deep, a worker sleeps here.
 func (e *Engine) housekeeping(ctx context.Context) {
 	ticker := time.NewTicker(e.cfg.Heartbeat)
 	defer ticker.Stop()
@@ -68,33 +69,50 @@ func (e *Engine) housekeeping(ctx context.Context) {
 	if e.cfg.Work {
 		e.anyWork(ctx)
 	}
-	open := true
+	open, busy := true, time.Now()
 	for round := 0; ; round++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+		if e.resting() {
+			continue
+		}
 		if e.cfg.Work && (open || round%2 == 0) { // what is open now could have been so for as long
 			open = e.anyWork(ctx)
 		}
-		for i, t := range tasks {
-			well, calm := e.pulse.healthy(time.Now(), e.deadAfter())
-			if !well || ctx.Err() != nil {
-				break
-			}
-			if t.needsHeartbeats && !calm || t.every > 0 && time.Since(done[i]) < t.every ||
-				!t.always && !open {
-				continue
-			}
-			limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
-			err := t.do(limited)
-			cancel()
-			if err == nil {
-				done[i] = time.Now()
-			} else if ctx.Err() == nil {
-				e.log.Warn("housekeeping failed; it is tried again", "task", t.name, "error", err)
-			}
+		e.doTasks(ctx, tasks, done, open)
+		if !e.cfg.Work || !e.cfg.Deep {
+			continue
+		}
+		if open && !e.onlyLater(ctx) {
+			busy = time.Now()
+		} else if time.Since(busy) >= e.sleep.times.quiet {
+			e.fallAsleep(ctx, func() { e.doTasks(ctx, tasks, done, false) })
+			open, busy = true, time.Now()
+		}
+	}
+}
+
+// doTasks does the tasks that are due, each with its own timeout. done holds when each succeeded last.
+func (e *Engine) doTasks(ctx context.Context, tasks []task, done []time.Time, open bool) {
+	for i, t := range tasks {
+		well, calm := e.pulse.healthy(time.Now(), e.deadAfter())
+		if !well || ctx.Err() != nil {
+			break
+		}
+		if t.needsHeartbeats && !calm || t.every > 0 && time.Since(done[i]) < t.every ||
+			!t.always && !open {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, e.taskTimeout())
+		err := t.do(limited)
+		cancel()
+		if err == nil {
+			done[i] = time.Now()
+		} else if ctx.Err() == nil {
+			e.log.Warn("housekeeping failed; it is tried again", "task", t.name, "error", err)
 		}
 	}
 }

@@ -250,9 +250,16 @@ func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*S
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	if _, err := e.q.SetSchedule(ctx, sql.SetScheduleParams{
-		Name: name, Running: running, ChangedAt: e.now(),
-	}); err != nil {
+	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := e.q.WithTx(tx)
+		if _, err := q.SetSchedule(ctx, sql.SetScheduleParams{
+			Name: name, Running: running, ChangedAt: e.now(),
+		}); err != nil {
+			return err
+		}
+		return q.RouseWorkers(ctx) // those that sleep know of the schedules that ran
+	})
+	if err != nil {
 		return nil, fmt.Errorf("change schedule %s: %w", name, err)
 	}
 	return e.Schedule(ctx, name)
@@ -317,6 +324,7 @@ func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) erro
 				if err != nil {
 					return err
 				}
+				e.enqueuedOne()
 			}
 			lastDue[s.Name] = at
 			return nil

@@ -80,6 +80,7 @@ func (e *Engine) evaluateDue(ctx context.Context) {
 	if _, err := e.river.Insert(ctx, sensorRoundArgs{}, sensorRoundOpts()); err != nil && ctx.Err() == nil {
 		e.log.Warn("due sensors are evaluated a little later", "error", err)
 	}
+	e.enqueuedOne()
 }
 
 // sensorDueAt notes that a sensor may be due at a time.

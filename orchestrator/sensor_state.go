@@ -250,5 +250,6 @@ func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEv
 		)
 		return err
 	})
+	e.enqueuedOne()
 	return repeated, withContext(err, "receive an event for sensor %s", sensor)
 }

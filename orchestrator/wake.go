@@ -28,11 +28,13 @@ const (
 // queues are the names of the River queues.
 var queues = []string{queueSteps, queueTicks, queueSensors, queueBackfills, queueAlerts, queueMaintenance}
 
-// watchJobs wakes workers when jobs are due, until ctx ends.
-func (e *Engine) watchJobs(ctx context.Context) {
-	// It tells of a job once that has been stored.
-	putOff, cancel := e.worker.Subscribe(river.EventKindJobFailed, river.EventKindJobSnoozed)
-	defer cancel()
+// putOffs returns the jobs that this worker puts off, until River stops. It tells of a job once that has been stored.
+func (e *Engine) putOffs() (<-chan *river.Event, func()) {
+	return e.worker.Subscribe(river.EventKindJobFailed, river.EventKindJobSnoozed)
+}
+
+// watchJobs wakes workers when jobs are due, until ctx ends. putOff is what putOffs returns.
+func (e *Engine) watchJobs(ctx context.Context, putOff <-chan *river.Event) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	next, last := time.Now(), time.Time{}
@@ -55,6 +57,7 @@ func (e *Engine) watchJobs(ctx context.Context) {
 			} else if event.Job.FinalizedAt == nil && time.Until(event.Job.ScheduledAt) < farAway {
 				at(event.Job.ScheduledAt.Add(lateBy))
 			}
+		case putOff = <-e.sleep.woke:
 		case <-e.look:
 			at(time.Now())
 		case <-timer.C:
@@ -93,6 +96,14 @@ func (e *Engine) enqueued() {
 				e.lookForJobs()
 			}
 		})
+	}
+}
+
+// enqueuedOne has workers that sleep notified of a job that has been enqueued. River does not notify of it if it
+// notified of another in the same millisecond, whose transaction may have failed.
+func (e *Engine) enqueuedOne() {
+	if e.cfg.Deep {
+		e.enqueued()
 	}
 }
 

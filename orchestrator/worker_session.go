@@ -125,7 +125,7 @@ func (e *Engine) watchSessions(ctx context.Context) {
 		}
 		mine := e.session.Load()
 		_, calm := e.pulse.healthy(time.Now(), e.deadAfter())
-		if mine == nil || time.Now().Before(mine.settled) || !calm || !e.othersWork() {
+		if mine == nil || e.resting() || time.Now().Before(mine.settled) || !calm || !e.othersWork() {
 			clear(missed)
 			continue
 		}

@@ -62,6 +62,8 @@ type Config struct {
 	// MaxConnections is the maximum number of open connections; default 4000. Where keys are required, half of them may
 	// belong to clients that have not shown a key.
 	MaxConnections int
+	// Deep has nothing asked of the database but what requests need: River UI then estimates counts over its limit.
+	Deep bool
 	// sitemapPiece is how many addresses a file of the sitemap has, for tests.
 	sitemapPiece int
 	// Version and Revision are returned by GET /version; default "dev" and empty.
@@ -152,8 +154,10 @@ func (s *Server) Handler() http.Handler { return s.echo }
 
 // Serve answers requests on the listener until Shutdown is called. It returns nil after a shutdown.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if err := s.riverUI.Start(ctx); err != nil {
-		return fmt.Errorf("start River UI: %w", err)
+	if !s.cfg.Deep { // it counts jobs every few seconds, whether or not it is used
+		if err := s.riverUI.Start(ctx); err != nil {
+			return fmt.Errorf("start River UI: %w", err)
+		}
 	}
 	if err := s.http.Serve(guarded{l, s.connections}); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -48,7 +48,9 @@ type Config struct {
 	Limits      []orchestrator.Limit
 	Channels    []*notify.Channel
 	AlertWindow time.Duration
-	Retention   retention.Policy
+	// Deep is orchestrator.Config.Deep and server.Config.Deep.
+	Deep      bool
+	Retention retention.Policy
 	// WebhookSecrets are the secrets of each webhook sensor.
 	WebhookSecrets map[string][]*standardwebhooks.Webhook
 	// Embeddings is the client of the embeddings endpoint; nil: search is by words alone.
@@ -127,7 +129,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n.engine, err = orchestrator.New(orchestrator.Config{
 		DB: cfg.DB, Definitions: defs, Logger: cfg.Logger, Work: cfg.Work, Concurrency: cfg.Concurrency,
-		Limits: cfg.Limits, Channels: cfg.Channels, AlertWindow: cfg.AlertWindow,
+		Limits: cfg.Limits, Channels: cfg.Channels, AlertWindow: cfg.AlertWindow, Deep: cfg.Deep,
 		Retention: cfg.Retention, Sweepers: Sweepers(cfg.DB), Expiries: Expiries(cfg.DB),
 		Metrics: n.metrics, Tracer: tracer,
 	})
@@ -140,6 +142,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	n.server, err = server.New(server.Config{
 		DB: cfg.DB, Engine: n.engine, Store: n.store, Logger: cfg.Logger, Version: cfg.Version, Revision: cfg.Revision,
 		WebhookSecrets: cfg.WebhookSecrets, Embedder: n.embedder, Metrics: n.metrics, Tracer: tracer,
+		Deep:   cfg.Deep,
 		Access: cfg.Server.Access, PublicURL: cfg.Server.PublicURL, LoopbackOnly: cfg.Server.LoopbackOnly,
 		MaxConnections: cfg.Server.MaxConnections, CORSOrigins: cfg.Server.CORSOrigins,
 		TrustedProxies: cfg.Server.TrustedProxies,

@@ -25,7 +25,7 @@ var packages = []string{
 // notShown are files whose errors end the start of the program, or are in its log only.
 var notShown = []string{
 	"../definitions_check.go", "../definitions.go", "../engine.go", "../limit.go", "../freshness.go", "../deployment.go",
-	"../sensor.go", "../housekeeping.go", "../housekeeping_rows.go",
+	"../sensor.go", "../housekeeping.go", "../housekeeping_rows.go", "../sleep.go",
 }
 
 // joins are formats without words, and errors of the declarations and the configuration, which end the start.

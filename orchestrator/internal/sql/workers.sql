@@ -1,9 +1,11 @@
 -- name: Beat :one
 -- The session is recorded only if it is there: in_session. A heartbeat touches no other table, which may be locked.
+-- valid_seconds: how long the worker sleeps, and sends no other.
 INSERT INTO workers AS w (id, host, pid, started_at, beat_at, session_pid, session_start)
-SELECT @id, @host, @pid, now(), now(), a.pid, a.backend_start FROM (SELECT) one
+SELECT @id, @host, @pid, now(), now() + make_interval(secs => @valid_seconds::float8), a.pid, a.backend_start
+FROM (SELECT) one
     LEFT JOIN pg_stat_activity a ON a.pid = sqlc.narg(session_pid) AND a.backend_start = sqlc.narg(session_start)
-ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
+ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, lost_at = NULL, session_pid = excluded.session_pid,
     session_start = excluded.session_start
 RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session;
 
@@ -20,6 +22,38 @@ SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[ar
         OR EXISTS (SELECT FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL))::boolean AS anything,
     (SELECT CASE WHEN count(*) = 0 THEN -1 ELSE greatest(0, extract(epoch FROM min(next_at) - now())) END
         FROM sensors WHERE running AND lease IS NULL AND name = ANY(@sensors::text[]))::float8 AS sensor_seconds;
+
+-- name: NextDue :one
+-- What a worker must know before it sleeps. busy: something is to be done now. due_seconds: until a job, a sensor, a
+-- deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of its
+-- steps is lost, and one of them is due later.
+SELECT (EXISTS (SELECT FROM river_job WHERE state = 'running')
+        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') AND scheduled_at <= now())
+        OR EXISTS (SELECT FROM runs WHERE status = 'canceling')
+        OR EXISTS (SELECT FROM runs r WHERE r.status IN ('queued', 'started')
+            AND (NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL
+                    AND s.status IN ('queued', 'started', 'up_for_retry'))
+                OR EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL
+                    AND s.status IN ('queued', 'started', 'up_for_retry')
+                    AND NOT EXISTS (SELECT FROM river_job j WHERE j.id = s.job_id
+                        AND j.state IN ('available', 'retryable', 'scheduled')))))
+        OR EXISTS (SELECT FROM step_waits) OR EXISTS (SELECT FROM step_slots)
+        OR EXISTS (SELECT FROM sensors WHERE lease IS NOT NULL)
+        OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL))::boolean AS busy,
+    extract(epoch FROM least(now() + interval '1 day',
+        (SELECT min(scheduled_at) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')),
+        (SELECT min(next_at) FROM sensors WHERE running AND name = ANY(@sensors::text[])),
+        (SELECT min(tell_at) FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL),
+        (SELECT min(deadline_at) FROM runs WHERE status = 'started')) - now())::float8 AS due_seconds,
+    (SELECT coalesce(array_agg(name), '{}') FROM schedules WHERE running)::text[] AS schedules;
+
+-- name: InsertTopic :one
+-- The channel on which River tells its clients of new jobs.
+SELECT (current_schema() || '.river_insert')::text;
+
+-- name: RouseWorkers :exec
+-- Wakes the workers that sleep.
+SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "ticks"}');
 
 -- name: WakeWorkers :one
 -- Tells River's clients of the queues in which jobs are due. next_seconds: until the next of the others is due; -1: none.
@@ -61,8 +95,10 @@ WHERE id = @id AND session_pid = @session_pid::integer AND session_start = @sess
   AND lost_at IS NULL;
 
 -- name: ListWorkers :many
-SELECT *, (beat_at > now() - make_interval(secs => @dead_after::float8) AND lost_at IS NULL)::boolean AS alive FROM workers
-    ORDER BY started_at;
+-- The last heartbeat of a worker that sleeps is in the future.
+SELECT id, host, pid, started_at, least(beat_at, now())::timestamptz AS beat_at,
+    (beat_at > now() - make_interval(secs => @dead_after::float8) AND lost_at IS NULL)::boolean AS alive
+FROM workers ORDER BY started_at;
 
 -- name: DeleteWorker :exec
 DELETE FROM workers WHERE id = @id;

@@ -15,9 +15,10 @@ import (
 
 const beat = `-- name: Beat :one
 INSERT INTO workers AS w (id, host, pid, started_at, beat_at, session_pid, session_start)
-SELECT $1, $2, $3, now(), now(), a.pid, a.backend_start FROM (SELECT) one
-    LEFT JOIN pg_stat_activity a ON a.pid = $4 AND a.backend_start = $5
-ON CONFLICT (id) DO UPDATE SET beat_at = now(), lost_at = NULL, session_pid = excluded.session_pid,
+SELECT $1, $2, $3, now(), now() + make_interval(secs => $4::float8), a.pid, a.backend_start
+FROM (SELECT) one
+    LEFT JOIN pg_stat_activity a ON a.pid = $5 AND a.backend_start = $6
+ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, lost_at = NULL, session_pid = excluded.session_pid,
     session_start = excluded.session_start
 RETURNING (w.session_pid IS NOT NULL)::boolean AS in_session
 `
@@ -26,16 +27,19 @@ type BeatParams struct {
 	ID           string
 	Host         string
 	Pid          int32
+	ValidSeconds float64
 	SessionPid   *int32
 	SessionStart *time.Time
 }
 
 // The session is recorded only if it is there: in_session. A heartbeat touches no other table, which may be locked.
+// valid_seconds: how long the worker sleeps, and sends no other.
 func (q *Queries) Beat(ctx context.Context, arg BeatParams) (bool, error) {
 	row := q.db.QueryRow(ctx, beat,
 		arg.ID,
 		arg.Host,
 		arg.Pid,
+		arg.ValidSeconds,
 		arg.SessionPid,
 		arg.SessionStart,
 	)
@@ -127,6 +131,18 @@ func (q *Queries) DiscardLostJob(ctx context.Context, arg DiscardLostJobParams) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const insertTopic = `-- name: InsertTopic :one
+SELECT (current_schema() || '.river_insert')::text
+`
+
+// The channel on which River tells its clients of new jobs.
+func (q *Queries) InsertTopic(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, insertTopic)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const jobsAlive = `-- name: JobsAlive :one
@@ -268,22 +284,21 @@ func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]L
 }
 
 const listWorkers = `-- name: ListWorkers :many
-SELECT id, host, pid, started_at, beat_at, session_pid, session_start, lost_at, (beat_at > now() - make_interval(secs => $1::float8) AND lost_at IS NULL)::boolean AS alive FROM workers
-    ORDER BY started_at
+SELECT id, host, pid, started_at, least(beat_at, now())::timestamptz AS beat_at,
+    (beat_at > now() - make_interval(secs => $1::float8) AND lost_at IS NULL)::boolean AS alive
+FROM workers ORDER BY started_at
 `
 
 type ListWorkersRow struct {
-	ID           string
-	Host         string
-	Pid          int32
-	StartedAt    time.Time
-	BeatAt       time.Time
-	SessionPid   *int32
-	SessionStart *time.Time
-	LostAt       *time.Time
-	Alive        bool
+	ID        string
+	Host      string
+	Pid       int32
+	StartedAt time.Time
+	BeatAt    time.Time
+	Alive     bool
 }
 
+// The last heartbeat of a worker that sleeps is in the future.
 func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWorkersRow, error) {
 	rows, err := q.db.Query(ctx, listWorkers, deadAfter)
 	if err != nil {
@@ -299,9 +314,6 @@ func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWor
 			&i.Pid,
 			&i.StartedAt,
 			&i.BeatAt,
-			&i.SessionPid,
-			&i.SessionStart,
-			&i.LostAt,
 			&i.Alive,
 		); err != nil {
 			return nil, err
@@ -333,6 +345,44 @@ func (q *Queries) LoseWorker(ctx context.Context, arg LoseWorkerParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const nextDue = `-- name: NextDue :one
+SELECT (EXISTS (SELECT FROM river_job WHERE state = 'running')
+        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') AND scheduled_at <= now())
+        OR EXISTS (SELECT FROM runs WHERE status = 'canceling')
+        OR EXISTS (SELECT FROM runs r WHERE r.status IN ('queued', 'started')
+            AND (NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL
+                    AND s.status IN ('queued', 'started', 'up_for_retry'))
+                OR EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL
+                    AND s.status IN ('queued', 'started', 'up_for_retry')
+                    AND NOT EXISTS (SELECT FROM river_job j WHERE j.id = s.job_id
+                        AND j.state IN ('available', 'retryable', 'scheduled')))))
+        OR EXISTS (SELECT FROM step_waits) OR EXISTS (SELECT FROM step_slots)
+        OR EXISTS (SELECT FROM sensors WHERE lease IS NOT NULL)
+        OR EXISTS (SELECT FROM backfills WHERE ended_at IS NULL))::boolean AS busy,
+    extract(epoch FROM least(now() + interval '1 day',
+        (SELECT min(scheduled_at) FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')),
+        (SELECT min(next_at) FROM sensors WHERE running AND name = ANY($1::text[])),
+        (SELECT min(tell_at) FROM alerts WHERE recovered_at IS NULL AND told_at IS NULL),
+        (SELECT min(deadline_at) FROM runs WHERE status = 'started')) - now())::float8 AS due_seconds,
+    (SELECT coalesce(array_agg(name), '{}') FROM schedules WHERE running)::text[] AS schedules
+`
+
+type NextDueRow struct {
+	Busy       bool
+	DueSeconds float64
+	Schedules  []string
+}
+
+// What a worker must know before it sleeps. busy: something is to be done now. due_seconds: until a job, a sensor, a
+// deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of its
+// steps is lost, and one of them is due later.
+func (q *Queries) NextDue(ctx context.Context, sensors []string) (NextDueRow, error) {
+	row := q.db.QueryRow(ctx, nextDue, sensors)
+	var i NextDueRow
+	err := row.Scan(&i.Busy, &i.DueSeconds, &i.Schedules)
+	return i, err
 }
 
 const openWork = `-- name: OpenWork :one
@@ -431,6 +481,16 @@ func (q *Queries) QueueStates(ctx context.Context) ([]QueueStatesRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const rouseWorkers = `-- name: RouseWorkers :exec
+SELECT pg_notify(current_schema() || '.river_insert', '{"queue": "ticks"}')
+`
+
+// Wakes the workers that sleep.
+func (q *Queries) RouseWorkers(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, rouseWorkers)
+	return err
 }
 
 const session = `-- name: Session :one

@@ -100,3 +100,12 @@ func (h hourly) Next(after time.Time) time.Time {
 	}
 	return h.first.Add((after.Sub(h.first)/time.Hour + 1) * time.Hour)
 }
+
+// RecordsAsked tells of each run that is to be recorded. Call it before any is.
+func RecordsAsked(e *Engine) <-chan struct{} {
+	asked := make(chan struct{}, 100)
+	e.records.mu.Lock()
+	defer e.records.mu.Unlock()
+	e.records.asked = func() { asked <- struct{}{} }
+	return asked
+}

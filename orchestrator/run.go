@@ -115,7 +115,7 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
 	defer e.observe.startRun(ctx, p).End()
 	owner := p.id // of the idempotency key
-	if with != nil || !e.mayShareRecord(p) || !e.shareRecord(p, &err) {
+	if with != nil || !e.mayShareRecord(p) || !e.shareRecord(ctx, p, &err) {
 		err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
 			owner, err = e.claimKey(ctx, tx, p.req.IdempotencyKey, p.req.Fingerprint, p.id, p.created)
 			if err != nil || owner != p.id {

@@ -1,6 +1,9 @@
 package orchestrator
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // shared does together what several goroutines ask for while it is busy. It never waits for more: what is asked for
 // alone is done at once. The more there is to do, the more is done in one transaction.
@@ -46,6 +49,15 @@ func (s *shared[T]) add(item *T) <-chan struct{} {
 	}
 	s.mu.Unlock()
 	return done
+}
+
+// remove takes back an item whose batch has not begun, and reports whether it did.
+func (s *shared[T]) remove(item *T) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.waiting)
+	s.waiting = slices.DeleteFunc(s.waiting, func(w sharedItem[T]) bool { return w.item == item })
+	return len(s.waiting) < n
 }
 
 // work does what waits, until nothing does.

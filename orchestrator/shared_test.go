@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -253,5 +254,63 @@ func TestEndsOfOneRunShareATransaction(t *testing.T) {
 		if times != 1 {
 			t.Errorf("%s ended %d times", what, times)
 		}
+	}
+}
+
+// TestRequestsThatEnd has requests end while the database does not answer: each is told so at once, whether its run
+// waits for others or is being recorded. Nothing of it is done, and the others are recorded.
+func TestRequestsThatEnd(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
+	asked := orchestrator.RecordsAsked(e)
+	lock, err := d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE runs IN SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		run *orchestrator.Run
+		err error
+	}
+	ask := func() (context.CancelFunc, <-chan answer) {
+		ctx, cancel := context.WithCancel(t.Context())
+		answered := make(chan answer, 1)
+		go func() {
+			run, _, err := e.StartRun(ctx, orchestrator.RunRequest{
+				Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"},
+			})
+			answered <- answer{run, err}
+		}()
+		<-asked
+		return cancel, answered
+	}
+	endFirst, first := ask()
+	endSecond, second := ask()
+	endThird, third := ask()
+	defer endThird()
+	endSecond()
+	if got := <-second; !errors.Is(got.err, context.Canceled) {
+		t.Errorf("the request that waited: %v", got.err)
+	}
+	endFirst()
+	if got := <-first; !errors.Is(got.err, context.Canceled) {
+		t.Errorf("the request whose run was being recorded: %v", got.err)
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := <-third
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if run, events := wait(t, e, got.run.ID); run.Status != orchestrator.StatusSuccess {
+		t.Errorf("the run of the last request: %s, %v", run.Status, types(events))
+	}
+	var n int
+	if err := d.Pool.QueryRow(t.Context(), "SELECT count(*) FROM runs").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d runs, %v", n, err)
 	}
 }

@@ -114,8 +114,8 @@ func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, ref
 	return e.insertRuns(ctx, tx, plans)
 }
 
-// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Without a
-// transaction, the statement is one by itself, for runs under no limits.
+// insertRuns writes runs with their steps and their first events, and enqueues the steps that are ready. Only
+// startGroupTx calls it.
 func (e *Engine) insertRuns(ctx context.Context, tx pgx.Tx, plans []*plan) error {
 	var rows sql.InsertRunsParams
 	for _, p := range plans {
@@ -133,11 +133,7 @@ func (e *Engine) insertRuns(ctx context.Context, tx pgx.Tx, plans []*plan) error
 			return err
 		}
 	}
-	q := e.q
-	if tx != nil {
-		q = q.WithTx(tx)
-	}
-	if err := q.InsertRuns(ctx, rows); err != nil {
+	if err := e.q.WithTx(tx).InsertRuns(ctx, rows); err != nil {
 		return fmt.Errorf("record run: %w", err)
 	}
 	e.enqueued()

@@ -17,7 +17,7 @@ type sharedStart struct {
 }
 
 // startTry is how long starts may take that are recorded together.
-const startTry = 10 * time.Second
+const startTry = 5 * time.Second
 
 // startStep takes a step for this worker. The error is pgx.ErrNoRows if another job has it, if it has ended, or if its
 // run is canceled.

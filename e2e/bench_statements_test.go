@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
 // statements counts what Postgres is asked for runs that do nothing: one at a time, and many at once. With
@@ -25,37 +23,23 @@ func (b *bench) statements() {
 	}
 	e := b.engine(d, true, nil)
 	defer func() { b.must(e.Stop(ctx)) }()
+	ended := 0
 	for _, at := range []struct{ clients, runs int }{{1, 300}, {32, 6000}} {
-		start := func() {
-			_, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"noop"},
-				Trigger: orchestrator.Trigger{Kind: "api"}})
-			b.must(err)
-		}
-		ended := b.endedRuns(d)
 		_, err := d.Pool.Exec(ctx, "SELECT pg_stat_statements_reset()")
 		b.must(err)
 		commits := b.commits(d)
 		began := time.Now()
-		var clients sync.WaitGroup
-		for range at.clients {
-			clients.Go(func() {
-				for range at.runs / at.clients {
-					start()
-				}
-			})
-		}
-		clients.Wait()
-		n := at.runs / at.clients * at.clients
-		for b.endedRuns(d) < ended+n {
-			time.Sleep(5 * time.Millisecond)
-		}
+		b.startMany(e, at.clients, at.runs)
+		n := at.runs
+		ended += n
+		b.ends(d, ended)
 		took := time.Since(began)
 		// Statistics of sessions arrive within a second after their transactions.
 		time.Sleep(1200 * time.Millisecond)
 		perRun := float64(b.commits(d)-commits) / float64(n)
 		var calls, busy float64
 		b.must(d.Pool.QueryRow(ctx, `SELECT sum(calls), sum(total_exec_time) FROM pg_stat_statements
-			WHERE query NOT LIKE '%count(*) FROM runs%' AND query !~ 'pg_stat'`).Scan(&calls, &busy))
+			WHERE query NOT LIKE '%count(*) FROM materializations%' AND query !~ 'pg_stat'`).Scan(&calls, &busy))
 		what := fmt.Sprintf("of a run that does nothing, %d at once", at.clients)
 		b.line("statements "+what, fmt.Sprintf("%.1f", calls/float64(n)), "",
 			fmt.Sprintf("%.2f ms of Postgres, %s", busy/float64(n), rate(n, took)))
@@ -76,12 +60,6 @@ func (b *bench) statements() {
 		}
 		b.must(rows.Err())
 	}
-}
-
-// endedRuns returns how many runs have ended.
-func (b *bench) endedRuns(d *db.DB) (n int) {
-	b.must(d.Pool.QueryRow(context.Background(), "SELECT count(*) FROM runs WHERE ended_at IS NOT NULL").Scan(&n))
-	return n
 }
 
 // commits returns how many transactions Postgres has counted.

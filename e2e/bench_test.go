@@ -276,19 +276,8 @@ func (b *bench) throughput() {
 	const runs = 6000
 	worker := b.engine(d, true, nil)
 	started := time.Now()
-	go measure(runs, func() {
-		_, _, err := worker.StartRun(context.Background(), orchestrator.RunRequest{Assets: []string{"noop"},
-			Trigger: orchestrator.Trigger{Kind: "api"}})
-		if err != nil {
-			b.Error(err)
-		}
-	})
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for done := 0; done < runs; {
-		<-ticker.C
-		b.must(d.Pool.QueryRow(context.Background(), "SELECT count(*) FROM materializations").Scan(&done))
-	}
+	b.startMany(worker, 16, runs)
+	b.ends(d, runs)
 	b.line("whole runs of a no-op asset, sustained", rate(runs, time.Since(started)), ">= 500/s", limit)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -21,11 +21,12 @@ type sharedEnd struct {
 	alone, locked bool
 }
 
-// mayShare reports whether the end of an attempt may be recorded in one transaction with others: it locks its run only,
-// calls no function of an asset, and writes what many others write.
+// mayShare reports whether the end of an attempt may be recorded in one transaction with others: it locks nothing but
+// its run and, together with others, the freshness of its asset; it calls no function of an asset, and writes what many
+// others write. A process that stops has no time to try twice.
 func (e *Engine) mayShare(end *attemptEnd) bool {
 	a := e.defs.byAsset[end.step.Asset]
-	return a != nil && len(a.Checks) == 0 && end.outcome.status == StatusSuccess &&
+	return a != nil && !e.stopping.Load() && len(a.Checks) == 0 && end.outcome.status == StatusSuccess &&
 		len(end.inFinish) == 0 && !slices.ContainsFunc(end.events, func(ev heldEvent) bool { return ev.doubtful })
 }
 

@@ -62,13 +62,13 @@ func (e *Engine) startEachTx(ctx context.Context, tx pgx.Tx, plans []*plan, refu
 		}
 	}
 	started := plans
-	if err := e.startGroupTx(ctx, tx, plans, refused); err != nil {
+	if err := e.startGroupTx(ctx, tx, plans, refused != nil); err != nil {
 		if refused == nil || databaseTrouble(err) {
 			return err
 		}
 		started = nil
 		for _, p := range plans { // to find out which of them
-			switch err := e.startGroupTx(ctx, tx, []*plan{p}, refused); {
+			switch err := e.startGroupTx(ctx, tx, []*plan{p}, true); {
 			case err == nil:
 				started = append(started, p)
 			case databaseTrouble(err):
@@ -106,9 +106,9 @@ func (p assetPartition) compare(o assetPartition) int {
 	return cmp.Or(strings.Compare(p.partition, o.partition), strings.Compare(p.asset, o.asset))
 }
 
-// startGroupTx starts all of the runs or none. If some may be refused, the transaction can go on without them.
-func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, refused func(*plan, error)) error {
-	if refused != nil {
+// startGroupTx starts all of the runs or none. With goOn, the transaction can go on without them.
+func (e *Engine) startGroupTx(ctx context.Context, tx pgx.Tx, plans []*plan, goOn bool) error {
+	if goOn {
 		return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return e.insertRuns(ctx, tx, plans) })
 	}
 	return e.insertRuns(ctx, tx, plans)

@@ -14,6 +14,8 @@ import (
 type sharedStart struct {
 	job *river.Job[stepArgs]
 	row *sql.StartStepsRow // nil: it was left out
+	// failed says that the database did not do what was asked for.
+	failed bool
 }
 
 // startTry is how long starts may take that are recorded together.
@@ -23,12 +25,12 @@ const startTry = 5 * time.Second
 // run is canceled.
 func (e *Engine) startStep(ctx context.Context, job *river.Job[stepArgs]) (*sql.StartStepsRow, error) {
 	s := &sharedStart{job: job}
-	for range sharedTries {
+	for try := 0; try < sharedTries && !s.failed; try++ {
 		if e.starts.wait(s); s.row != nil {
 			return s.row, nil
 		}
 	}
-	// It waits for the lock of its run.
+	// By itself, it waits for the lock of its run.
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		if _, _, err := sql.LockRunAndSteps(ctx, tx, job.Args.RunID); err != nil {
 			return err
@@ -47,6 +49,9 @@ func (e *Engine) startShared(starts []*sharedStart) {
 	defer cancel()
 	if err := e.startAll(ctx, e.relaxed, starts); err != nil {
 		e.log.Debug("steps could not be started together; each is by itself", "steps", len(starts), "error", err)
+		for _, s := range starts {
+			s.failed = true
+		}
 	}
 }
 

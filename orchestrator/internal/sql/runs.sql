@@ -5,7 +5,8 @@ WITH run AS (
     INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
         timeout_seconds, created_at, priority, backfill_id)
     SELECT r.id, nullif(r.job, ''), string_to_array(r.assets, ','), nullif(r.partition, ''), 'queued', r.trigger_kind,
-        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb, nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
+        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb,
+        nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
         r.timeout_seconds, r.created_at, r.priority, nullif(r.backfill_id, '00000000-0000-0000-0000-000000000000')
     FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@jobs::text[]) AS job, unnest(@assets::text[]) AS assets,
         unnest(@partitions::text[]) AS partition, unnest(@trigger_kinds::text[]) AS trigger_kind,
@@ -258,7 +259,8 @@ WHERE steps.run_id = f.run_id AND steps.asset = f.asset;
 -- name: QueueSteps :exec
 -- Steps that waited for others are ready, and have jobs.
 UPDATE steps SET status = 'queued', job_id = s.job_id
-FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset, unnest(@jobs::bigint[]) AS job_id) AS s
+FROM (SELECT unnest(@run_ids::uuid[]) AS run_id, unnest(@assets::text[]) AS asset,
+    unnest(@jobs::bigint[]) AS job_id) AS s
 WHERE steps.run_id = s.run_id AND steps.asset = s.asset;
 
 -- name: EndRuns :exec

@@ -255,7 +255,8 @@ WITH run AS (
     INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
         timeout_seconds, created_at, priority, backfill_id)
     SELECT r.id, nullif(r.job, ''), string_to_array(r.assets, ','), nullif(r.partition, ''), 'queued', r.trigger_kind,
-        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb, nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
+        nullif(r.trigger_name, ''), r.config::jsonb, r.tags::jsonb,
+        nullif(r.parent_run_id, '00000000-0000-0000-0000-000000000000'),
         r.timeout_seconds, r.created_at, r.priority, nullif(r.backfill_id, '00000000-0000-0000-0000-000000000000')
     FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS job, unnest($3::text[]) AS assets,
         unnest($4::text[]) AS partition, unnest($5::text[]) AS trigger_kind,
@@ -977,7 +978,8 @@ func (q *Queries) NeighborsOfAssets(ctx context.Context, arg NeighborsOfAssetsPa
 
 const queueSteps = `-- name: QueueSteps :exec
 UPDATE steps SET status = 'queued', job_id = s.job_id
-FROM (SELECT unnest($1::uuid[]) AS run_id, unnest($2::text[]) AS asset, unnest($3::bigint[]) AS job_id) AS s
+FROM (SELECT unnest($1::uuid[]) AS run_id, unnest($2::text[]) AS asset,
+    unnest($3::bigint[]) AS job_id) AS s
 WHERE steps.run_id = s.run_id AND steps.asset = s.asset
 `
 

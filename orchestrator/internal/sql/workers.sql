@@ -25,10 +25,11 @@ SELECT EXISTS (SELECT FROM river_job WHERE state = 'running' AND attempted_by[ar
 
 -- name: NextDue :one
 -- What a worker must know before it sleeps. busy: something is to be done now. due_seconds: until a job, a sensor, a
--- deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of its
--- steps is lost, and one of them is due later.
+-- deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of
+-- its steps is lost, and one of them is due later.
 SELECT (EXISTS (SELECT FROM river_job WHERE state = 'running')
-        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') AND scheduled_at <= now())
+        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')
+            AND scheduled_at <= now())
         OR EXISTS (SELECT FROM runs WHERE status = 'canceling')
         OR EXISTS (SELECT FROM runs r WHERE r.status IN ('queued', 'started')
             AND (NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL

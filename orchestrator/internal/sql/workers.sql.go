@@ -349,7 +349,8 @@ func (q *Queries) LoseWorker(ctx context.Context, arg LoseWorkerParams) (int64, 
 
 const nextDue = `-- name: NextDue :one
 SELECT (EXISTS (SELECT FROM river_job WHERE state = 'running')
-        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') AND scheduled_at <= now())
+        OR EXISTS (SELECT FROM river_job WHERE state IN ('available', 'retryable', 'scheduled')
+            AND scheduled_at <= now())
         OR EXISTS (SELECT FROM runs WHERE status = 'canceling')
         OR EXISTS (SELECT FROM runs r WHERE r.status IN ('queued', 'started')
             AND (NOT EXISTS (SELECT FROM steps s WHERE s.run_id = r.id AND s.job_id IS NOT NULL
@@ -376,8 +377,8 @@ type NextDueRow struct {
 }
 
 // What a worker must know before it sleeps. busy: something is to be done now. due_seconds: until a job, a sensor, a
-// deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of its
-// steps is lost, and one of them is due later.
+// deferred alert or the deadline of a run is due; a day at most. schedules: those that run. A run may wait if no job of
+// its steps is lost, and one of them is due later.
 func (q *Queries) NextDue(ctx context.Context, sensors []string) (NextDueRow, error) {
 	row := q.db.QueryRow(ctx, nextDue, sensors)
 	var i NextDueRow

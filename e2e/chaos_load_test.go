@@ -35,12 +35,12 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 			path, body = stormParted(rng)
 		case k < 66 && len(mine) > 0:
 			id := mine[len(mine)-1-rng.IntN(min(5, len(mine)))]
-			c.cancel(c.nodes[rng.IntN(3)], "/runs/", id)
+			c.cancel(c.nodes[rng.IntN(len(c.nodes))], "/runs/", id)
 			continue
 		case k < 68 && len(mine) > 20:
 			path, body = "/runs/"+mine[rng.IntN(len(mine)-10)]+"/retry", `{}`
 		case k < 78:
-			failed := c.failed(c.nodes[rng.IntN(3)])
+			failed := c.failed(c.nodes[rng.IntN(len(c.nodes))])
 			if len(failed) == 0 {
 				continue
 			}
@@ -48,7 +48,7 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 		}
 		key := uuid.NewString()
 		for ctx.Err() == nil {
-			status, raw := c.post(c.nodes[rng.IntN(3)], path, body, map[string]string{"Idempotency-Key": key})
+			status, raw := c.post(c.nodes[rng.IntN(len(c.nodes))], path, body, map[string]string{"Idempotency-Key": key})
 			if status == http.StatusAccepted {
 				var run struct{ ID string }
 				if err := json.Unmarshal(raw, &run); err != nil {
@@ -68,7 +68,7 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 				if path == "/backfills" {
 					if rng.IntN(3) == 0 {
 						sleep(ctx, time.Duration(rng.IntN(2000))*time.Millisecond)
-						c.cancel(c.nodes[rng.IntN(3)], "/backfills/", run.ID)
+						c.cancel(c.nodes[rng.IntN(len(c.nodes))], "/backfills/", run.ID)
 					}
 					break
 				}

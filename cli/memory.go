@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"runtime/debug"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -23,4 +24,16 @@ func (a *app) limitMemory() {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		a.log.Debug("memory", "limit_mb", limit>>20)
 	}
+}
+
+// startedAfter is when a process has started: caches are filled, and what the start allocated is garbage.
+const startedAfter = 5 * time.Second
+
+// freeStart returns the memory that the start of a process took, most of it for the contract, to the system. The
+// garbage collector of a process that is idle would keep it.
+func freeStart() (stop func() bool) {
+	return time.AfterFunc(startedAfter, func() {
+		debug.FreeOSMemory()
+		debug.FreeOSMemory() // pools release theirs at the second collection
+	}).Stop
 }

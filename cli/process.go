@@ -115,6 +115,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		}
 		defer n.Health(hl).Close() //nolint:errcheck // at the end of the process
 	}
+	defer freeStart()()
 	return n.Run(a.ctx, func() {
 		if l != nil {
 			a.log.Info("ready", "url", who.displayURL(l.Addr()), "worker", opts.Work, "authentication", authentication)

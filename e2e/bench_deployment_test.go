@@ -275,6 +275,9 @@ func (b *bench) launch(d *db.DB, role string, env ...string) (*exec.Cmd, string)
 func (b *bench) end(cmd *exec.Cmd) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	_ = cmd.Wait()
+	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		b.peak = max(b.peak, used.Maxrss)
+	}
 }
 
 // binary is the program as it is released, built once.

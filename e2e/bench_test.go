@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -53,6 +54,8 @@ func TestBench(t *testing.T) {
 	b.part("overhead", b.overhead)
 	b.part("streams", b.streams)
 	b.part("scale", b.scale)
+	b.part("idle", b.idle)
+	b.part("kills", b.kills)
 	b.part("data", b.data)
 	b.compare()
 }
@@ -61,13 +64,23 @@ type bench struct {
 	*testing.T
 	wanted  string
 	bin     string
+	peak    int64 // of the program's processes of this part, in kB
 	figures []figure
 }
 
 func (b *bench) part(name string, f func()) {
-	if b.wanted == "1" || strings.Contains(b.wanted, name) {
-		f()
+	if b.wanted != "1" && !strings.Contains(b.wanted, name) {
+		return
 	}
+	debug.FreeOSMemory() // of the part before
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+	b.peak = 0
+	f()
+	processes := "no other process"
+	if b.peak > 0 {
+		processes = fmt.Sprintf("the program as a process: %d MB", b.peak>>10)
+	}
+	b.line("peak memory of "+name+" (RSS): server, workers, clients in one", memory(os.Getpid(), "VmHWM"), "", processes)
 }
 
 func (b *bench) line(what, figure, wanted, limit string) {

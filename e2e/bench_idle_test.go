@@ -1,0 +1,285 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+// idle measures what a server and a worker cost while nothing happens, in BENCH_IDLE (default 1m) after a minute
+// without work, and how late a tick and a webhook are after it. It is long, because all figures are of the same wait.
+func (b *bench) idle() {
+	wait := b.duration("BENCH_IDLE", time.Minute)
+	const settle = 75 * time.Second
+	secret := "whsec_" + strings.Repeat("A", 32)
+	for _, mode := range []string{"normal", "deep"} {
+		d := b.postgres()
+		env := []string{"IDLE=" + mode, "WEBHOOK_SECRETS=webhook_sensor=" + secret, "LOG_LEVEL=info",
+			"OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"}
+		server, at := b.launch(d, "serve", env...)
+		worker, _ := b.launch(d, "worker", env...)
+		resp, err := client.Post(at+"/sensors/webhook_sensor/start", "application/json", nil)
+		b.must(err)
+		resp.Body.Close()
+		tick := b.ticks(time.Now().Add(settle + wait + 30*time.Second))
+		time.Sleep(settle)
+		pids := []int{server.Process.Pid, worker.Process.Pid}
+		ours, theirs, commits := b.cpu(pids...), b.cpu(b.backends(d)...), b.commits(d)
+		switches := b.switches(pids...)
+		began := time.Now()
+		time.Sleep(wait)
+		minutes := time.Since(began).Minutes()
+		per := func(n float64) string { return fmt.Sprintf("%.1f", n/minutes) }
+		seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()/minutes) }
+		what := " a minute, idle, IDLE=" + mode
+		b.line("transactions"+what, per(float64(b.commits(d)-commits)), map[string]string{"normal": "<= 120",
+			"deep": "<= 20"}[mode], "")
+		b.line("CPU of server and worker"+what, seconds(b.cpu(pids...)-ours), "", fmt.Sprintf("switches: %.0f a minute",
+			float64(b.switches(pids...)-switches)/minutes))
+		b.line("CPU of Postgres"+what, seconds(b.cpu(b.backends(d)...)-theirs), "", "")
+		b.line("memory of server and worker (PSS), idle, IDLE="+mode, fmt.Sprintf("%d MB", b.pss(pids...)), "<= 50 MB",
+			fmt.Sprintf("RSS %s, %s", memory(pids[0], "VmRSS"), memory(pids[1], "VmRSS")))
+		b.line("a webhook's run starts after, IDLE="+mode, ms(b.webhook(d, at, secret)), "<= 50 ms", "")
+		if mode == "normal" {
+			b.line("a tick is late", ms(tick()), "<= 50 ms", "")
+		}
+		b.end(worker)
+		b.end(server)
+	}
+}
+
+// duration is what the environment says, or otherwise d.
+func (b *bench) duration(name string, d time.Duration) time.Duration {
+	if s := os.Getenv(name); s != "" {
+		var err error
+		d, err = time.ParseDuration(s)
+		b.must(err)
+	}
+	return d
+}
+
+// webhook posts an event and returns how long it took until its run's first step started.
+func (b *bench) webhook(d *db.DB, at, secret string) time.Duration {
+	w, err := standardwebhooks.NewWebhook(secret)
+	b.must(err)
+	body := []byte(`{"type":"bench","data":{"job":"discover_sessions_job"}}`)
+	now := time.Now()
+	signature, err := w.Sign("bench", now, body)
+	b.must(err)
+	req, err := http.NewRequest(http.MethodPost, at+"/webhooks/webhook_sensor", strings.NewReader(string(body)))
+	b.must(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(standardwebhooks.HeaderWebhookID, "bench")
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	resp, err := client.Do(req)
+	b.must(err)
+	answer, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		b.Fatalf("webhook: %s: %s", resp.Status, answer)
+	}
+	started := b.eventually(d, "SELECT min(started_at) FROM steps JOIN runs ON runs.id = run_id WHERE trigger_kind = 'sensor'")
+	return started.Sub(now)
+}
+
+// eventually returns the time that a query gives, once it gives one.
+func (b *bench) eventually(d *db.DB, sql string, args ...any) time.Time {
+	var at *time.Time
+	for range 3000 {
+		b.must(d.Pool.QueryRow(context.Background(), sql, args...).Scan(&at))
+		if at != nil {
+			return *at
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.Fatalf("nothing came of %s", sql)
+	return time.Time{}
+}
+
+// ticks starts an engine that has nothing to do until the first minute after a time, when a schedule ticks. The function
+// that it returns waits for that, and returns how late the run's step started.
+func (b *bench) ticks(after time.Time) func() time.Duration {
+	d := b.postgres()
+	at := after.UTC().Truncate(time.Minute).Add(time.Minute)
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+		Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"},
+			func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })},
+		Jobs: []*orchestrator.Job{{Name: "job", Assets: []string{"noop"}}},
+		Schedules: []*orchestrator.Schedule{{Name: "once", Job: "job", TimeZone: "UTC",
+			Cron: fmt.Sprintf("%d %d * * *", at.Minute(), at.Hour())}},
+	})
+	b.must(err)
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: true})
+	b.must(err)
+	ctx := context.Background()
+	b.must(e.Start(ctx))
+	_, err = e.SetSchedule(ctx, "once", true)
+	b.must(err)
+	return func() time.Duration {
+		time.Sleep(time.Until(at))
+		started := b.eventually(d, "SELECT min(started_at) FROM steps")
+		b.must(e.Stop(ctx))
+		return started.Sub(at)
+	}
+}
+
+// backends are the processes of a Postgres of the bench.
+func (b *bench) backends(d *db.DB) []int {
+	var dir string
+	b.must(d.Pool.QueryRow(context.Background(), "SHOW data_directory").Scan(&dir))
+	raw, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
+	b.must(err)
+	main, _, _ := strings.Cut(string(raw), "\n")
+	pids := []int{b.number(main)}
+	children, _ := exec.Command("pgrep", "-P", main).Output()
+	for _, pid := range strings.Fields(string(children)) {
+		pids = append(pids, b.number(pid))
+	}
+	return pids
+}
+
+func (b *bench) number(s string) int {
+	n, err := strconv.Atoi(s)
+	b.must(err)
+	return n
+}
+
+// cpu is how much CPU time processes have taken, to 10 ms each. Those that have ended do not count.
+func (b *bench) cpu(pids ...int) time.Duration {
+	ticks := 0
+	for _, pid := range pids {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		_, after, _ := strings.Cut(string(raw), ") ")
+		fields := strings.Fields(after)
+		ticks += b.number(fields[11]) + b.number(fields[12])
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+var voluntary = regexp.MustCompile(`(?m)^voluntary_ctxt_switches:\s+(\d+)`)
+
+// switches is how often threads of processes have slept.
+func (b *bench) switches(pids ...int) (n int) {
+	for _, pid := range pids {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+		b.must(err)
+		for _, t := range threads {
+			raw, _ := os.ReadFile(t)
+			if m := voluntary.FindSubmatch(raw); m != nil {
+				n += b.number(string(m[1]))
+			}
+		}
+	}
+	return n
+}
+
+var proportional = regexp.MustCompile(`(?m)^Pss:\s+(\d+)`)
+
+// pss is the memory of processes in MB. What they share counts once.
+func (b *bench) pss(pids ...int) (mb int) {
+	for _, pid := range pids {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if m := proportional.FindSubmatch(raw); err == nil && m != nil {
+			mb += b.number(string(m[1]))
+		}
+	}
+	return mb >> 10
+}
+
+// kills has the worker of a fetch of 412 bills, 50 ms a request, killed at a random moment while another lives,
+// BENCH_KILLS times (default 3): when its step goes on, and when the run ends.
+func (b *bench) kills() {
+	times := 3
+	if s := os.Getenv("BENCH_KILLS"); s != "" {
+		times = b.number(s)
+	}
+	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "412", "--latency", "50ms")
+	r, w := io.Pipe()
+	sources.Stdout, sources.Stderr = w, w
+	b.must(sources.Start())
+	defer func() { _ = sources.Process.Kill(); _ = sources.Wait() }()
+	var upstream string
+	read(r, `OPENPARLIAMENT_URL=(\S+)`, func(m []string) bool { upstream = m[1]; return false })
+	go io.Copy(io.Discard, r)
+	rng := rand.New(rand.NewPCG(1, 1))
+	var again, whole []time.Duration
+	for range times {
+		step, end := b.kill(upstream, time.Duration(200+rng.IntN(4300))*time.Millisecond)
+		if step > 0 { // otherwise the step had ended
+			again = append(again, step)
+		}
+		whole = append(whole, end)
+	}
+	slices.Sort(again)
+	slices.Sort(whole)
+	what := fmt.Sprintf("a worker is killed, %d times: ", times)
+	b.line(what+"the step goes on after (max)", ms(again[len(again)-1]), "<= 3 s", fmt.Sprintf("median %s",
+		ms(again[len(again)/2])))
+	b.line(what+"the fetch ends after (max)", ms(whole[len(whole)-1]), "<= 12 s", fmt.Sprintf("median %s, from the kill",
+		ms(whole[len(whole)/2])))
+}
+
+// kill is one of kills. It checks that nothing is lost and nothing is there twice.
+func (b *bench) kill(upstream string, after time.Duration) (step, end time.Duration) {
+	d := b.postgres()
+	ctx := context.Background()
+	env := []string{"OPENPARLIAMENT_URL=" + upstream, "LEGISINFO_URL=" + upstream + "/legisinfo", "LEGISINFO_RPS=0",
+		"OPENPARLIAMENT_RPS=0", "LOG_LEVEL=info"}
+	server, at := b.launch(d, "serve", env...)
+	defer b.end(server)
+	workers := map[int]*exec.Cmd{}
+	for range 2 {
+		worker, _ := b.launch(d, "worker", env...)
+		workers[worker.Process.Pid] = worker
+		defer b.end(worker)
+	}
+	time.Sleep(6 * time.Second) // they know of each other
+	resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json",
+		strings.NewReader(`{"config":{"parliament":44,"session":1}}`))
+	b.must(err)
+	var run struct{ ID string }
+	b.must(json.NewDecoder(resp.Body).Decode(&run))
+	resp.Body.Close()
+	time.Sleep(after)
+	var worker string
+	b.must(d.Pool.QueryRow(ctx, "SELECT worker_id FROM steps WHERE run_id = $1", run.ID).Scan(&worker))
+	parts := strings.Split(worker, "-")
+	killed := time.Now()
+	b.must(workers[b.number(parts[len(parts)-2])].Process.Signal(syscall.SIGKILL))
+	ended := b.eventually(d, "SELECT ended_at FROM runs WHERE id = $1", run.ID)
+	var started time.Time
+	var bills, materializations int
+	var status string
+	b.must(d.Pool.QueryRow(ctx, `SELECT (SELECT max(at) FROM events WHERE run_id = $1 AND type = 'step_started'),
+		(SELECT count(*) FROM bills WHERE parliament = 44), (SELECT count(*) FROM materializations WHERE run_id = $1),
+		(SELECT status FROM runs WHERE id = $1)`, run.ID).Scan(&started, &bills, &materializations, &status))
+	if bills != 412 || materializations != 1 || status != "success" {
+		b.Errorf("killed after %s: %d bills, %d materializations, %s", after, bills, materializations, status)
+	}
+	return started.Sub(killed), ended.Sub(killed)
+}

@@ -99,7 +99,8 @@ func (b *bench) webhook(d *db.DB, at, secret string) time.Duration {
 	if resp.StatusCode != http.StatusAccepted {
 		b.Fatalf("webhook: %s: %s", resp.Status, answer)
 	}
-	started := b.eventually(d, "SELECT min(started_at) FROM steps JOIN runs ON runs.id = run_id WHERE trigger_kind = 'sensor'")
+	started := b.eventually(d, `SELECT min(s.started_at) FROM steps s JOIN runs r ON r.id = s.run_id
+		WHERE r.trigger_kind = 'sensor'`)
 	return started.Sub(now)
 }
 
@@ -117,8 +118,8 @@ func (b *bench) eventually(d *db.DB, sql string, args ...any) time.Time {
 	return time.Time{}
 }
 
-// ticks starts an engine that has nothing to do until the first minute after a time, when a schedule ticks. The function
-// that it returns waits for that, and returns how late the run's step started.
+// ticks starts an engine that has nothing to do until the first minute after a time, when a schedule ticks. The
+// function that it returns waits for that, and returns how late the run's step started.
 func (b *bench) ticks(after time.Time) func() time.Duration {
 	d := b.postgres()
 	at := after.UTC().Truncate(time.Minute).Add(time.Minute)

@@ -2,9 +2,13 @@ package orchestrator
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // sharedRecord is a run that is recorded in one transaction with others.
@@ -20,9 +24,9 @@ type sharedRecord struct {
 const recordTry = 10 * time.Second
 
 // mayShareRecord reports whether a run may be recorded in one transaction with others: it locks nothing that others
-// lock.
+// lock, but for its idempotency key.
 func (e *Engine) mayShareRecord(p *plan) bool {
-	if p.req.IdempotencyKey != "" || p.req.parent != nil || p.req.backfill != nil {
+	if p.req.parent != nil || p.req.backfill != nil {
 		return false
 	}
 	for _, name := range p.assets {
@@ -57,11 +61,11 @@ func (e *Engine) shareRecord(ctx context.Context, p *plan, err *error) bool {
 func (e *Engine) recordShared(records []*sharedRecord) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTry)
 	defer cancel()
-	var plans []*plan
+	var open []*sharedRecord
 	var stops []func() bool
 	for _, s := range records {
 		if s.err = s.ctx.Err(); s.err == nil {
-			plans = append(plans, s.plan)
+			open = append(open, s)
 			stops = append(stops, context.AfterFunc(s.ctx, cancel))
 		}
 	}
@@ -71,12 +75,16 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 		}
 	}
 	defer stop()
-	if len(plans) == 0 {
+	if len(open) == 0 {
 		return
 	}
 	committing := false
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		committing = false
+		plans, err := e.claimKeys(ctx, tx, open)
+		if err != nil || len(plans) == 0 {
+			return err
+		}
 		if err := e.startRunsTx(ctx, tx, plans...); err != nil {
 			return err
 		}
@@ -84,13 +92,42 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 		committing = ctx.Err() == nil
 		return ctx.Err()
 	})
-	for _, s := range records {
+	for _, s := range open {
 		switch {
-		case err == nil || s.err != nil:
+		case err == nil || committing && s.alone:
 		case committing: // it may have come to pass
 			s.err = err
 		default:
 			s.err, s.alone = s.ctx.Err(), s.ctx.Err() == nil
 		}
 	}
+}
+
+// claimKeys claims the idempotency keys of runs, and returns the plans of the runs to record. A run whose key was used
+// has to be recorded by itself, which finds out for what.
+func (e *Engine) claimKeys(ctx context.Context, tx pgx.Tx, records []*sharedRecord) ([]*plan, error) {
+	var rows sql.ClaimIdempotencyKeysParams
+	for _, s := range records {
+		if p := s.plan; p.req.IdempotencyKey != "" {
+			rows.Keys = append(rows.Keys, p.req.IdempotencyKey)
+			rows.Fingerprints = append(rows.Fingerprints, p.req.Fingerprint)
+			rows.RunIds = append(rows.RunIds, p.id)
+			rows.CreatedAts = append(rows.CreatedAts, p.created)
+		}
+	}
+	var claimed []uuid.UUID
+	if len(rows.Keys) > 0 {
+		var err error
+		if claimed, err = e.q.WithTx(tx).ClaimIdempotencyKeys(ctx, rows); err != nil {
+			return nil, err
+		}
+	}
+	var plans []*plan
+	for _, s := range records {
+		s.alone = s.plan.req.IdempotencyKey != "" && !slices.Contains(claimed, s.plan.id)
+		if !s.alone {
+			plans = append(plans, s.plan)
+		}
+	}
+	return plans, nil
 }

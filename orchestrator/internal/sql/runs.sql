@@ -235,6 +235,19 @@ LIMIT 100;
 INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at) VALUES (@key, @fingerprint, @run_id, @created_at)
 ON CONFLICT (key) DO NOTHING;
 
+-- name: ClaimIdempotencyKeys :many
+-- Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits long
+-- for another, which has claimed one of the keys and has not ended, fails.
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true) AS is_set)
+INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at)
+SELECT k.key, k.fingerprint, k.run_id, k.created_at
+FROM (SELECT unnest(@keys::text[]) AS key, unnest(@fingerprints::bytea[]) AS fingerprint,
+    unnest(@run_ids::uuid[]) AS run_id, unnest(@created_ats::timestamptz[]) AS created_at) AS k
+CROSS JOIN patience
+ORDER BY k.key, k.run_id
+ON CONFLICT (key) DO NOTHING
+RETURNING run_id;
+
 -- name: GetIdempotencyKey :one
 SELECT * FROM idempotency_keys WHERE key = @key;
 

@@ -25,6 +25,52 @@ func (q *Queries) AnyOpenRun(ctx context.Context, assets []string) (bool, error)
 	return running, err
 }
 
+const claimIdempotencyKeys = `-- name: ClaimIdempotencyKeys :many
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true) AS is_set)
+INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at)
+SELECT k.key, k.fingerprint, k.run_id, k.created_at
+FROM (SELECT unnest($1::text[]) AS key, unnest($2::bytea[]) AS fingerprint,
+    unnest($3::uuid[]) AS run_id, unnest($4::timestamptz[]) AS created_at) AS k
+CROSS JOIN patience
+ORDER BY k.key, k.run_id
+ON CONFLICT (key) DO NOTHING
+RETURNING run_id
+`
+
+type ClaimIdempotencyKeysParams struct {
+	Keys         []string
+	Fingerprints [][]byte
+	RunIds       []uuid.UUID
+	CreatedAts   []time.Time
+}
+
+// Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits long
+// for another, which has claimed one of the keys and has not ended, fails.
+func (q *Queries) ClaimIdempotencyKeys(ctx context.Context, arg ClaimIdempotencyKeysParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, claimIdempotencyKeys,
+		arg.Keys,
+		arg.Fingerprints,
+		arg.RunIds,
+		arg.CreatedAts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var run_id uuid.UUID
+		if err := rows.Scan(&run_id); err != nil {
+			return nil, err
+		}
+		items = append(items, run_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const completeJobs = `-- name: CompleteJobs :exec
 UPDATE river_job SET state = 'completed', finalized_at = now()
 WHERE id = ANY($1::bigint[]) AND state = 'running'

@@ -26,46 +26,79 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-// idle measures what a server and a worker cost while nothing happens, in BENCH_IDLE (default 1m) after a minute
-// without work, and how late a tick and a webhook are after it. It is long, because all figures are of the same wait.
+// idle measures what a server and a worker cost while nothing happens, in BENCH_IDLE (default 1m) after two minutes
+// without work, and how late a tick and a webhook are after it: as usual, and with IDLE=deep, in the same minutes.
 func (b *bench) idle() {
 	wait := b.duration("BENCH_IDLE", time.Minute)
-	const settle = 75 * time.Second
-	secret := "whsec_" + strings.Repeat("A", 32)
-	for _, mode := range []string{"normal", "deep"} {
-		d := b.postgres()
-		env := []string{"IDLE=" + mode, "WEBHOOK_SECRETS=webhook_sensor=" + secret, "LOG_LEVEL=info",
-			"OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"}
-		server, at := b.launch(d, "serve", env...)
-		worker, _ := b.launch(d, "worker", env...)
-		resp, err := client.Post(at+"/sensors/webhook_sensor/start", "application/json", nil)
-		b.must(err)
-		resp.Body.Close()
-		tick := b.ticks(time.Now().Add(settle + wait + 30*time.Second))
-		time.Sleep(settle)
-		pids := []int{server.Process.Pid, worker.Process.Pid}
-		ours, theirs, commits := b.cpu(pids...), b.cpu(b.backends(d)...), b.commits(d)
-		switches := b.switches(pids...)
-		began := time.Now()
-		time.Sleep(wait)
-		minutes := time.Since(began).Minutes()
-		per := func(n float64) string { return fmt.Sprintf("%.1f", n/minutes) }
-		seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()/minutes) }
-		what := " a minute, idle, IDLE=" + mode
-		b.line("transactions"+what, per(float64(b.commits(d)-commits)), map[string]string{"normal": "<= 120",
-			"deep": "<= 20"}[mode], "")
-		b.line("CPU of server and worker"+what, seconds(b.cpu(pids...)-ours), "", fmt.Sprintf("switches: %.0f a minute",
-			float64(b.switches(pids...)-switches)/minutes))
-		b.line("CPU of Postgres"+what, seconds(b.cpu(b.backends(d)...)-theirs), "", "")
-		b.line("memory of server and worker (PSS), idle, IDLE="+mode, fmt.Sprintf("%d MB", b.pss(pids...)), "<= 50 MB",
-			fmt.Sprintf("RSS %s, %s", memory(pids[0], "VmRSS"), memory(pids[1], "VmRSS")))
-		b.line("a webhook's run starts after, IDLE="+mode, ms(b.webhook(d, at, secret)), "<= 50 ms", "")
-		if mode == "normal" {
-			b.line("a tick is late", ms(tick()), "<= 50 ms", "")
-		}
-		b.end(worker)
-		b.end(server)
+	const settle = 110 * time.Second
+	usual, deep := b.idler("normal"), b.idler("deep")
+	tick := b.ticks(time.Now().Add(settle + wait + 30*time.Second))
+	time.Sleep(settle)
+	for _, i := range []*idler{usual, deep} {
+		i.before = i.use()
 	}
+	time.Sleep(wait)
+	usual.report("<= 120")
+	deep.report("<= 20")
+	b.line("a tick is late after idle minutes", ms(tick()), "<= 50 ms", "")
+}
+
+// idler is a server and a worker that have nothing to do, with a Postgres of their own.
+type idler struct {
+	*bench
+	mode, at       string
+	db             *db.DB
+	server, worker *exec.Cmd
+	before         usage
+}
+
+// usage is what an idler has used at a time.
+type usage struct {
+	at           time.Time
+	ours, theirs time.Duration // CPU time: the program's and Postgres's
+	transactions int64
+	switches     int // how often threads of the program have slept
+}
+
+const idleSecret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+func (b *bench) idler(mode string) *idler {
+	i := &idler{bench: b, mode: mode, db: b.postgres()}
+	env := []string{"IDLE=" + mode, "WEBHOOK_SECRETS=webhook_sensor=" + idleSecret, "LOG_LEVEL=info",
+		"OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"}
+	i.server, i.at = b.launch(i.db, "serve", env...)
+	i.worker, _ = b.launch(i.db, "worker", env...)
+	resp, err := client.Post(i.at+"/sensors/webhook_sensor/start", "application/json", nil)
+	b.must(err)
+	resp.Body.Close()
+	return i
+}
+
+func (i *idler) pids() []int { return []int{i.server.Process.Pid, i.worker.Process.Pid} }
+
+func (i *idler) use() usage {
+	return usage{at: time.Now(), ours: i.cpu(i.pids()...), theirs: i.cpu(i.backends(i.db)...),
+		transactions: i.commits(i.db), switches: i.switches(i.pids()...)}
+}
+
+// report prints what the idler used since before, and how late a webhook is, and ends it. transactions is how many of
+// them are wanted in a minute.
+func (i *idler) report(transactions string) {
+	now := i.use()
+	minutes := now.at.Sub(i.before.at).Minutes()
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()/minutes) }
+	per := func(n float64) string { return fmt.Sprintf("%.1f", n/minutes) }
+	what := " a minute, idle, IDLE=" + i.mode
+	i.line("transactions"+what, per(float64(now.transactions-i.before.transactions)), transactions, "")
+	i.line("CPU of server and worker"+what, seconds(now.ours-i.before.ours), "",
+		"threads slept "+per(float64(now.switches-i.before.switches))+" times a minute")
+	i.line("CPU of Postgres"+what, seconds(now.theirs-i.before.theirs), "", "")
+	pids := i.pids()
+	i.line("memory of server and worker, idle, IDLE="+i.mode, fmt.Sprintf("%d MB", i.together(pids...)), "<= 50 MB",
+		fmt.Sprintf("RSS %s, %s", memory(pids[0], "VmRSS"), memory(pids[1], "VmRSS")))
+	i.line("a webhook's run starts after idle minutes, IDLE="+i.mode, ms(i.webhook()), "<= 50 ms", "")
+	i.end(i.worker)
+	i.end(i.server)
 }
 
 // duration is what the environment says, or otherwise d.
@@ -78,15 +111,24 @@ func (b *bench) duration(name string, d time.Duration) time.Duration {
 	return d
 }
 
+// count is what the environment says, or otherwise n.
+func (b *bench) count(name string, n int) int {
+	if s := os.Getenv(name); s != "" {
+		n = b.number(s)
+	}
+	return n
+}
+
 // webhook posts an event and returns how long it took until its run's first step started.
-func (b *bench) webhook(d *db.DB, at, secret string) time.Duration {
-	w, err := standardwebhooks.NewWebhook(secret)
+func (i *idler) webhook() time.Duration {
+	b := i.bench
+	w, err := standardwebhooks.NewWebhook(idleSecret)
 	b.must(err)
 	body := []byte(`{"type":"bench","data":{"job":"discover_sessions_job"}}`)
 	now := time.Now()
 	signature, err := w.Sign("bench", now, body)
 	b.must(err)
-	req, err := http.NewRequest(http.MethodPost, at+"/webhooks/webhook_sensor", strings.NewReader(string(body)))
+	req, err := http.NewRequest(http.MethodPost, i.at+"/webhooks/webhook_sensor", strings.NewReader(string(body)))
 	b.must(err)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(standardwebhooks.HeaderWebhookID, "bench")
@@ -99,7 +141,7 @@ func (b *bench) webhook(d *db.DB, at, secret string) time.Duration {
 	if resp.StatusCode != http.StatusAccepted {
 		b.Fatalf("webhook: %s: %s", resp.Status, answer)
 	}
-	started := b.eventually(d, `SELECT min(s.started_at) FROM steps s JOIN runs r ON r.id = s.run_id
+	started := b.eventually(i.db, `SELECT min(s.started_at) FROM steps s JOIN runs r ON r.id = s.run_id
 		WHERE r.trigger_kind = 'sensor'`)
 	return started.Sub(now)
 }
@@ -199,26 +241,27 @@ func (b *bench) switches(pids ...int) (n int) {
 	return n
 }
 
-var proportional = regexp.MustCompile(`(?m)^Pss:\s+(\d+)`)
+var resident = regexp.MustCompile(`(?m)^(Rss|Anonymous):\s+(\d+)`)
 
-// pss is the memory of processes in MB. What they share counts once.
-func (b *bench) pss(pids ...int) (mb int) {
+// together is the memory of processes of one program in MB. The pages of its file, which they share, count once.
+func (b *bench) together(pids ...int) int {
+	own, file := 0, 0
 	for _, pid := range pids {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if m := proportional.FindSubmatch(raw); err == nil && m != nil {
-			mb += b.number(string(m[1]))
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		kb := map[string]int{}
+		for _, m := range resident.FindAllSubmatch(raw, -1) {
+			kb[string(m[1])] = b.number(string(m[2]))
 		}
+		own += kb["Anonymous"]
+		file = max(file, kb["Rss"]-kb["Anonymous"])
 	}
-	return mb >> 10
+	return (own + file) >> 10
 }
 
 // kills has the worker of a fetch of 412 bills, 50 ms a request, killed at a random moment while another lives,
 // BENCH_KILLS times (default 3): when its step goes on, and when the run ends.
 func (b *bench) kills() {
-	times := 3
-	if s := os.Getenv("BENCH_KILLS"); s != "" {
-		times = b.number(s)
-	}
+	times := b.count("BENCH_KILLS", 3)
 	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "412", "--latency", "50ms")
 	r, w := io.Pipe()
 	sources.Stdout, sources.Stderr = w, w

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -14,11 +15,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-// many measures what there is much of: runs that wait under a limit, steps of a run, and assets.
+// many measures what there is much of: runs that wait under a limit, steps of a run, and assets. BENCH_TIMES, such as
+// 10, is how many times as many runs wait, and schedules and sensors there are.
 func (b *bench) many() {
-	b.waiting(1_000)
-	b.waiting(10_000)
-	b.thousands()
+	times := b.count("BENCH_TIMES", 1)
+	b.waiting(1_000 * times)
+	b.waiting(10_000 * times)
+	b.thousands(times)
 }
 
 // waiting has n runs wait for four places under a limit: how fast they are accepted and done. Neither may depend on how
@@ -75,9 +78,10 @@ func (b *bench) ends(d *db.DB, n int) {
 	}
 }
 
-// thousands has a thousand assets, schedules and sensors: what an idle minute costs with them, how fast pages are, and
-// a thousand runs of 50 steps at once.
-func (b *bench) thousands() {
+// thousands has a thousand assets, and times a thousand schedules and sensors: what an idle minute costs with them, how
+// fast pages are, and a thousand runs of 50 steps at once. It is long, because all of it is of one deployment.
+func (b *bench) thousands(times int) {
+	n := 1000 * times
 	d := b.postgres()
 	ctx := context.Background()
 	noop := func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil }
@@ -94,7 +98,7 @@ func (b *bench) thousands() {
 		}
 		parts.Jobs = append(parts.Jobs, job)
 	}
-	for i := range 1000 {
+	for i := range n {
 		parts.Schedules = append(parts.Schedules, &orchestrator.Schedule{Name: fmt.Sprintf("schedule_%d", i), Job: "job_0",
 			Cron: fmt.Sprintf("%d 3 1 1 *", i%60)})
 		parts.Sensors = append(parts.Sensors, &orchestrator.Sensor{Name: fmt.Sprintf("sensor_%d", i), Interval: time.Hour,
@@ -110,17 +114,18 @@ func (b *bench) thousands() {
 	b.must(e.Start(ctx))
 	url, stop := b.serve(d, e)
 	defer stop()
-	for i := range 1000 {
+	for i := range n {
 		_, err := e.SetSensor(ctx, fmt.Sprintf("sensor_%d", i), true)
 		b.must(err)
 		_, err = e.SetSchedule(ctx, fmt.Sprintf("schedule_%d", i), true)
 		b.must(err)
 	}
 	time.Sleep(5 * time.Second) // their first evaluations
-	commits, began := b.commits(d), time.Now()
+	commits, cpu, began := b.commits(d), b.cpu(os.Getpid()), time.Now()
 	time.Sleep(20 * time.Second)
-	b.line("transactions a minute with 1000 schedules and 1000 sensors, in the first minute",
-		fmt.Sprintf("%.0f", float64(b.commits(d)-commits)/time.Since(began).Minutes()), "", "")
+	b.line(fmt.Sprintf("transactions a minute with %d schedules and %d sensors, in the first minute", n, n),
+		fmt.Sprintf("%.0f", float64(b.commits(d)-commits)/time.Since(began).Minutes()), "",
+		fmt.Sprintf("CPU of the program: %.1f s a minute", (b.cpu(os.Getpid())-cpu).Seconds()/time.Since(began).Minutes()))
 
 	for _, path := range []string{"/assets", "/assets/graph", "/schedules", "/sensors"} {
 		var took []time.Duration
@@ -139,7 +144,11 @@ func (b *bench) thousands() {
 			took = append(took, time.Since(began))
 		}
 		p50, _ := quantiles(took)
-		b.line("GET "+path+" of 1000", ms(p50), "<= 100 ms", fmt.Sprintf("%d kB", size/1000))
+		of := 1000
+		if path == "/schedules" || path == "/sensors" {
+			of = n
+		}
+		b.line(fmt.Sprintf("GET %s of %d", path, of), ms(p50), "<= 100 ms", fmt.Sprintf("%d kB", size/1000))
 	}
 
 	var took []time.Duration

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -251,5 +252,33 @@ func TestChecks(t *testing.T) {
 	latest, err := e.LatestChecks(t.Context())
 	if err != nil || !latest["checked"]["blocks"].Passed || latest["checked"]["warns"].Passed {
 		t.Errorf("latest = %+v, %v", latest, err)
+	}
+}
+
+// TestCheckMetadata has checks return metadata that does not encode to JSON: they do not pass, and the run goes on.
+func TestCheckMetadata(t *testing.T) {
+	t.Parallel()
+	returns := func(name string, v any) *orchestrator.Check {
+		return &orchestrator.Check{Name: name, Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (
+			orchestrator.CheckOutcome, error,
+		) {
+			return orchestrator.CheckOutcome{Passed: true, Metadata: orchestrator.Metadata{"v": v}}, nil
+		}}
+	}
+	a := asset("a", nil, nil)
+	a.Checks = []*orchestrator.Check{returns("encodes", 1), returns("panics", noJSON{}), returns("fails", math.Inf(1))}
+	e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
+	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
+	var got []string
+	for _, ev := range events {
+		if ev.Type == eventlog.AssetCheck {
+			got = append(got, ev.Message)
+		}
+	}
+	want := []string{"check encodes passed", "check panics did not pass: the check itself failed: panic: no JSON",
+		"check fails did not pass: the check itself failed: metadata cannot be encoded as JSON: " +
+			"json: unsupported value: +Inf"}
+	if run.Status != orchestrator.StatusSuccess || !slices.Equal(got, want) {
+		t.Errorf("%s: %q, want %q", run.Status, got, want)
 	}
 }

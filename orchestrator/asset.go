@@ -3,14 +3,37 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Metadata is what a materialization records: values that encode to JSON, by name.
 type Metadata map[string]any
+
+// product is what an asset function or a check returned: its metadata, and the same as it is stored.
+type product struct {
+	metadata Metadata
+	encoded  json.RawMessage
+}
+
+// errNotJSON is the error of metadata that does not encode to JSON.
+var errNotJSON = errors.New("metadata cannot be encoded as JSON")
+
+// encode encodes metadata as it is stored. It may call functions of the definitions, such as a MarshalJSON.
+func (m Metadata) encode() (product, error) {
+	if m == nil {
+		m = Metadata{}
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return product{}, fmt.Errorf("%w: %w", errNotJSON, err)
+	}
+	return product{metadata: m, encoded: json.RawMessage(db.CleanJSON(string(raw)))}, nil
+}
 
 // AssetFunc produces an asset. It must stop soon when ctx ends, and it must be safe to run again after a crash at any
 // point: write by natural keys. An error made by Permanent is not retried; any other is, by the asset's retry policy.

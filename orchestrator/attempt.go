@@ -143,7 +143,7 @@ func (o *outcome) jobResult(job *river.Job[stepArgs]) error {
 // outcome is how an attempt ended: status success, up_for_retry, failure, canceled or queued (handed back).
 type outcome struct {
 	status   string
-	metadata Metadata
+	metadata json.RawMessage // see encode
 	checks   []CheckResult
 	err      *Error
 	failures int // before this attempt
@@ -195,8 +195,12 @@ func (w *stepWorker) attempt(
 		<-flushed
 	}()
 
-	metadata, err := guarded(limited, func(ctx context.Context) (Metadata, error) {
-		return asset.run(ctx, step, row.Config)
+	produced, err := guarded(limited, func(ctx context.Context) (product, error) {
+		metadata, err := asset.run(ctx, step, row.Config)
+		if err != nil {
+			return product{}, err
+		}
+		return metadata.encode()
 	})
 	if errors.Is(err, errDidNotStop) {
 		log.Error("the asset function does not stop; going on without it")
@@ -207,12 +211,14 @@ func (w *stepWorker) attempt(
 		bug := &Error{Class: ClassBug, Message: crash.Error(), Stack: crash.stack}
 		log.Error("asset function panicked", "panic", bug.Message, "stack", bug.Stack)
 		return outcome{status: StatusFailure, err: bug}
+	case errors.Is(err, errNotJSON):
+		return outcome{status: StatusFailure, err: &Error{Class: ClassBug, Message: err.Error()}}
 	case err == nil:
-		checks := e.runChecks(limited, asset, step, metadata)
+		checks := e.runChecks(limited, asset, step, produced.metadata)
 		if limited.Err() != nil && len(asset.Checks) > 0 {
 			return e.interrupted(context.Cause(limited), asset, row)
 		}
-		return outcome{status: StatusSuccess, metadata: metadata, checks: checks}
+		return outcome{status: StatusSuccess, metadata: produced.encoded, checks: checks}
 	case limited.Err() != nil:
 		return e.interrupted(context.Cause(limited), asset, row)
 	}

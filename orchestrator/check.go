@@ -88,28 +88,34 @@ func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Met
 			return nil // the attempt is interrupted, and ends as that
 		}
 		if err != nil {
-			out = CheckOutcome{Message: "the check itself failed: " + err.Error()}
+			out = checked{Message: "the check itself failed: " + err.Error(), metadata: json.RawMessage("{}")}
 		}
-		r.Passed, r.Message = out.Passed, db.CleanText(out.Message)
-		if out.Metadata == nil {
-			out.Metadata = Metadata{}
-		}
-		raw, err := json.Marshal(out.Metadata)
-		if err != nil {
-			raw = []byte("{}")
-		}
-		r.Metadata = json.RawMessage(db.CleanJSON(string(raw)))
+		r.Passed, r.Message, r.Metadata = out.Passed, db.CleanText(out.Message), out.metadata
 		results = append(results, r)
 	}
 	return results
 }
 
+// checked is what a check returned, with its metadata as it is stored.
+type checked struct {
+	Passed   bool
+	Message  string
+	metadata json.RawMessage
+}
+
 // runCheck runs a check, and repeats it while the database is unavailable.
-func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutcome, error) {
+func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (checked, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, maps.Clone(md)) })
+		out, err := guarded(ctx, func(ctx context.Context) (checked, error) {
+			out, err := c.Run(ctx, step, maps.Clone(md))
+			if err != nil {
+				return checked{}, err
+			}
+			p, err := out.Metadata.encode()
+			return checked{out.Passed, out.Message, p.encoded}, err
+		})
 		if err == nil || !db.Unavailable(err) {
 			return out, err
 		}

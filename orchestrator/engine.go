@@ -166,7 +166,9 @@ func New(cfg Config) (*Engine, error) {
 		sleep:  sleep{times: usualSleep, woke: make(chan (<-chan *river.Event), 1)},
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
 	}
-	e.records.do, e.starts.do, e.ends.do = e.recordShared, e.startShared, e.finishShared
+	e.records.do = rescued(cfg.Logger, e.recordShared, (*sharedRecord).notDone)
+	e.starts.do = rescued(cfg.Logger, e.startShared, (*sharedStart).notDone)
+	e.ends.do = rescued(cfg.Logger, e.finishShared, (*sharedEnd).notDone)
 	if err := checkLimits(e.defs, cfg.Limits); err != nil {
 		return nil, err
 	}

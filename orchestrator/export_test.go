@@ -77,6 +77,34 @@ func hold[T any](s *shared[T], n int) {
 	}
 }
 
+// LoseAnswers has an engine not see that ends were recorded together, as if the connection broke during the commit.
+func LoseAnswers(e *Engine) {
+	do := e.ends.do
+	e.ends.do = func(batch []*sharedEnd) {
+		do(batch)
+		for _, s := range batch {
+			s.notDone()
+		}
+	}
+}
+
+// PanicTogether has whatever an engine does together panic: before it is done, or afterwards.
+func PanicTogether(e *Engine, afterwards bool) {
+	panicking(e, &e.records, (*sharedRecord).notDone, false) // one that was committed is not recorded again
+	panicking(e, &e.starts, (*sharedStart).notDone, afterwards)
+	panicking(e, &e.ends, (*sharedEnd).notDone, afterwards)
+}
+
+func panicking[T any](e *Engine, s *shared[T], alone func(*T), afterwards bool) {
+	do := s.do
+	s.do = rescued(e.log, func(batch []*T) {
+		if afterwards {
+			do(batch)
+		}
+		panic("together")
+	}, alone)
+}
+
 // Sleeps makes the times of an engine with Config.Deep short: it sleeps once nothing has been due for quiet, wakes
 // ahead of what is due, and says when it has fallen asleep (true) or woken (false). Call it before Start.
 func Sleeps(e *Engine, quiet, ahead time.Duration) <-chan bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,7 +45,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		stopping = nil
 	}
-	end := &attemptEnd{job: job, step: step, outcome: o}
+	end := &attemptEnd{job: job, step: step, outcome: o, trace: e.observe.jobMetadata(ctx)}
 	end.events, end.inFinish = step.end()
 	if e.mayShare(end) {
 		if s := e.shareFinish(end); !s.alone {
@@ -100,6 +101,7 @@ type attemptEnd struct {
 	outcome  *outcome
 	events   []heldEvent
 	inFinish []func(context.Context, pgx.Tx) error
+	trace    []byte // metadata of the jobs of steps that follow from it
 }
 
 // finishStepTx records the end of an attempt, and what follows from it, in one transaction.
@@ -108,6 +110,9 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return nil, err
+	}
+	if t.hasRecorded(end) {
+		return t, nil
 	}
 	if !t.has(end) {
 		return nil, errFenced
@@ -131,7 +136,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 	if o.status != StatusQueued {
 		step.endsAs(o)
 		for _, f := range end.inFinish {
-			if err := f(ctx, tx); err != nil {
+			if err := callInFinish(ctx, tx, f); err != nil {
 				return nil, err
 			}
 		}
@@ -164,6 +169,31 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 func (t *transition) has(end *attemptEnd) bool {
 	s := t.step(end.step.Asset)
 	return s.Status == StatusStarted && int(s.Attempt) == end.step.Attempt && s.JobID != nil && *s.JobID == end.job.ID
+}
+
+// hasRecorded reports whether the end was recorded by a transaction whose commit was not answered. If so, the
+// transition tells of it as that transaction's would have.
+func (t *transition) hasRecorded(end *attemptEnd) bool {
+	s := t.step(end.step.Asset)
+	if s.Status != end.outcome.status || s.Status == StatusQueued || int(s.Attempt) != end.step.Attempt ||
+		s.JobID == nil || *s.JobID != end.job.ID {
+		return false
+	}
+	if s.Status == StatusSuccess {
+		t.add(eventlog.Entry{Type: eventlog.Materialization, Asset: s.Asset})
+	}
+	t.finished = terminal(t.run.Status) && t.run.EndedAt != nil && s.EndedAt != nil && t.run.EndedAt.Equal(*s.EndedAt)
+	return true
+}
+
+// callInFinish calls a function that InFinish was given. It returns a panic as an error.
+func callInFinish(ctx context.Context, tx pgx.Tx, f func(context.Context, pgx.Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{value: p, stack: string(debug.Stack())}
+		}
+	}()
+	return f(ctx, tx)
 }
 
 // stepRow returns what is written to a step's row at the end of an attempt.
@@ -251,7 +281,9 @@ func (e *Engine) ended(t *transition) {
 }
 
 // materialize records a materialization, with its event and the state of its partition.
-func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata Metadata) error {
+func (e *Engine) materialize(
+	ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata json.RawMessage,
+) error {
 	partition := e.partitionOf(step.Asset, t.run.Partition)
 	row, err := t.materialization(step, metadata, partition)
 	if err != nil {
@@ -274,20 +306,12 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 
 // materialization returns the row of a materialization, and adds its event.
 func (t *transition) materialization(
-	step *Step, metadata Metadata, partition *string,
+	step *Step, metadata json.RawMessage, partition *string,
 ) (row sql.InsertMaterializationParams, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return row, err
 	}
-	if metadata == nil {
-		metadata = Metadata{}
-	}
-	raw, err := json.Marshal(metadata)
-	if err != nil {
-		return row, fmt.Errorf("metadata of %s: %w", step.Asset, err)
-	}
-	raw = json.RawMessage(db.CleanJSON(string(raw)))
 	message := "materialized " + step.Asset
 	if partition != nil {
 		message += " " + *partition
@@ -299,11 +323,11 @@ func (t *transition) materialization(
 		Attempt: step.Attempt,
 		Message: message,
 		Data: eventlog.Data(map[string]any{
-			"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
+			"materialization_id": id, "partition": partition, "metadata": metadata,
 		}),
 	})
 	return sql.InsertMaterializationParams{
 		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID,
-		Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+		Attempt: int32(step.Attempt), Metadata: metadata, CreatedAt: t.at, //nolint:gosec // a small number
 	}, nil
 }

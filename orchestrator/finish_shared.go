@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -21,16 +22,20 @@ type sharedEnd struct {
 	alone, locked bool
 }
 
+// notDone has the end recorded by itself.
+func (s *sharedEnd) notDone() { s.t, s.err, s.alone, s.locked = nil, nil, true, false }
+
 // mayShare reports whether the end of an attempt may be recorded in one transaction with others: it locks nothing but
-// its run and, together with others, the freshness of its asset; it calls no function of an asset, and writes what many
-// others write. A process that stops has no time to try twice.
+// its run and, together with others, the freshness of its asset; it calls no function of the definitions, and writes
+// what many others write. A process that stops has no time to try twice.
 func (e *Engine) mayShare(end *attemptEnd) bool {
 	a := e.defs.byAsset[end.step.Asset]
 	return a != nil && !e.stopping.Load() && len(a.Checks) == 0 && end.outcome.status == StatusSuccess &&
 		len(end.inFinish) == 0 && !slices.ContainsFunc(end.events, func(ev heldEvent) bool { return ev.doubtful })
 }
 
-// mayShareRun is mayShare for what is known of the run once it is locked.
+// mayShareRun is mayShare for what is known of the run once it is locked. A step may hold places under limits that were
+// configured when it started and are no longer: housekeeping releases those.
 func (e *Engine) mayShareRun(t *transition) bool {
 	tags := tagsOf(t.run)
 	if t.run.Status != StatusStarted || t.run.BackfillID != nil {
@@ -44,8 +49,18 @@ func (e *Engine) mayShareRun(t *transition) bool {
 // shareFinish records an end together with those that come at the same time.
 func (e *Engine) shareFinish(end *attemptEnd) *sharedEnd {
 	s := &sharedEnd{end: end}
-	for try := 0; try == 0 || s.locked && try < sharedTries; try++ {
-		e.ends.wait(s)
+	for try := 0; try == 0 || s.locked && try < sharedTries && !e.stopping.Load(); try++ {
+		done := e.ends.add(s)
+		select {
+		case <-done:
+			continue
+		case <-e.Stopping():
+		}
+		if e.ends.remove(s) {
+			s.notDone()
+		} else {
+			<-done
+		}
 	}
 	if !s.alone {
 		e.events.Wake(end.step.RunID)
@@ -59,12 +74,19 @@ func (e *Engine) shareFinish(end *attemptEnd) *sharedEnd {
 // finishShared records ends in one transaction. If it fails, each has to be recorded by itself, so that no end fails
 // because of another. The lock of a run that somebody else holds is not waited for.
 func (e *Engine) finishShared(ends []*sharedEnd) {
-	ctx, cancel := context.WithTimeout(context.Background(), finishForStopping)
+	ctx, cancel := context.WithTimeout(context.Background(), finishTry)
 	defer cancel()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-e.Stopping():
+			time.AfterFunc(finishForStopping, cancel)
+		}
+	}()
 	if err := e.db.Tx(ctx, func(tx pgx.Tx) error { return e.finishSharedTx(ctx, tx, ends) }); err != nil {
 		e.log.Debug("ends of steps could not be recorded together; each is by itself", "steps", len(ends), "error", err)
 		for _, s := range ends {
-			s.alone, s.locked = true, false
+			s.notDone()
 		}
 	}
 }
@@ -127,7 +149,7 @@ func (e *Engine) shareEnd(t *transition, end *attemptEnd, rows *sharedRows) erro
 	step, o := end.step, end.outcome
 	step.endsAs(o)
 	t.events = append(t.events, each(end.events, func(ev heldEvent) eventlog.Entry { return ev.Entry })...)
-	t.step(step.Asset).Status = o.status
+	t.step(step.Asset).Status, t.trace = o.status, end.trace
 	t.stepEvent(step, o)
 	m, err := t.materialization(step, o.metadata, nil)
 	if err != nil {
@@ -218,7 +240,10 @@ func (r *sharedRows) write(ctx context.Context) error {
 	if len(r.jobs) == 0 {
 		return nil
 	}
-	if len(r.fresh) > 0 {
+	if len(r.fresh) > 0 { // whoever decides about one of them may take long
+		if err := r.q.WaitShortly(ctx); err != nil {
+			return err
+		}
 		if err := r.q.ShareFreshness(ctx, r.fresh); err != nil {
 			return err
 		}

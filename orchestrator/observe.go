@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -157,6 +158,14 @@ func (i *instruments) startRun(ctx context.Context, p *plan) trace.Span {
 	))
 	p.trace = i.jobMetadata(ctx)
 	return span
+}
+
+// notRecorded marks the span of a run that was not recorded.
+func notRecorded(span trace.Span) { span.SetStatus(codes.Error, "the run was not recorded") }
+
+// replayed marks the span of a request that an earlier run answers.
+func replayed(span trace.Span, run uuid.UUID) {
+	span.SetAttributes(attribute.String("explorer.run_id", run.String()), attribute.Bool("explorer.replayed", true))
 }
 
 func (i *instruments) runEnded(t *transition) {

@@ -20,8 +20,16 @@ type sharedRecord struct {
 	alone bool
 }
 
-// recordTry is how long recording runs together may take.
-const recordTry = 10 * time.Second
+// notDone has the run recorded by itself.
+func (s *sharedRecord) notDone() { s.err, s.alone = nil, true }
+
+const (
+	// recordTry is how long recording runs together may take until it is committed, and commitTry the commit, as long as
+	// a statement may.
+	recordTry, commitTry = 10 * time.Second, time.Minute
+	// commitGrace is how long a request that ends waits for a commit, to tell what came of it.
+	commitGrace = 2 * time.Second
+)
 
 // mayShareRecord reports whether a run may be recorded in one transaction with others: it locks nothing that others
 // lock, but for its idempotency key.
@@ -49,38 +57,49 @@ func (e *Engine) shareRecord(ctx context.Context, p *plan, err *error) bool {
 			*err = ctx.Err()
 			return true
 		}
-		<-done // soon: its transaction ends with the request
+		select {
+		case <-done: // soon: its transaction ends with the request, or is being committed
+		case <-time.After(commitGrace):
+			*err = ctx.Err() // it may come to pass
+			return true
+		}
 	}
 	*err = s.err
 	return !s.alone
 }
 
 // recordShared records runs in one transaction. If it fails, each has to be recorded by itself, so that none fails
-// because of another. Until the transaction is committed, the end of any of the requests ends it: a run whose request
-// was told that its time is over is not recorded.
+// because of another. Until it is being committed, the end of any of the requests ends the transaction: a run whose
+// request was told that its time is over is not recorded.
 func (e *Engine) recordShared(records []*sharedRecord) {
-	ctx, cancel := context.WithTimeout(context.Background(), recordTry)
+	ctx, cancel := context.WithTimeout(context.Background(), recordTry+commitTry)
 	defer cancel()
 	var open []*sharedRecord
-	var stops []func() bool
+	stops := []func() bool{time.AfterFunc(recordTry, cancel).Stop}
 	for _, s := range records {
 		if s.err = s.ctx.Err(); s.err == nil {
 			open = append(open, s)
 			stops = append(stops, context.AfterFunc(s.ctx, cancel))
 		}
 	}
-	stop := func() {
+	// goOn keeps requests from ending the transaction, and reports whether none has begun to.
+	goOn := func() bool {
+		all := true
 		for _, stop := range stops {
-			stop()
+			all = stop() && all
 		}
+		return all
 	}
-	defer stop()
+	defer goOn()
 	if len(open) == 0 {
 		return
 	}
 	committing := false
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		committing = false
+		if committing { // a conflict: it is done again
+			committing = false
+			return context.Canceled // or may have, as nothing ends this transaction any more
+		}
 		plans, err := e.claimKeys(ctx, tx, open)
 		if err != nil || len(plans) == 0 {
 			return err
@@ -88,9 +107,11 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 		if err := e.startRunsTx(ctx, tx, plans...); err != nil {
 			return err
 		}
-		stop()
-		committing = ctx.Err() == nil
-		return ctx.Err()
+		if !goOn() {
+			return context.Canceled
+		}
+		committing = true
+		return nil
 	})
 	for _, s := range open {
 		switch {

@@ -112,8 +112,9 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 }
 
 // record records a planned run, together with what with writes, unless its idempotency key was used. with may be nil.
-func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
-	defer e.observe.startRun(ctx, p).End()
+func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, again bool, err error) {
+	span := e.observe.startRun(ctx, p)
+	defer span.End()
 	owner := p.id // of the idempotency key
 	if with != nil || !e.mayShareRecord(p) || !e.shareRecord(ctx, p, &err) {
 		err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
@@ -130,9 +131,11 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 		})
 	}
 	if err != nil {
+		notRecorded(span)
 		return nil, false, withContext(err, "start run of %s", strings.Join(p.assets, ", "))
 	}
 	if owner != p.id {
+		replayed(span, owner)
 		run, err = e.Run(ctx, owner)
 		return run, true, err
 	}

@@ -290,8 +290,23 @@ func TestRun(t *testing.T) {
 		}
 	})
 
+	why := map[string]string{
+		"MetadataThatCannotBeEncoded": "metadata cannot be encoded as JSON: json: unsupported value: NaN",
+		"MetadataThatPanics":          "panic: no JSON", "MetadataThatCannotBeStored": "could not be recorded",
+		"InFinishThatFails": "could not be recorded", "InFinishThatPanics": "could not be recorded: panic: no end",
+	}
 	for name, f := range map[string]func(*orchestrator.Step) orchestrator.Metadata{
-		"MetadataThatCannotBeStored": func(*orchestrator.Step) orchestrator.Metadata { return orchestrator.Metadata{"n": math.NaN()} },
+		"MetadataThatCannotBeEncoded": func(*orchestrator.Step) orchestrator.Metadata {
+			return orchestrator.Metadata{"n": math.NaN()}
+		},
+		"MetadataThatPanics": func(*orchestrator.Step) orchestrator.Metadata { return orchestrator.Metadata{"n": noJSON{}} },
+		"MetadataThatCannotBeStored": func(*orchestrator.Step) orchestrator.Metadata {
+			return orchestrator.Metadata{"n": json.Number("1e999999")}
+		},
+		"InFinishThatPanics": func(s *orchestrator.Step) orchestrator.Metadata {
+			s.InFinish(func(context.Context, pgx.Tx) error { panic("no end") })
+			return nil
+		},
 		"InFinishThatFails": func(s *orchestrator.Step) orchestrator.Metadata {
 			s.InFinish(func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, "SELECT 1/0"); return err })
 			return nil
@@ -308,7 +323,7 @@ func TestRun(t *testing.T) {
 			e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 			run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 			if se := run.Steps[0].Error; run.Status != "failure" || se == nil || se.Class != "bug" ||
-				!strings.Contains(se.Message, "could not be recorded") {
+				!strings.Contains(se.Message, why[name]) {
 				t.Errorf("run %s, error %+v", run.Status, se)
 			}
 			if ms, err := e.MaterializationsOfRun(t.Context(), run.ID); err != nil || len(ms) != 0 {
@@ -422,3 +437,8 @@ func TestCancel(t *testing.T) {
 		}
 	})
 }
+
+// noJSON is a value whose encoding panics.
+type noJSON struct{}
+
+func (noJSON) MarshalJSON() ([]byte, error) { panic("no JSON") }

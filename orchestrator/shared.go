@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -10,7 +12,7 @@ import (
 //
 // Batches with a fixed delay would make each run slower; those of River are of this kind, and so are data loaders.
 type shared[T any] struct {
-	// do does what was asked for. Each item holds its own result. It must not panic.
+	// do does what was asked for. Each item holds its own result. It must not panic; see rescued.
 	do func(batch []*T)
 	// asked is called for each item; nil but in tests.
 	asked func()
@@ -18,6 +20,23 @@ type shared[T any] struct {
 	mu      sync.Mutex // guards the fields below
 	waiting []sharedItem[T]
 	working bool
+}
+
+// rescued makes a do of one that may panic. If it does, each item of the batch has to be done by itself, by a goroutine
+// in which a panic ends nothing but that.
+func rescued[T any](log *slog.Logger, do func(batch []*T), alone func(item *T)) func(batch []*T) {
+	return func(batch []*T) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("what was to be done together panicked; each is by itself", "panic", p, "stack",
+					string(debug.Stack()))
+				for _, item := range batch {
+					alone(item)
+				}
+			}
+		}()
+		do(batch)
+	}
 }
 
 // sharedMost is how many items there are in a batch.

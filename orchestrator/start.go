@@ -204,6 +204,7 @@ type stepJob struct {
 	priority int
 	failures int       // attempts that failed, which the new job does not repeat
 	at       time.Time // when it is due; zero: now
+	trace    []byte    // metadata of the job; nil: of the context
 }
 
 func (s stepJob) key() stepKey { return stepKey{s.run, s.asset} }
@@ -266,11 +267,14 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 	params := make([]river.InsertManyParams, len(steps))
 	metadata := e.observe.jobMetadata(ctx)
 	for i, s := range steps {
+		if s.trace == nil {
+			s.trace = metadata
+		}
 		params[i] = river.InsertManyParams{
 			Args: stepArgs{RunID: s.run, Asset: s.asset},
 			InsertOpts: &river.InsertOpts{
 				Queue: queueSteps, MaxAttempts: e.maxAttempts(s.asset, s.failures),
-				Priority: s.priority, Metadata: metadata, ScheduledAt: s.at,
+				Priority: s.priority, Metadata: s.trace, ScheduledAt: s.at,
 			},
 		}
 	}

@@ -18,6 +18,9 @@ type sharedStart struct {
 	failed bool
 }
 
+// notDone has the start recorded by itself.
+func (s *sharedStart) notDone() { s.row, s.failed = nil, true }
+
 // startTry is how long starts may take that are recorded together.
 const startTry = 5 * time.Second
 
@@ -50,7 +53,7 @@ func (e *Engine) startShared(starts []*sharedStart) {
 	if err := e.startAll(ctx, e.relaxed, starts); err != nil {
 		e.log.Debug("steps could not be started together; each is by itself", "steps", len(starts), "error", err)
 		for _, s := range starts {
-			s.failed = true
+			s.notDone()
 		}
 	}
 }
@@ -59,6 +62,7 @@ func (e *Engine) startShared(starts []*sharedStart) {
 func (e *Engine) startAll(ctx context.Context, q *sql.Queries, starts []*sharedStart) error {
 	p := sql.StartStepsParams{WorkerID: &e.id, At: ptr(e.now())}
 	for _, s := range starts {
+		s.row = nil // of a transaction that has to be run again
 		p.RunIds = append(p.RunIds, s.job.Args.RunID)
 		p.Assets = append(p.Assets, s.job.Args.Asset)
 		p.JobIds = append(p.JobIds, s.job.ID)

@@ -24,6 +24,8 @@ type transition struct {
 	events []eventlog.Entry
 	// finished says that the run ended in this transaction.
 	finished bool
+	// trace is the metadata of the jobs that the transition enqueues; nil: that of the context.
+	trace []byte
 }
 
 // lockRun locks a run's row, which orders all changes of a run, and then reads its steps.
@@ -143,7 +145,7 @@ func (t *transition) ready() []stepJob {
 				s.Upstream,
 				func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil },
 			) {
-			ready = append(ready, stepJob{run: t.run.ID, asset: s.Asset, priority: int(t.run.Priority)})
+			ready = append(ready, stepJob{run: t.run.ID, asset: s.Asset, priority: int(t.run.Priority), trace: t.trace})
 			s.Status = StatusQueued
 		}
 	}

@@ -64,6 +64,10 @@ RETURNING state, since;
 -- Makes whoever decides about the freshness of the assets wait for this transaction, and this transaction for them.
 SELECT FROM asset_freshness WHERE asset = ANY(@assets::text[]) ORDER BY asset FOR SHARE;
 
+-- name: WaitShortly :exec
+-- Locks are waited for shortly, each, until the end of the transaction.
+SELECT set_config('lock_timeout', '200ms', true);
+
 -- name: SetFreshness :exec
 UPDATE asset_freshness SET state = @state, since = @since WHERE asset = @asset;
 

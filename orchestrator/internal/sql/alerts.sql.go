@@ -625,3 +625,13 @@ func (q *Queries) ShareFreshness(ctx context.Context, assets []string) error {
 	_, err := q.db.Exec(ctx, shareFreshness, assets)
 	return err
 }
+
+const waitShortly = `-- name: WaitShortly :exec
+SELECT set_config('lock_timeout', '200ms', true)
+`
+
+// Locks are waited for shortly, each, until the end of the transaction.
+func (q *Queries) WaitShortly(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, waitShortly)
+	return err
+}

@@ -171,17 +171,15 @@ func (t *transition) has(end *attemptEnd) bool {
 	return s.Status == StatusStarted && int(s.Attempt) == end.step.Attempt && s.JobID != nil && *s.JobID == end.job.ID
 }
 
-// hasRecorded reports whether the end was recorded by a transaction whose commit was not answered. If so, the
-// transition tells of it as that transaction's would have.
+// hasRecorded reports whether the end, a success, was recorded by a transaction whose commit was not answered. If so,
+// the transition tells of it as that transaction's would have. Other ends are not known to be this worker's.
 func (t *transition) hasRecorded(end *attemptEnd) bool {
 	s := t.step(end.step.Asset)
-	if s.Status != end.outcome.status || s.Status == StatusQueued || int(s.Attempt) != end.step.Attempt ||
+	if end.outcome.status != StatusSuccess || s.Status != StatusSuccess || int(s.Attempt) != end.step.Attempt ||
 		s.JobID == nil || *s.JobID != end.job.ID {
 		return false
 	}
-	if s.Status == StatusSuccess {
-		t.add(eventlog.Entry{Type: eventlog.Materialization, Asset: s.Asset})
-	}
+	t.add(eventlog.Entry{Type: eventlog.Materialization, Asset: s.Asset})
 	t.finished = terminal(t.run.Status) && t.run.EndedAt != nil && s.EndedAt != nil && t.run.EndedAt.Equal(*s.EndedAt)
 	return true
 }

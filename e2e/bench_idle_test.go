@@ -29,7 +29,7 @@ import (
 // idle measures what a server and a worker cost while nothing happens, in BENCH_IDLE (default 1m) after two minutes
 // without work, and how late a tick and a webhook are after it: as usual, and with IDLE=deep, in the same minutes.
 func (b *bench) idle() {
-	wait := b.duration("BENCH_IDLE", time.Minute)
+	wait := b.duration(os.Getenv("BENCH_IDLE"), time.Minute)
 	const settle = 110 * time.Second
 	usual, hooked, deep := b.idler("normal", false), b.idler("normal", true), b.idler("deep", true)
 	tick := b.ticks(time.Now().Add(settle + wait + 30*time.Second))
@@ -114,9 +114,9 @@ func (i *idler) report(transactions string) {
 	}
 }
 
-// duration is what the environment says, or otherwise d.
-func (b *bench) duration(name string, d time.Duration) time.Duration {
-	if s := os.Getenv(name); s != "" {
+// duration is what a variable says, or otherwise d.
+func (b *bench) duration(s string, d time.Duration) time.Duration {
+	if s != "" {
 		var err error
 		d, err = time.ParseDuration(s)
 		b.must(err)
@@ -124,9 +124,9 @@ func (b *bench) duration(name string, d time.Duration) time.Duration {
 	return d
 }
 
-// count is what the environment says, or otherwise n.
-func (b *bench) count(name string, n int) int {
-	if s := os.Getenv(name); s != "" {
+// count is what a variable says, or otherwise n.
+func (b *bench) count(s string, n int) int {
+	if s != "" {
 		n = b.number(s)
 	}
 	return n
@@ -274,7 +274,7 @@ func (b *bench) together(pids ...int) int {
 // kills has the worker of a fetch of 412 bills, 50 ms a request, killed at a random moment while another lives,
 // BENCH_KILLS times (default 3): when its step goes on, and when the run ends.
 func (b *bench) kills() {
-	times := b.count("BENCH_KILLS", 3)
+	times := b.count(os.Getenv("BENCH_KILLS"), 3)
 	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "412", "--latency", "50ms")
 	r, w := io.Pipe()
 	sources.Stdout, sources.Stderr = w, w

@@ -18,7 +18,7 @@ import (
 // many measures what there is much of: runs that wait under a limit, steps of a run, and assets. BENCH_TIMES, such as
 // 10, is how many times as many runs wait, and schedules and sensors there are.
 func (b *bench) many() {
-	times := b.count("BENCH_TIMES", 1)
+	times := b.count(os.Getenv("BENCH_TIMES"), 1)
 	b.waiting(1_000 * times)
 	b.waiting(10_000 * times)
 	b.thousands(times)

@@ -315,7 +315,7 @@ func (b *bench) kill(upstream string, after time.Duration) (step, end time.Durat
 		workers[worker.Process.Pid] = worker
 		defer b.end(worker)
 	}
-	time.Sleep(6 * time.Second) // they know of each other
+	time.Sleep(14 * time.Second) // those that have just started leave it to heartbeats to tell who is dead
 	resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json",
 		strings.NewReader(`{"config":{"parliament":44,"session":1}}`))
 	b.must(err)

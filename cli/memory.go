@@ -32,8 +32,5 @@ const startedAfter = 5 * time.Second
 // freeStart returns the memory that the start of a process took, most of it for the contract, to the system. The
 // garbage collector of a process that is idle would keep it.
 func freeStart() (stop func() bool) {
-	return time.AfterFunc(startedAfter, func() {
-		debug.FreeOSMemory()
-		debug.FreeOSMemory() // pools release theirs at the second collection
-	}).Stop
+	return time.AfterFunc(startedAfter, debug.FreeOSMemory).Stop
 }

@@ -275,9 +275,25 @@ func (b *bench) launch(d *db.DB, role string, env ...string) (*exec.Cmd, string)
 func (b *bench) end(cmd *exec.Cmd) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	_ = cmd.Wait()
+	b.ended(cmd)
+}
+
+// ended notes the peak memory of a process of the program.
+func (b *bench) ended(cmd *exec.Cmd) {
 	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		b.peak = max(b.peak, used.Maxrss)
 	}
+}
+
+// sources starts a simulated Parliament, and returns its address and what ends it.
+func (b *bench) sources(args ...string) (url string, stop func()) {
+	cmd := program(b.T, nil, append([]string{"simulate", "--addr", "127.0.0.1:0"}, args...)...)
+	r, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr = w, w
+	b.must(cmd.Start())
+	read(r, `OPENPARLIAMENT_URL=(\S+)`, func(m []string) bool { url = m[1]; return false })
+	go io.Copy(io.Discard, r)
+	return url, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 }
 
 // binary is the program as it is released, built once.
@@ -298,14 +314,8 @@ func (b *bench) binary() string {
 // scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep
 // to a source's rate together. It is long, because all rounds share the source and what it counts.
 func (b *bench) scale() {
-	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "150")
-	r, w := io.Pipe()
-	sources.Stdout, sources.Stderr = w, w
-	b.must(sources.Start())
-	defer func() { _ = sources.Process.Kill(); _ = sources.Wait() }()
-	var upstream string
-	read(r, `OPENPARLIAMENT_URL=(\S+)`, func(m []string) bool { upstream = m[1]; return false })
-	go io.Copy(io.Discard, r)
+	upstream, stop := b.sources("--bills", "150")
+	defer stop()
 	target, err := url.Parse(upstream)
 	b.must(err)
 	var mu sync.Mutex

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -275,30 +274,24 @@ func (b *bench) together(pids ...int) int {
 // BENCH_KILLS times (default 3): when its step goes on, and when the run ends.
 func (b *bench) kills() {
 	times := b.count(os.Getenv("BENCH_KILLS"), 3)
-	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "412", "--latency", "50ms")
-	r, w := io.Pipe()
-	sources.Stdout, sources.Stderr = w, w
-	b.must(sources.Start())
-	defer func() { _ = sources.Process.Kill(); _ = sources.Wait() }()
-	var upstream string
-	read(r, `OPENPARLIAMENT_URL=(\S+)`, func(m []string) bool { upstream = m[1]; return false })
-	go io.Copy(io.Discard, r)
+	upstream, stop := b.sources("--bills", "412", "--latency", "50ms")
+	defer stop()
 	rng := rand.New(rand.NewPCG(1, 1))
 	var again, whole []time.Duration
 	for range times {
 		step, end := b.kill(upstream, time.Duration(200+rng.IntN(4300))*time.Millisecond)
 		if step > 0 { // otherwise the step had ended
-			again = append(again, step)
+			again, whole = append(again, step), append(whole, end)
 		}
-		whole = append(whole, end)
 	}
-	slices.Sort(again)
-	slices.Sort(whole)
-	what := fmt.Sprintf("a worker is killed, %d times: ", times)
-	b.line(what+"the step goes on after (max)", ms(again[len(again)-1]), "<= 3 s", fmt.Sprintf("median %s",
-		ms(again[len(again)/2])))
-	b.line(what+"the fetch ends after (max)", ms(whole[len(whole)-1]), "<= 12 s", fmt.Sprintf("median %s, from the kill",
-		ms(whole[len(whole)/2])))
+	if len(again) == 0 {
+		b.Fatal("no kill came before the end of its fetch")
+	}
+	what := fmt.Sprintf("a worker is killed, %d times: ", len(again))
+	p50, _ := quantiles(again)
+	b.line(what+"the step goes on after (max)", ms(again[len(again)-1]), "<= 3 s", "median "+ms(p50))
+	p50, _ = quantiles(whole)
+	b.line(what+"the fetch ends after (max)", ms(whole[len(whole)-1]), "<= 12 s", "median "+ms(p50)+", from the kill")
 }
 
 // kill is one of kills. It checks that nothing is lost and nothing is there twice.

@@ -71,7 +71,9 @@ func (b *bench) process() {
 		began := time.Now()
 		b.must(cmd.Process.Signal(syscall.SIGTERM))
 		b.must(cmd.Wait())
-		return time.Since(began)
+		took := time.Since(began)
+		b.ended(cmd)
+		return took
 	}
 	cmd, _, first := start()
 	stop(cmd)

@@ -14,25 +14,19 @@ import (
 // Metadata is what a materialization records: values that encode to JSON, by name.
 type Metadata map[string]any
 
-// product is what an asset function or a check returned: its metadata, and the same as it is stored.
-type product struct {
-	metadata Metadata
-	encoded  json.RawMessage
-}
-
 // errNotJSON is the error of metadata that does not encode to JSON.
 var errNotJSON = errors.New("metadata cannot be encoded as JSON")
 
 // encode encodes metadata as it is stored. It may call functions of the definitions, such as a MarshalJSON.
-func (m Metadata) encode() (product, error) {
+func (m Metadata) encode() (json.RawMessage, error) {
 	if m == nil {
 		m = Metadata{}
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {
-		return product{}, fmt.Errorf("%w: %w", errNotJSON, err)
+		return nil, fmt.Errorf("%w: %w", errNotJSON, err)
 	}
-	return product{metadata: m, encoded: json.RawMessage(db.CleanJSON(string(raw)))}, nil
+	return json.RawMessage(db.CleanJSON(string(raw))), nil
 }
 
 // AssetFunc produces an asset. It must stop soon when ctx ends, and it must be safe to run again after a crash at any

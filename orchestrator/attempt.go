@@ -195,12 +195,15 @@ func (w *stepWorker) attempt(
 		<-flushed
 	}()
 
-	produced, err := guarded(limited, func(ctx context.Context) (product, error) {
-		metadata, err := asset.run(ctx, step, row.Config)
-		if err != nil {
-			return product{}, err
+	type product struct {
+		metadata Metadata
+		encoded  json.RawMessage
+	}
+	produced, err := guarded(limited, func(ctx context.Context) (p product, err error) {
+		if p.metadata, err = asset.run(ctx, step, row.Config); err == nil {
+			p.encoded, err = p.metadata.encode()
 		}
-		return metadata.encode()
+		return p, err
 	})
 	if errors.Is(err, errDidNotStop) {
 		log.Error("the asset function does not stop; going on without it")

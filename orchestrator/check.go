@@ -88,19 +88,18 @@ func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Met
 			return nil // the attempt is interrupted, and ends as that
 		}
 		if err != nil {
-			out = checked{Message: "the check itself failed: " + err.Error(), metadata: json.RawMessage("{}")}
+			out = checked{CheckOutcome{Message: "the check itself failed: " + err.Error()}, json.RawMessage("{}")}
 		}
-		r.Passed, r.Message, r.Metadata = out.Passed, db.CleanText(out.Message), out.metadata
+		r.Passed, r.Message, r.Metadata = out.Passed, db.CleanText(out.Message), out.encoded
 		results = append(results, r)
 	}
 	return results
 }
 
-// checked is what a check returned, with its metadata as it is stored.
+// checked is what a check returned, and its metadata as it is stored.
 type checked struct {
-	Passed   bool
-	Message  string
-	metadata json.RawMessage
+	CheckOutcome
+	encoded json.RawMessage
 }
 
 // runCheck runs a check, and repeats it while the database is unavailable.
@@ -108,13 +107,11 @@ func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (checked, 
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := guarded(ctx, func(ctx context.Context) (checked, error) {
-			out, err := c.Run(ctx, step, maps.Clone(md))
-			if err != nil {
-				return checked{}, err
+		out, err := guarded(ctx, func(ctx context.Context) (out checked, err error) {
+			if out.CheckOutcome, err = c.Run(ctx, step, maps.Clone(md)); err == nil {
+				out.encoded, err = out.Metadata.encode()
 			}
-			p, err := out.Metadata.encode()
-			return checked{out.Passed, out.Message, p.encoded}, err
+			return out, err
 		})
 		if err == nil || !db.Unavailable(err) {
 			return out, err

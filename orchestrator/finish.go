@@ -112,6 +112,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 		return nil, err
 	}
 	if t.hasRecorded(end) {
+		t.tellAgain(end)
 		return t, nil
 	}
 	if !t.has(end) {
@@ -171,17 +172,19 @@ func (t *transition) has(end *attemptEnd) bool {
 	return s.Status == StatusStarted && int(s.Attempt) == end.step.Attempt && s.JobID != nil && *s.JobID == end.job.ID
 }
 
-// hasRecorded reports whether the end, a success, was recorded by a transaction whose commit was not answered. If so,
-// the transition tells of it as that transaction's would have. Other ends are not known to be this worker's.
+// hasRecorded reports whether the end, a success, was recorded by a transaction whose commit was not answered. Other
+// ends may be recorded by other processes, too.
 func (t *transition) hasRecorded(end *attemptEnd) bool {
 	s := t.step(end.step.Asset)
-	if end.outcome.status != StatusSuccess || s.Status != StatusSuccess || int(s.Attempt) != end.step.Attempt ||
-		s.JobID == nil || *s.JobID != end.job.ID {
-		return false
-	}
+	return end.outcome.status == StatusSuccess && s.Status == StatusSuccess && int(s.Attempt) == end.step.Attempt &&
+		s.JobID != nil && *s.JobID == end.job.ID
+}
+
+// tellAgain has the transition, which writes nothing, tell of a recorded end as the one that recorded it would have.
+func (t *transition) tellAgain(end *attemptEnd) {
+	s := t.step(end.step.Asset)
 	t.add(eventlog.Entry{Type: eventlog.Materialization, Asset: s.Asset})
-	t.finished = terminal(t.run.Status) && t.run.EndedAt != nil && s.EndedAt != nil && t.run.EndedAt.Equal(*s.EndedAt)
-	return true
+	t.finished = t.run.EndedAt != nil && s.EndedAt != nil && t.run.EndedAt.Equal(*s.EndedAt)
 }
 
 // callInFinish calls a function that InFinish was given. It returns a panic as an error.

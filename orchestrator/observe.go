@@ -160,11 +160,11 @@ func (i *instruments) startRun(ctx context.Context, p *plan) trace.Span {
 	return span
 }
 
-// notRecorded marks the span of a run that was not recorded.
-func notRecorded(span trace.Span) { span.SetStatus(codes.Error, "the run was not recorded") }
+// markNotRecorded marks the span of a run that was not recorded.
+func markNotRecorded(span trace.Span) { span.SetStatus(codes.Error, "the run was not recorded") }
 
-// replayed marks the span of a request that an earlier run answers.
-func replayed(span trace.Span, run uuid.UUID) {
+// markReplayed marks the span of a request that an earlier run answers.
+func markReplayed(span trace.Span, run uuid.UUID) {
 	span.SetAttributes(attribute.String("explorer.run_id", run.String()), attribute.Bool("explorer.replayed", true))
 }
 

@@ -96,9 +96,9 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 	}
 	committing := false
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if committing { // a conflict: it is done again
+		if committing { // the commit met a conflict, and requests no longer end the transaction
 			committing = false
-			return context.Canceled // or may have, as nothing ends this transaction any more
+			return context.Canceled
 		}
 		plans, err := e.claimKeys(ctx, tx, open)
 		if err != nil || len(plans) == 0 {

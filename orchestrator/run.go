@@ -112,7 +112,7 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 }
 
 // record records a planned run, together with what with writes, unless its idempotency key was used. with may be nil.
-func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, again bool, err error) {
+func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
 	span := e.observe.startRun(ctx, p)
 	defer span.End()
 	owner := p.id // of the idempotency key
@@ -131,11 +131,11 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 		})
 	}
 	if err != nil {
-		notRecorded(span)
+		markNotRecorded(span)
 		return nil, false, withContext(err, "start run of %s", strings.Join(p.assets, ", "))
 	}
 	if owner != p.id {
-		replayed(span, owner)
+		markReplayed(span, owner)
 		run, err = e.Run(ctx, owner)
 		return run, true, err
 	}

@@ -68,8 +68,8 @@ func (s *Step) Progress(done, total int, message string) {
 }
 
 // InFinish has f run in the transaction that ends this attempt, however it ends. What f writes is stored exactly if the
-// end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction, which
-// is tried again.
+// end is recorded. An attempt that a stopping worker hands back has no end. An error or a panic of f fails the
+// transaction, which is tried again.
 func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -65,7 +65,7 @@ RETURNING state, since;
 SELECT FROM asset_freshness WHERE asset = ANY(@assets::text[]) ORDER BY asset FOR SHARE;
 
 -- name: WaitShortly :exec
--- Locks are waited for shortly, each, until the end of the transaction.
+-- Until it ends, the transaction fails if it waits for a lock longer than 0.2 s.
 SELECT set_config('lock_timeout', '200ms', true);
 
 -- name: SetFreshness :exec

@@ -630,7 +630,7 @@ const waitShortly = `-- name: WaitShortly :exec
 SELECT set_config('lock_timeout', '200ms', true)
 `
 
-// Locks are waited for shortly, each, until the end of the transaction.
+// Until it ends, the transaction fails if it waits for a lock longer than 0.2 s.
 func (q *Queries) WaitShortly(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, waitShortly)
 	return err

@@ -236,8 +236,8 @@ INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at) VALUES (@key
 ON CONFLICT (key) DO NOTHING;
 
 -- name: ClaimIdempotencyKeys :many
--- Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits long
--- for another, which has claimed one of the keys and has not ended, fails; that is WaitShortly.
+-- Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits for
+-- another, which has claimed one of the keys and has not ended, fails as after WaitShortly.
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true) AS is_set)
 INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at)
 SELECT k.key, k.fingerprint, k.run_id, k.created_at

@@ -44,8 +44,8 @@ type ClaimIdempotencyKeysParams struct {
 	CreatedAts   []time.Time
 }
 
-// Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits long
-// for another, which has claimed one of the keys and has not ended, fails; that is WaitShortly.
+// Claims keys and returns the runs whose keys were free. All transactions claim keys in one order. One that waits for
+// another, which has claimed one of the keys and has not ended, fails as after WaitShortly.
 func (q *Queries) ClaimIdempotencyKeys(ctx context.Context, arg ClaimIdempotencyKeysParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, claimIdempotencyKeys,
 		arg.Keys,

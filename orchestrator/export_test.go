@@ -55,26 +55,29 @@ func NewShared(do func([]*string)) *Shared { return &Shared{shared[string]{do: d
 // Add exposes add.
 func (s *Shared) Add(item string) <-chan struct{} { return s.s.add(&item) }
 
-// HoldRecords holds the first run to be recorded until n more are asked for. Call it before any is.
-func HoldRecords(e *Engine, n int) { hold(&e.records, n) }
+// HoldRecords holds the first run to be recorded until n more are asked for, and closes the channel once it holds one.
+// Those asked for afterwards are recorded together. Call it before any is.
+func HoldRecords(e *Engine, n int) <-chan struct{} { return hold(&e.records, n) }
 
-// HoldEnds holds the first end to be recorded until n more are.
-func HoldEnds(e *Engine, n int) { hold(&e.ends, n) }
+// HoldEnds holds the first end to be recorded until n more are, as HoldRecords does.
+func HoldEnds(e *Engine, n int) <-chan struct{} { return hold(&e.ends, n) }
 
-func hold[T any](s *shared[T], n int) {
-	asked, do := make(chan struct{}, 100), s.do
+func hold[T any](s *shared[T], n int) <-chan struct{} {
+	asked, holds, do := make(chan struct{}, 100), make(chan struct{}), s.do
 	var first sync.Once
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = func() { asked <- struct{}{} }
 	s.do = func(batch []*T) {
 		first.Do(func() {
+			close(holds)
 			for range n + 1 {
 				<-asked
 			}
 		})
 		do(batch)
 	}
+	return holds
 }
 
 // LoseAnswers has an engine not see that ends were recorded together, as if the connection broke during the commit.

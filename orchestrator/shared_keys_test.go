@@ -34,7 +34,7 @@ func TestRunsWithKeysShareAStatement(t *testing.T) {
 		keyed("before", "x"), keyed("before", "y"), keyed("twice", "x"), keyed("twice", "x"),
 		keyed("other", "x"), keyed("other", "y"), keyed("", ""), keyed("mine", "x"), keyed("yours", "x"),
 	}
-	orchestrator.HoldRecords(e, len(requests))
+	holds := orchestrator.HoldRecords(e, len(requests))
 	var asked sync.WaitGroup
 	var held *orchestrator.Run
 	asked.Go(func() {
@@ -42,6 +42,7 @@ func TestRunsWithKeysShareAStatement(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	<-holds
 	type answer struct {
 		run      *orchestrator.Run
 		replayed bool
@@ -114,8 +115,14 @@ func TestHeldKeyHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	const n = 4
-	orchestrator.HoldRecords(e, n)
+	holds := orchestrator.HoldRecords(e, n+1)
 	var all, others sync.WaitGroup
+	all.Go(func() {
+		if _, _, err := e.StartRun(t.Context(), keyed("", "")); err != nil {
+			t.Error(err)
+		}
+	})
+	<-holds
 	all.Go(func() {
 		if run, replayed, err := e.StartRun(t.Context(), keyed("held", "x")); err != nil || replayed {
 			t.Errorf("the run whose key was held: %v, replayed %t, %v", run, replayed, err)

@@ -70,11 +70,17 @@ func TestEndsShareATransaction(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
 			const n = 6
-			returned := make(chan struct{})
+			returns, returned := make(chan struct{}, 1), make(chan struct{})
 			e := startEngine(t, d, define(t, []*orchestrator.Asset{
-				asset("a", nil, func(context.Context, *orchestrator.Step) error { <-returned; return nil }),
+				asset("a", nil, func(context.Context, *orchestrator.Step) error {
+					select {
+					case <-returns:
+					case <-returned:
+					}
+					return nil
+				}),
 			}, nil))
-			orchestrator.HoldEnds(e, n)
+			holds := orchestrator.HoldEnds(e, n)
 			var runs []uuid.UUID
 			for range n + 1 {
 				id := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID
@@ -84,6 +90,8 @@ func TestEndsShareATransaction(t *testing.T) {
 			if poisoned {
 				poison(t, d, "INSERT", "materializations", fmt.Sprintf("NEW.run_id = '%s'", runs[2]))
 			}
+			returns <- struct{}{} // one of them, while the others end
+			<-holds
 			close(returned)
 
 			transactions := map[uint64]int{}
@@ -105,9 +113,8 @@ func TestEndsShareATransaction(t *testing.T) {
 					t.Errorf("run %d: its River job is %s, %v", i, state, err)
 				}
 			}
-			// How many are in the first batch is chance.
-			if !poisoned && len(transactions) > 2 {
-				t.Errorf("%d runs ended in %d transactions", n+1, len(transactions))
+			if !poisoned && len(transactions) != 2 {
+				t.Errorf("one run, and then %d, ended in %d transactions", n, len(transactions))
 			}
 		})
 	}
@@ -126,10 +133,13 @@ func TestRunsShareAStatement(t *testing.T) {
 				poison(t, d, "INSERT", "runs", "NEW.tags ? 'bad'")
 			}
 			const n = 6
-			orchestrator.HoldRecords(e, n)
+			holds := orchestrator.HoldRecords(e, n)
 			var asked sync.WaitGroup
 			ids, errs := make([]uuid.UUID, n+1), make([]error, n+1)
 			for i := range ids {
+				if i == 1 {
+					<-holds
+				}
 				asked.Go(func() {
 					req := orchestrator.RunRequest{Assets: []string{"a", "b"}, Trigger: orchestrator.Trigger{Kind: "api"}}
 					if poisoned && i == 3 {
@@ -160,8 +170,8 @@ func TestRunsShareAStatement(t *testing.T) {
 				}
 				transactions[transactionOf(t, events, eventlog.RunEnqueued)]++
 			}
-			if !poisoned && len(transactions) > 2 {
-				t.Errorf("%d runs were recorded in %d transactions", n+1, len(transactions))
+			if !poisoned && len(transactions) != 2 {
+				t.Errorf("one run, and then %d, were recorded in %d transactions", n, len(transactions))
 			}
 		})
 	}

@@ -33,8 +33,8 @@ type DB struct {
 	Pool *pgxpool.Pool
 	// Relaxed commits without waiting for the disk (synchronous_commit off). A crash of Postgres may lose the
 	// transactions of its last fraction of a second, but never part of one. Use it for writes that are repeated or not
-	// missed, such as heartbeats, the start of a step and progress events. If Pool is small, or behind a pooler in
-	// transaction mode, Relaxed is Pool.
+	// missed, such as heartbeats, the fetch and the start of a step, and progress events. If Pool is small, or behind a
+	// pooler in transaction mode, Relaxed is Pool.
 	Relaxed *pgxpool.Pool
 	// Direct is for everything that needs a Postgres session, such as LISTEN and River's workers. It is Pool, except
 	// behind a pooler in transaction mode, where it has Config.DirectConns connections to Config.DirectURL.

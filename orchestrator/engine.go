@@ -215,7 +215,7 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 	if e.cfg.Deep {
 		middleware = append(middleware, river.WorkerMiddlewareFunc(e.sleep.gate.work))
 	}
-	return river.NewClient(riverpgxv5.New(e.cfg.DB.Direct), &river.Config{
+	return river.NewClient(newDriver(e.cfg.DB), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(e.cfg.Logger),
 		// The engine has its own time limits, and notices dead workers long before River would.

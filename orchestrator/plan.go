@@ -25,6 +25,14 @@ type plan struct {
 	trace   []byte // metadata of its River jobs; nil: it has no span yet
 }
 
+// admitted waits until the run may be committed.
+func (p *plan) admitted(ctx context.Context) error {
+	if p.req.Admitted == nil {
+		return nil
+	}
+	return p.req.Admitted(ctx)
+}
+
 // planRun checks a request and makes a plan of it. The errors are those of StartRun.
 func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 	p := &plan{req: req, created: e.now()}

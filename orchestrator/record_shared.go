@@ -107,6 +107,11 @@ func (e *Engine) recordShared(records []*sharedRecord) {
 		if err := e.startRunsTx(ctx, tx, plans...); err != nil {
 			return err
 		}
+		for _, p := range plans {
+			if err := p.admitted(ctx); err != nil {
+				return err
+			}
+		}
 		if !goOn() {
 			return context.Canceled
 		}

@@ -88,6 +88,9 @@ type RunRequest struct {
 	// IdempotencyKey makes a repeated request return the run of the first. Fingerprint identifies the request.
 	IdempotencyKey string
 	Fingerprint    []byte
+	// Admitted, if set, is called before the run is committed, and waits until it may be. If it fails, nothing is
+	// recorded. It may be called several times.
+	Admitted func(context.Context) error
 
 	parent   *uuid.UUID
 	backfill *uuid.UUID
@@ -117,18 +120,7 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 	defer span.End()
 	owner := p.id // of the idempotency key
 	if with != nil || !e.mayShareRecord(p) || !e.shareRecord(ctx, p, &err) {
-		err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
-			owner, err = e.claimKey(ctx, tx, p.req.IdempotencyKey, p.req.Fingerprint, p.id, p.created)
-			if err != nil || owner != p.id {
-				return err
-			}
-			if with != nil {
-				if err := with(tx); err != nil {
-					return err
-				}
-			}
-			return e.startRunsTx(ctx, tx, p)
-		})
+		owner, err = e.recordAlone(ctx, p, with)
 	}
 	if err != nil {
 		markNotRecorded(span)
@@ -141,6 +133,26 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 	}
 	e.events.Wake(p.id)
 	return p.run(), false, nil
+}
+
+// recordAlone records a run in a transaction of its own, and returns the run that has its idempotency key.
+func (e *Engine) recordAlone(ctx context.Context, p *plan, with func(pgx.Tx) error) (owner uuid.UUID, err error) {
+	if err := p.admitted(ctx); err != nil {
+		return p.id, err
+	}
+	err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+		owner, err = e.claimKey(ctx, tx, p.req.IdempotencyKey, p.req.Fingerprint, p.id, p.created)
+		if err != nil || owner != p.id {
+			return err
+		}
+		if with != nil {
+			if err := with(tx); err != nil {
+				return err
+			}
+		}
+		return e.startRunsTx(ctx, tx, p)
+	})
+	return owner, err
 }
 
 // RetryRun retries a run that has ended, as a new run whose parent it is: all steps or, with fromFailure, only those

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 
@@ -57,11 +58,57 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 				return err
 			}
 		}
+		if startsRun[operation] && s.cfg.DB.Relaxed != s.cfg.DB.Pool {
+			return s.recordMeanwhile(c, next)
+		}
 		if err := begin(who); err != nil {
 			return err
 		}
 		return next(c)
 	}
+}
+
+// startsRun has the operations that start a run, with a runRequest. Their audit entry is written while the run is; the
+// one is committed before the other is.
+var startsRun = map[string]bool{"materializeAsset": true, "startJobRun": true, "startRun": true, "retryRun": true}
+
+// recordMeanwhile writes the audit entry of a request while it is handled. The handler does nothing for good until the
+// entry is written; see begunOf.
+func (s *Server) recordMeanwhile(c echo.Context, next echo.HandlerFunc) (err error) {
+	r, entry := c.Request(), s.entry(c)
+	var id int64
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		id, failed = s.cfg.Access.Begin(r.Context(), entry)
+	}()
+	defer func() {
+		if <-done; failed != nil {
+			err = failed
+		} else {
+			c.Set(entryKey, id)
+		}
+	}()
+	begun := func(ctx context.Context) error {
+		select {
+		case <-done:
+			return failed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.SetRequest(r.WithContext(context.WithValue(r.Context(), begunKey{}, begun)))
+	return next(c)
+}
+
+type begunKey struct{}
+
+// begunOf returns a function that waits until the audit entry of the request is written, and returns an
+// *access.AuditError if it cannot be; nil if there is nothing to wait for.
+func begunOf(ctx context.Context) func(context.Context) error {
+	begun, _ := ctx.Value(begunKey{}).(func(context.Context) error)
+	return begun
 }
 
 // recordRefused writes the audit entry of a request that was refused before it was handled, and returns the error to

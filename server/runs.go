@@ -207,7 +207,9 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 // runRequest returns the part that all requests to start a run have in common.
 func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRunRequest) orchestrator.RunRequest {
 	info := infoOf(ctx)
-	r := orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: deref(key)}
+	r := orchestrator.RunRequest{
+		Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: deref(key), Admitted: begunOf(ctx),
+	}
 	if strings.HasPrefix(info.userAgent, cliUserAgent) {
 		r.Trigger.Kind = "cli"
 	}

@@ -297,6 +297,7 @@ func (b *bench) kills() {
 // kill is one of kills. It checks that nothing is lost and nothing is there twice.
 func (b *bench) kill(upstream string, after time.Duration) (step, end time.Duration) {
 	d := b.postgres()
+	time.Sleep(12 * time.Second) // when Postgres has just started, only heartbeats tell who is dead
 	ctx := context.Background()
 	env := []string{"OPENPARLIAMENT_URL=" + upstream, "LEGISINFO_URL=" + upstream + "/legisinfo", "LEGISINFO_RPS=0",
 		"OPENPARLIAMENT_RPS=0", "LOG_LEVEL=info"}
@@ -308,7 +309,7 @@ func (b *bench) kill(upstream string, after time.Duration) (step, end time.Durat
 		workers[worker.Process.Pid] = worker
 		defer b.end(worker)
 	}
-	time.Sleep(14 * time.Second) // those that have just started leave it to heartbeats to tell who is dead
+	time.Sleep(5 * time.Second) // until they look for each other's sessions
 	resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json",
 		strings.NewReader(`{"config":{"parliament":44,"session":1}}`))
 	b.must(err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"regexp"
 
@@ -81,6 +82,11 @@ func (s *Server) recordMeanwhile(c echo.Context, next echo.HandlerFunc) (err err
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if p := recover(); p != nil { // it would end the process here
+				failed = &access.AuditError{Err: fmt.Errorf("panic: %v", p)}
+			}
+		}()
 		id, failed = s.cfg.Access.Begin(r.Context(), entry)
 	}()
 	defer func() {

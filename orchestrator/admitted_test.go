@@ -19,15 +19,15 @@ func TestAdmitted(t *testing.T) {
 		req  orchestrator.RunRequest
 		want error // of the run; nil: it is admitted
 	}{
-		"together":                      {orchestrator.RunRequest{}, nil},
-		"together, refused":             {orchestrator.RunRequest{}, refused},
-		"together, the request ends":    {orchestrator.RunRequest{}, context.Canceled},
-		"with a key":                    {keyed("key", "x"), nil},
-		"with a key, refused":           {keyed("key", "x"), refused},
-		"by itself":                     {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, nil},
-		"by itself, refused":            {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, refused},
-		"by itself, the request ends":   {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, context.Canceled},
-		"with a key, the request's end": {keyed("key", "x"), context.Canceled},
+		"together":                     {orchestrator.RunRequest{}, nil},
+		"together, refused":            {orchestrator.RunRequest{}, refused},
+		"together, the request ends":   {orchestrator.RunRequest{}, context.Canceled},
+		"with a key":                   {keyed("key", "x"), nil},
+		"with a key, refused":          {keyed("key", "x"), refused},
+		"by itself":                    {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, nil},
+		"by itself, refused":           {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, refused},
+		"by itself, the request ends":  {orchestrator.RunRequest{Tags: map[string]string{"limited": "yes"}}, context.Canceled},
+		"with a key, the request ends": {keyed("key", "x"), context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

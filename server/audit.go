@@ -28,9 +28,9 @@ func recorded(operation, method string) bool {
 	return method != http.MethodGet && method != http.MethodHead
 }
 
-// record writes the audit entry of a request before it is handled. If the entry cannot be written, the request is not
-// handled. record is the last middleware before the handler; requests that earlier middleware refuses get their entry
-// from recordRefused.
+// record writes the audit entry of a request before it is handled, or before it starts a run. If the entry cannot be
+// written, the request changes nothing. record is the last middleware before the handler; requests that earlier
+// middleware refuses get their entry from recordRefused.
 func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		operation, _ := c.Get(operationKey).(string)

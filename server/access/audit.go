@@ -94,8 +94,8 @@ func (e *AuditError) Error() string {
 // Unwrap returns the cause.
 func (e *AuditError) Unwrap() error { return e.Err }
 
-// Begin writes the entry of a request that is about to be carried out and returns its id, for Complete. If the error is
-// an *AuditError, there is no entry and the request must not be carried out.
+// Begin writes the entry of a request that is about to change something and returns its id, for Complete. If the error
+// is an *AuditError, there is no entry and the request must not change anything.
 //
 // The entry is committed without waiting for the disk. The effects of the request are committed later in the same
 // write-ahead log, which a crash cuts off at one point. So if any effect survives, the entry does.

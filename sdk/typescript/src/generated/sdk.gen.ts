@@ -1185,8 +1185,8 @@ export const revokeKey = <ThrowOnError extends boolean = true>(options: Options<
  * List audit log entries
  *
  * Returns every request that would change something, including refused ones, and every sign-in, newest first. An
- * entry is written before the request is carried out. A request that cannot be recorded returns 503 and is not
- * carried out.
+ * entry is written before the request changes anything. A request that cannot be recorded returns 503 and changes
+ * nothing.
  *
  */
 export const listAuditLog = <ThrowOnError extends boolean = true>(options?: Options<ListAuditLogData, ThrowOnError>) => (options?.client ?? client).get<ListAuditLogResponses, ListAuditLogErrors, ThrowOnError>({

@@ -2690,7 +2690,7 @@ export type CreateKeyRequest = {
 };
 
 /**
- * A request that would change something. The entry is written before the request is carried out, and completed
+ * A request that would change something. The entry is written before anything is changed, and completed
  * with the response. `actor`, `key_id`, `issuer`, `subject` and `remote_address` are verified. `client` and
  * `claimed_name` are claims of the request or of the identity provider.
  *

@@ -104,9 +104,9 @@ def sync_detailed(
 
      Returns every request that would change something, including refused ones, and every sign-in, newest
     first. An
-    entry is written before the request is carried out. A request that cannot be recorded returns 503
-    and is not
-    carried out.
+    entry is written before the request changes anything. A request that cannot be recorded returns 503
+    and changes
+    nothing.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -151,9 +151,9 @@ def sync(
 
      Returns every request that would change something, including refused ones, and every sign-in, newest
     first. An
-    entry is written before the request is carried out. A request that cannot be recorded returns 503
-    and is not
-    carried out.
+    entry is written before the request changes anything. A request that cannot be recorded returns 503
+    and changes
+    nothing.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -193,9 +193,9 @@ async def asyncio_detailed(
 
      Returns every request that would change something, including refused ones, and every sign-in, newest
     first. An
-    entry is written before the request is carried out. A request that cannot be recorded returns 503
-    and is not
-    carried out.
+    entry is written before the request changes anything. A request that cannot be recorded returns 503
+    and changes
+    nothing.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -238,9 +238,9 @@ async def asyncio(
 
      Returns every request that would change something, including refused ones, and every sign-in, newest
     first. An
-    entry is written before the request is carried out. A request that cannot be recorded returns 503
-    and is not
-    carried out.
+    entry is written before the request changes anything. A request that cannot be recorded returns 503
+    and changes
+    nothing.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -141,6 +141,7 @@ type Engine struct {
 	woken        chan struct{}        // there are wakeups
 	freed        chan struct{}        // a place under a limit became free
 	sleep        sleep                // with Config.Deep
+	inHand       inHand
 }
 
 const (
@@ -161,7 +162,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(), background: context.Background(),
 		wakeups: map[string]bool{}, held: map[string]*heldBack{},
-		woken: make(chan struct{}, 1), freed: make(chan struct{}, 1), look: make(chan struct{}, 1),
+		inHand: newInHand(), woken: make(chan struct{}, 1), freed: make(chan struct{}, 1), look: make(chan struct{}, 1),
 		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 		sleep:  sleep{times: usualSleep, woke: make(chan (<-chan *river.Event), 1)},
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
@@ -211,7 +212,7 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, e.alerts.Worker())
 	river.AddWorker(workers, &retentionWorker{engine: e})
 	kept := e.retention.Keep(retention.Jobs).Age
-	var middleware []rivertype.Middleware
+	middleware := []rivertype.Middleware{river.WorkerMiddlewareFunc(e.inHand.work)}
 	if e.cfg.Deep {
 		middleware = append(middleware, river.WorkerMiddlewareFunc(e.sleep.gate.work))
 	}

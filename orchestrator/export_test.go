@@ -108,6 +108,12 @@ func panicking[T any](e *Engine, s *shared[T], alone func(*T), afterwards bool) 
 	}, alone)
 }
 
+// WorkerID returns the engine's id among the workers.
+func WorkerID(e *Engine) string { return e.id }
+
+// LosesAfter has a worker miss jobs for so long before they are lost. Call it before Start.
+func LosesAfter(e *Engine, after time.Duration) { e.inHand.after = after }
+
 // Sleeps makes the times of an engine with Config.Deep short: it sleeps once nothing has been due for quiet, wakes
 // ahead of what is due, and says when it has fallen asleep (true) or woken (false). Call it before Start.
 func Sleeps(e *Engine, quiet, ahead time.Duration) <-chan bool {

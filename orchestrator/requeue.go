@@ -22,17 +22,22 @@ const maxLosses = 3
 // requeueLost gives the jobs of dead workers to others.
 func (e *Engine) requeueLost(ctx context.Context) error { return e.requeueLostFor(ctx, e.deadAfter()) }
 
-// requeueLostFor gives the jobs of workers that are lost, or have sent no heartbeat for deadAfter, to others. It closes
-// the job and inserts a new one, so that a worker that was merely frozen finds its job closed and its step given away.
+// requeueLostFor gives the jobs of workers that are lost, or have sent no heartbeat for deadAfter, to others, and those
+// that this worker was to have and does not; see inHand. It closes the job and inserts a new one, so that a worker that
+// was merely frozen finds its job closed and its step given away.
 func (e *Engine) requeueLostFor(ctx context.Context, deadAfter time.Duration) error {
 	kinds := []string{
 		stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(),
 		alerts.DeliveryArgs{}.Kind(), retentionArgs{}.Kind(),
 	}
-	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: kinds, DeadAfter: deadAfter.Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{
+		Kinds: kinds, DeadAfter: deadAfter.Seconds(),
+		Own: e.id, InHand: e.inHand.ids(), InHandAfter: e.deadAfter().Seconds(),
+	})
 	if err != nil {
 		return err
 	}
+	jobs = e.inHand.lost(jobs, e.id)
 	name := func(j sql.ListLostJobsRow) string { return fmt.Sprintf("job %d", j.ID) }
 	return eachRow(
 		ctx,
@@ -49,7 +54,11 @@ func (e *Engine) requeueLostFor(ctx context.Context, deadAfter time.Duration) er
 				return err
 			}
 			e.observe.lost.Inc()
-			e.log.Warn("the worker of a job is dead: requeued", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
+			what := "the worker of a job is dead: requeued"
+			if j.WorkerID == e.id {
+				what = "a job was lost on its way to this worker or back: requeued"
+			}
+			e.log.Warn(what, "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
 			return nil
 		},
 	)
@@ -83,13 +92,17 @@ func (e *Engine) requeueOther(ctx context.Context, j sql.ListLostJobsRow) error 
 	})
 }
 
-// requeueStep has the step of a dead worker done again.
+// requeueStep has the step of a lost job done again.
 func (e *Engine) requeueStep(ctx context.Context, j sql.ListLostJobsRow) error {
 	var args stepArgs
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return err
 	}
-	return e.stepLost(ctx, args, j.ID, "worker "+j.WorkerID+" is dead", func(q *sql.Queries) (bool, error) {
+	why := "worker " + j.WorkerID + " is dead"
+	if j.WorkerID == e.id {
+		why = "worker " + j.WorkerID + " does not have its job"
+	}
+	return e.stepLost(ctx, args, j.ID, why, func(q *sql.Queries) (bool, error) {
 		n, err := q.DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID})
 		return n > 0, err
 	})

@@ -108,7 +108,8 @@ DELETE FROM workers WHERE id = @id;
 DELETE FROM workers WHERE beat_at < now() - interval '1 day';
 
 -- name: ListLostJobs :many
--- River jobs that run on a worker that is lost or without a recent heartbeat.
+-- River jobs that run on a worker that is lost or without a recent heartbeat, and those of the worker that asks which it
+-- does not have in hand.
 SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)],
     '')::text AS worker_id
 FROM river_job j
@@ -117,7 +118,9 @@ WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
           AND w.lost_at IS NOT NULL)
       OR NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
           AND w.beat_at > now() - make_interval(secs => @dead_after::float8))
-      AND j.attempted_at < now() - make_interval(secs => @dead_after::float8))
+      AND j.attempted_at < now() - make_interval(secs => @dead_after::float8)
+      OR j.attempted_by[array_upper(j.attempted_by, 1)] = @own::text AND j.id <> ALL(@in_hand::bigint[])
+      AND j.attempted_at < now() - make_interval(secs => @in_hand_after::float8))
 LIMIT 100;
 
 -- name: DiscardLostJob :execrows

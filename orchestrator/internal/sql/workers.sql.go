@@ -237,13 +237,18 @@ WHERE j.state = 'running' AND j.kind = ANY($1::text[])
           AND w.lost_at IS NOT NULL)
       OR NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
           AND w.beat_at > now() - make_interval(secs => $2::float8))
-      AND j.attempted_at < now() - make_interval(secs => $2::float8))
+      AND j.attempted_at < now() - make_interval(secs => $2::float8)
+      OR j.attempted_by[array_upper(j.attempted_by, 1)] = $3::text AND j.id <> ALL($4::bigint[])
+      AND j.attempted_at < now() - make_interval(secs => $5::float8))
 LIMIT 100
 `
 
 type ListLostJobsParams struct {
-	Kinds     []string
-	DeadAfter float64
+	Kinds       []string
+	DeadAfter   float64
+	Own         string
+	InHand      []int64
+	InHandAfter float64
 }
 
 type ListLostJobsRow struct {
@@ -255,9 +260,16 @@ type ListLostJobsRow struct {
 	WorkerID    string
 }
 
-// River jobs that run on a worker that is lost or without a recent heartbeat.
+// River jobs that run on a worker that is lost or without a recent heartbeat, and those of the worker that asks which it
+// does not have in hand.
 func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]ListLostJobsRow, error) {
-	rows, err := q.db.Query(ctx, listLostJobs, arg.Kinds, arg.DeadAfter)
+	rows, err := q.db.Query(ctx, listLostJobs,
+		arg.Kinds,
+		arg.DeadAfter,
+		arg.Own,
+		arg.InHand,
+		arg.InHandAfter,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -297,7 +297,8 @@ func (b *bench) kills() {
 // kill is one of kills. It checks that nothing is lost and nothing is there twice.
 func (b *bench) kill(upstream string, after time.Duration) (step, end time.Duration) {
 	d := b.postgres()
-	time.Sleep(12 * time.Second) // when Postgres has just started, only heartbeats tell who is dead
+	// When Postgres has just started, only heartbeats tell who is dead.
+	b.eventually(d, "SELECT CASE WHEN pg_postmaster_start_time() < now() - interval '12 seconds' THEN now() END")
 	ctx := context.Background()
 	env := []string{"OPENPARLIAMENT_URL=" + upstream, "LEGISINFO_URL=" + upstream + "/legisinfo", "LEGISINFO_RPS=0",
 		"OPENPARLIAMENT_RPS=0", "LOG_LEVEL=info"}
@@ -309,7 +310,9 @@ func (b *bench) kill(upstream string, after time.Duration) (step, end time.Durat
 		workers[worker.Process.Pid] = worker
 		defer b.end(worker)
 	}
-	time.Sleep(5 * time.Second) // until they look for each other's sessions
+	// They look for each other's sessions once their own has lasted for three seconds.
+	b.eventually(d, `SELECT CASE WHEN count(session_start) = 2 AND max(session_start) < now() - interval '4 seconds'
+		THEN now() END FROM workers`)
 	resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json",
 		strings.NewReader(`{"config":{"parliament":44,"session":1}}`))
 	b.must(err)

@@ -47,7 +47,7 @@ func (h *inHand) work(ctx context.Context, j *rivertype.JobRow, job func(context
 func (h *inHand) ids() []int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]int64{}, slices.Collect(maps.Keys(h.doing))...)
+	return slices.AppendSeq([]int64{}, maps.Keys(h.doing)) // nil would be NULL
 }
 
 // lost returns those of the jobs that are lost: those of other workers, and those of worker that were missed by each

@@ -69,7 +69,7 @@ func newInstruments(reg prometheus.Registerer, provider trace.TracerProvider) *i
 			[]string{"schedule"},
 		),
 		lost: prometheus.NewCounter(
-			prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs of dead workers that were requeued."},
+			prometheus.CounterOpts{Name: "explorer_jobs_requeued_total", Help: "Jobs that were lost and requeued."},
 		),
 		sensors: prometheus.NewCounterVec(
 			prometheus.CounterOpts{

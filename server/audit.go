@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"regexp"
 
@@ -83,8 +82,8 @@ func (s *Server) recordMeanwhile(c echo.Context, next echo.HandlerFunc) (err err
 	go func() {
 		defer close(done)
 		defer func() {
-			if p := recover(); p != nil { // it would end the process here
-				failed = &access.AuditError{Err: fmt.Errorf("panic: %v", p)}
+			if p := recover(); p != nil { // recoverPanic is in another goroutine
+				failed = &panicError{value: p, stack: stack()}
 			}
 		}()
 		id, failed = s.cfg.Access.Begin(r.Context(), entry)
@@ -110,8 +109,8 @@ func (s *Server) recordMeanwhile(c echo.Context, next echo.HandlerFunc) (err err
 
 type begunKey struct{}
 
-// begunOf returns a function that waits until the audit entry of the request is written, and returns an
-// *access.AuditError if it cannot be; nil if there is nothing to wait for.
+// begunOf returns a function that waits until the audit entry of the request is written, and returns an error, such as
+// an *access.AuditError, if it is not; nil if there is nothing to wait for.
 func begunOf(ctx context.Context) func(context.Context) error {
 	begun, _ := ctx.Value(begunKey{}).(func(context.Context) error)
 	return begun

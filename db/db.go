@@ -48,6 +48,9 @@ type DB struct {
 	// OnConflict, if set, is called with every serialization failure and deadlock that is retried. Set it before the
 	// database is used.
 	OnConflict func(error)
+	// Patience is how long a statement waits for a connection while all are in use; 0: 30 s. Set it before the database
+	// is used.
+	Patience time.Duration
 
 	begin   string                  // the statement that begins a transaction; empty: pgx's own BEGIN
 	replica atomic.Pointer[Replica] // nil without a replica
@@ -258,7 +261,7 @@ func (d *DB) Close() {
 // serialization failure or a deadlock, Tx runs the whole transaction again. f may therefore be called several times,
 // and must overwrite what an earlier call left in variables outside of it.
 func (d *DB) Tx(ctx context.Context, f func(pgx.Tx) error) error {
-	retry := retrier{ctx: ctx, told: d.OnConflict}
+	retry := retrier{ctx: ctx, of: d.retrying(d.Pool)}
 	for {
 		err := pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, BeginQuery: d.begin}, f)
 		if !retry.again(err) {
@@ -283,7 +286,9 @@ func (d *DB) NoWait() Querier { return d.retrying(d.Relaxed) }
 // Lists returns a Querier like that of Durable that has Postgres plan each query for its arguments; see CustomPlan.
 func (d *DB) Lists() Querier { return CustomPlan{Querier: d.reading()} }
 
-func (d *DB) retrying(on Querier) retrying { return retrying{Querier: on, OnConflict: d.OnConflict} }
+func (d *DB) retrying(on Querier) retrying {
+	return retrying{Querier: on, OnConflict: d.OnConflict, Patience: d.Patience}
+}
 
 // Redact returns a connection string without its passwords, or "(not shown)" if it cannot be parsed.
 func Redact(dsn string) string {

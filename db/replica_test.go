@@ -101,13 +101,30 @@ func (p *pair) replicaURL() string {
 	return strings.Replace(p.replica.URL(), p.replica.Host(), filepath.Join(p.dir, "at"), 1)
 }
 
+// connect connects to one of the servers. A replica refuses it for a moment while it is in the way of what is replayed.
+func (p *pair) connect(e *embedded.Server) *pgx.Conn {
+	p.t.Helper()
+	for {
+		conn, err := pgx.Connect(p.t.Context(), e.URL())
+		if err == nil {
+			return conn
+		}
+		if !inTheWay(err) {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// inTheWay reports whether a replica canceled what it was asked because that was in the way of what it replays.
+func inTheWay(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == pgerrcode.SerializationFailure
+}
+
 // on runs statements on one of the servers.
 func (p *pair) on(e *embedded.Server, statements ...string) {
 	p.t.Helper()
-	conn, err := pgx.Connect(p.t.Context(), e.URL())
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	conn := p.connect(e)
 	defer conn.Close(context.WithoutCancel(p.t.Context()))
 	for _, sql := range statements {
 		if _, err := conn.Exec(p.t.Context(), sql); err != nil {
@@ -123,20 +140,16 @@ func (p *pair) caughtUp() {
 	if err := p.db.Pool.QueryRow(p.t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&target); err != nil {
 		p.t.Fatal(err)
 	}
-	conn, err := pgx.Connect(p.t.Context(), p.replica.URL())
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	conn := p.connect(p.replica)
 	defer conn.Close(context.WithoutCancel(p.t.Context()))
 	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is
 	// replayed.
 	wait := fmt.Sprintf(
 		`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
 	for {
-		var refused *pgconn.PgError
 		if _, err := conn.Exec(p.t.Context(), wait); err == nil {
 			return
-		} else if !errors.As(err, &refused) || refused.Code != pgerrcode.SerializationFailure {
+		} else if !inTheWay(err) {
 			p.t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -21,8 +22,8 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == pgerrcode.SerializationFailure || pg.Code == pgerrcode.DeadlockDetected)
 }
 
-// patience is how long a statement waits for a connection while all are in use.
-const patience = 30 * time.Second
+// usualPatience is how long a statement waits for a connection while all are in use.
+const usualPatience = 30 * time.Second
 
 type patientKey struct{}
 
@@ -34,7 +35,7 @@ func Patient(ctx context.Context) context.Context { return context.WithValue(ctx
 // in use.
 type retrier struct {
 	ctx  context.Context //nolint:containedctx // of the one call that it is made for
-	told func(error)
+	of   retrying        // whose statement or transaction it is
 	try  int
 	full time.Time // when all connections were in use first
 }
@@ -50,8 +51,8 @@ func (r *retrier) again(err error) bool {
 	if !conflict(err) {
 		return false
 	}
-	if r.told != nil {
-		r.told(err)
+	if r.of.OnConflict != nil {
+		r.of.OnConflict(err)
 	}
 	if r.try++; r.try == conflictTries {
 		return false
@@ -66,11 +67,11 @@ func (r *retrier) again(err error) bool {
 	}
 }
 
-// waited waits for a connection to be released. It returns false after patience, unless the context is Patient.
+// waited waits for a connection to be released. It returns false after Patience, unless the context is Patient.
 func (r *retrier) waited() bool {
 	if r.full.IsZero() {
 		r.full = time.Now()
-	} else if r.ctx.Value(patientKey{}) == nil && time.Since(r.full) >= patience {
+	} else if r.ctx.Value(patientKey{}) == nil && time.Since(r.full) >= cmp.Or(r.of.Patience, usualPatience) {
 		return false
 	}
 	timer := time.NewTimer(10*time.Millisecond + rand.N(90*time.Millisecond)) //nolint:gosec // chance enough
@@ -89,11 +90,13 @@ type retrying struct {
 	Querier
 	// OnConflict is DB.OnConflict.
 	OnConflict func(error)
+	// Patience is DB.Patience.
+	Patience time.Duration
 }
 
 // Exec implements Querier.
 func (r retrying) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	retry := retrier{ctx: ctx, told: r.OnConflict}
+	retry := retrier{ctx: ctx, of: r}
 	for {
 		tag, err := r.Querier.Exec(ctx, sql, args...)
 		if !retry.again(err) {
@@ -104,7 +107,7 @@ func (r retrying) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 
 // Query implements Querier. A statement that fails after its first row was read is not retried.
 func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	again := &retryingRows{retrier: retrier{ctx: ctx, told: r.OnConflict},
+	again := &retryingRows{retrier: retrier{ctx: ctx, of: r},
 		query: func() (pgx.Rows, error) { return r.Querier.Query(ctx, sql, args...) }}
 	for {
 		var err error
@@ -120,18 +123,18 @@ func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 // QueryRow implements Querier. The statement runs when the row is scanned.
 func (r retrying) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	query := func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }
-	return retryingRow{ctx: ctx, told: r.OnConflict, query: query}
+	return retryingRow{ctx: ctx, of: r, query: query}
 }
 
 type retryingRow struct {
 	ctx   context.Context //nolint:containedctx // a row is scanned in the call that asked for it
-	told  func(error)
+	of    retrying
 	query func() pgx.Row
 }
 
 // Scan implements pgx.Row.
 func (r retryingRow) Scan(dest ...any) error {
-	retry := retrier{ctx: r.ctx, told: r.told}
+	retry := retrier{ctx: r.ctx, of: r.of}
 	for {
 		err := r.query().Scan(dest...)
 		if !retry.again(err) {

@@ -216,6 +216,7 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 			t.Parallel()
 			gate := make(chan struct{})
 			d := dbtest.New(t)
+			d.Patience = 100 * time.Millisecond // with TooManyConnections, each attempt takes so long
 			refuse := newRefusing(t, d)
 			refused, with := hear(t, notRecorded)
 			e := startEngine(t, d, define(t, []*orchestrator.Asset{gated("a", gate)}, nil), with)

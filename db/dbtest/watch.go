@@ -102,7 +102,7 @@ func Traced(t testing.TB, d *db.DB, text string) (traced *db.DB, begun <-chan st
 	}
 	t.Cleanup(pool.Close)
 	return &db.DB{Pool: pool, Relaxed: d.Relaxed, Direct: d.Direct, URL: d.URL, DirectURL: d.DirectURL,
-		OnConflict: d.OnConflict}, tell.begun
+		OnConflict: d.OnConflict, Patience: d.Patience}, tell.begun
 }
 
 type tracer struct {

@@ -83,6 +83,32 @@ test('partitions are chosen on the map, by mouse and by keyboard, and materializ
   await expect(map.getByRole('button').last()).toHaveAttribute('data-status', 'materialized')
 })
 
+test('on the map of partitions, a key is for the partition that the key before it went to', async ({
+  page,
+  explorer,
+}) => {
+  await page.goto(`${explorer.url}/ui/assets/bills_introduced_by_day?tab=partitions`)
+  const map = page.getByRole('group', { name: 'Partitions of day' })
+  // Two keys before the browser draws: an arrow or Home, and what Space does.
+  const press = (key: string) =>
+    map
+      .getByRole('button')
+      .last()
+      .evaluate((cell: HTMLElement, key) => {
+        cell.focus()
+        cell.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
+        ;(document.activeElement as HTMLElement).click()
+      }, key)
+  const last = Number(await map.getByRole('button').last().getAttribute('data-index'))
+  await press('ArrowLeft')
+  await expect(map.locator(`[data-index="${last - 1}"]`)).toHaveAttribute('aria-pressed', 'true')
+  await expect(page.getByText('1 selected')).toBeVisible()
+  await press('Home') // its row is not there yet
+  await expect(map.locator('[data-index="0"]')).toHaveAttribute('aria-pressed', 'true')
+  await expect(map.locator('[data-index="0"]')).toBeFocused()
+  await expect(page.getByText('2 selected')).toBeVisible()
+})
+
 test('checks and freshness show on the asset; a selection narrows the graph', async ({ page, explorer }) => {
   await explorer.materialize('fetch_latest_bills', { limit: 5 })
   await page.goto(`${explorer.url}/ui/assets/fetch_latest_bills`)

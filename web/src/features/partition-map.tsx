@@ -56,6 +56,8 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [at, setAt] = useState(data.items.length - 1)
   const anchor = useRef(at)
+  /** The cell that gets the focus once its row is there. */
+  const coming = useRef<number>(undefined)
   const language = languageOf(i18n.language)
   const wide = data.items.some((p) => cellText(p.key).length > 2)
   const cellWidth = wide ? sessionWidth : cellSize
@@ -96,6 +98,12 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
     anchor.current = index
     setAt(index)
   }
+  /** Focuses a cell at once, so that the next key is for it. Returns whether its row is there. */
+  const focus = (index: number) => {
+    const cell = scroller.current?.querySelector<HTMLButtonElement>(`[data-index="${index}"]`)
+    cell?.focus()
+    return Boolean(cell)
+  }
   const move = (e: React.KeyboardEvent) => {
     const last = data.items.length - 1
     const next = {
@@ -110,7 +118,12 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
     e.preventDefault()
     setAt(next)
     virtual.scrollToIndex(rowOf(next))
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLButtonElement>(`[data-index="${next}"]`)?.focus())
+    if (focus(next)) return
+    coming.current = next
+    requestAnimationFrame(() => {
+      focus(next)
+      coming.current = undefined
+    })
   }
   const keysWith = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
 
@@ -236,7 +249,7 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
                         key: partitionWords(p.key, language),
                         status: t(`assets.state_${p.status}`),
                       })}
-                      onClick={(e) => choose(index, e.shiftKey)}
+                      onClick={(e) => choose(coming.current ?? index, e.shiftKey)}
                       onFocus={() => setAt(index)}
                       onKeyDown={move}
                     >

@@ -89,24 +89,28 @@ test('on the map of partitions, a key is for the partition that the key before i
 }) => {
   await page.goto(`${explorer.url}/ui/assets/bills_introduced_by_day?tab=partitions`)
   const map = page.getByRole('group', { name: 'Partitions of day' })
-  // Two keys before the browser draws: an arrow or Home, and what Space does.
-  const press = (key: string) =>
+  // Several keys before the browser draws: arrows, Home and End, and what Space does.
+  const press = (...keys: string[]) =>
     map
       .getByRole('button')
       .last()
-      .evaluate((cell: HTMLElement, key) => {
+      .evaluate((cell: HTMLElement, keys) => {
         cell.focus()
-        cell.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
+        for (const key of keys)
+          document.activeElement!.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
         ;(document.activeElement as HTMLElement).click()
-      }, key)
+      }, keys)
   const last = Number(await map.getByRole('button').last().getAttribute('data-index'))
   await press('ArrowLeft')
   await expect(map.locator(`[data-index="${last - 1}"]`)).toHaveAttribute('aria-pressed', 'true')
   await expect(page.getByText('1 selected')).toBeVisible()
+  await press('Home', 'End')
+  await expect(map.locator(`[data-index="${last}"]`)).toHaveAttribute('aria-pressed', 'true')
+  await expect(page.getByText('2 selected')).toBeVisible()
   await press('Home') // its row is not there yet
   await expect(map.locator('[data-index="0"]')).toHaveAttribute('aria-pressed', 'true')
   await expect(map.locator('[data-index="0"]')).toBeFocused()
-  await expect(page.getByText('2 selected')).toBeVisible()
+  await expect(page.getByText('3 selected')).toBeVisible()
 })
 
 test('checks and freshness show on the asset; a selection narrows the graph', async ({ page, explorer }) => {

@@ -118,12 +118,8 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
     e.preventDefault()
     setAt(next)
     virtual.scrollToIndex(rowOf(next))
-    if (focus(next)) return
-    coming.current = next
-    requestAnimationFrame(() => {
-      focus(next)
-      coming.current = undefined
-    })
+    coming.current = focus(next) ? undefined : next
+    if (coming.current === next) requestAnimationFrame(() => coming.current === next && focus(next))
   }
   const keysWith = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
 
@@ -250,7 +246,10 @@ function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) 
                         status: t(`assets.state_${p.status}`),
                       })}
                       onClick={(e) => choose(coming.current ?? index, e.shiftKey)}
-                      onFocus={() => setAt(index)}
+                      onFocus={() => {
+                        coming.current = undefined
+                        setAt(index)
+                      }}
                       onKeyDown={move}
                     >
                       {cellText(p.key)}
